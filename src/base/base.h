@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_BASE_BASE_H
+#define COFFER_BASE_BASE_H
+
+/* The door of base/: what every other folder may use. */
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/process.h"
+#include "base/secret.h"
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct error {
+	enum error_kind kind;
+	int errnum;
+	int exit_status;
+	char *message; /* owned; NULL only in out_of_memory */
+	char *hint;    /* owned, or NULL */
+};
+
+/* Given out when there is no memory for a real one; never changed, never freed. */
+static struct error out_of_memory = { .kind = ERROR_MEMORY, .errnum = ENOMEM };
+
+static int error_make(struct error **err, enum error_kind kind, int errnum, char *message)
+{
+	assert(err && !*err);
+	struct error *e = message ? calloc(1, sizeof(*e)) : NULL;
+	if (!e) {
+		free(message);
+		*err = &out_of_memory;
+		return -1;
+	}
+	e->kind = kind;
+	e->errnum = errnum;
+	e->message = message;
+	*err = e;
+	return -1;
+}
+
+static char *format(const char *fmt, va_list ap)
+{
+	char *s = NULL;
+	return vasprintf(&s, fmt, ap) < 0 ? NULL : s;
+}
+
+static enum error_kind kind_of_errno(int errnum)
+{
+	switch (errnum) {
+	case ENOENT:
+	case ENOTDIR:
+		return ERROR_NOT_FOUND;
+	case EEXIST:
+		return ERROR_EXISTS;
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+	case EAGAIN:
+		return ERROR_MEMORY;
+	case EPERM:
+	case EACCES:
+	case ENOSYS:
+	case ENODEV:
+	case EUSERS:
+		return ERROR_SYSTEM;
+	default:
+		return ERROR_IO;
+	}
+}
+
+int error_set(struct error **err, enum error_kind kind, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *message = format(fmt, ap);
+	va_end(ap);
+	return error_make(err, kind, 0, message);
+}
+
+int error_errno(struct error **err, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *what = format(fmt, ap);
+	va_end(ap);
+	char *message = NULL;
+	if (what && asprintf(&message, "%s: %s", what, strerror(errnum)) < 0)
+		message = NULL;
+	free(what);
+	return error_make(err, kind_of_errno(errnum), errnum, message);
+}
+
+int error_wrap(struct error **err, const char *fmt, ...)
+{
+	assert(err && *err);
+	struct error *e = *err;
+	if (e == &out_of_memory)
+		return -1;
+	va_list ap;
+	va_start(ap, fmt);
+	char *context = format(fmt, ap);
+	va_end(ap);
+	char *message = NULL;
+	if (context && asprintf(&message, "%s: %s", context, e->message) >= 0) {
+		free(e->message);
+		e->message = message;
+	}
+	free(context);
+	return -1;
+}
+
+int error_hint(struct error **err, const char *fmt, ...)
+{
+	assert(err && *err);
+	struct error *e = *err;
+	if (e == &out_of_memory || e->hint)
+		return -1;
+	va_list ap;
+	va_start(ap, fmt);
+	e->hint = format(fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int error_set_kind(struct error **err, enum error_kind kind)
+{
+	assert(err && *err);
+	if (*err != &out_of_memory)
+		(*err)->kind = kind;
+	return -1;
+}
+
+int error_set_exit_status(struct error **err, int status)
+{
+	assert(err && *err);
+	if (*err != &out_of_memory)
+		(*err)->exit_status = status;
+	return -1;
+}
+
+int error_exit_status(const struct error *err)
+{
+	return err->exit_status;
+}
+
+enum error_kind error_kind(const struct error *err)
+{
+	return err->kind;
+}
+
+const char *error_message(const struct error *err)
+{
+	return err == &out_of_memory ? "out of memory" : err->message;
+}
+
+const char *error_hint_text(const struct error *err)
+{
+	return err->hint;
+}
+
+int error_to_errno(const struct error *err)
+{
+	if (err->errnum)
+		return err->errnum;
+	switch (err->kind) {
+	case ERROR_NOT_FOUND:
+		return ENOENT;
+	case ERROR_EXISTS:
+		return EEXIST;
+	case ERROR_MEMORY:
+		return ENOMEM;
+	case ERROR_USAGE:
+		return EINVAL;
+	case ERROR_UNSUPPORTED:
+		return EOPNOTSUPP;
+	case ERROR_SYSTEM:
+	case ERROR_POLICY:
+	case ERROR_KEY_MISSING:
+	case ERROR_KEY_INVALID:
+	case ERROR_KEY_WRONG:
+		return EACCES;
+	default:
+		return EIO;
+	}
+}
+
+void error_free(struct error **err)
+{
+	struct error *e = *err;
+	*err = NULL;
+	if (!e || e == &out_of_memory)
+		return;
+	free(e->message);
+	free(e->hint);
+	free(e);
+}

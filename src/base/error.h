@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_BASE_ERROR_H
+#define COFFER_BASE_ERROR_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+/*
+ * Errors are objects: a kind that programs can tell apart, words for the person, and on the way
+ * up each caller may put its own context in front. Only cli/ shows them.
+ *
+ * The contract, for every function whose last parameter is `struct error **err`:
+ *  - it returns 0 (or another value that is not negative) on success and leaves *err alone;
+ *  - it returns a negative number on failure and has set *err, which was NULL before (asserted:
+ *    an error that overwrites another would hide the cause);
+ *  - `err` itself is never NULL; ret_ parameters are written on success only;
+ *  - the caller owns *err and either passes it up, wraps it, or frees it with error_free().
+ * An error object may be made and read by one thread at a time.
+ */
+enum error_kind {
+	ERROR_USAGE = 1,   /* the command line or an option's value is wrong */
+	ERROR_IO,          /* the kernel could not read or write (see the errno) */
+	ERROR_NOT_FOUND,   /* a file, an object or a command does not exist */
+	ERROR_EXISTS,      /* something is in the way */
+	ERROR_SYSTEM,      /* refused by the kernel, or a part of the system is missing */
+	ERROR_MEMORY,      /* no memory, descriptors or processes left */
+	ERROR_DAMAGED,     /* bytes contradict their format: damaged or hostile */
+	ERROR_UNSUPPORTED, /* valid as far as we can see, but not something coffer does */
+	ERROR_LIMIT,       /* valid, but over a limit that coffer sets */
+	ERROR_KEY_MISSING, /* a key is needed and none was given */
+	ERROR_KEY_INVALID, /* what was given is no usable key */
+	ERROR_KEY_WRONG,   /* a good key, but not the one */
+	ERROR_POLICY,      /* the site's configuration forbids it */
+	ERROR_COMMAND,     /* a script or program ended badly (see error_exit_status) */
+	ERROR_INTERNAL,    /* a bug in coffer */
+};
+
+struct error;
+
+/*
+ * Make an error with words in printf style, no final full stop. Returns -1, so that
+ * `return error_set(err, ...)` reads well.
+ */
+int error_set(struct error **err, enum error_kind kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * The same from an errno value: the kind follows from it, and ": " with its words is added.
+ */
+int error_errno(struct error **err, int errnum, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Put context in front: "<words>: <what it was>". Kind, errno, hint and status stay. Returns -1. */
+int error_wrap(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Say what to do about it, one line, shown after the cause. The first hint, the one nearest to
+ * the cause, is kept; later ones are dropped. Returns -1.
+ */
+int error_hint(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Change the kind (for callers who know better what it means to the user). Returns -1. */
+int error_set_kind(struct error **err, enum error_kind kind);
+
+/* The exit status that coffer shall end with; 0 unless set: cli/ then uses its usual one. */
+int error_set_exit_status(struct error **err, int status);
+int error_exit_status(const struct error *err);
+
+enum error_kind error_kind(const struct error *err);
+/* The words, context first. Valid until the error is changed or freed. */
+const char *error_message(const struct error *err);
+/* The hint or NULL. */
+const char *error_hint_text(const struct error *err);
+/* The errno it came from, or one that fits its kind (never 0): what FUSE answers. */
+int error_to_errno(const struct error *err);
+
+/* Frees *err, if any, and sets it to NULL. */
+void error_free(struct error **err);
+#define CLEANUP_ERROR __attribute__((cleanup(error_free)))
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_BASE_FD_H
+#define COFFER_BASE_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/* Closes *fd when it is not negative, keeps errno, and sets it to -1. */
+void fd_close(int *fd);
+#define CLEANUP_FD __attribute__((cleanup(fd_close)))
+
+/* Hands a descriptor over: returns it and leaves -1 behind. */
+static inline int fd_steal(int *fd)
+{
+	int f = *fd;
+	*fd = -1;
+	return f;
+}
+
+/*
+ * Reads exactly len bytes at off, going on after short reads and signals. Returns the number of
+ * bytes, less than len at the end of the file only, or -errno.
+ */
+ssize_t fd_pread(int fd, void *buf, size_t len, uint64_t off);
+/* Writes all of it. Returns 0 or -errno. */
+int fd_pwrite(int fd, const void *buf, size_t len, uint64_t off);
+/* The same at the descriptor's position. */
+ssize_t fd_read(int fd, void *buf, size_t len);
+int fd_write(int fd, const void *buf, size_t len);
+
+/*
+ * Appends what the descriptor has from its position on, at most limit bytes (more is
+ * ERROR_LIMIT). `name` is for the message.
+ */
+int fd_read_all(int fd, size_t limit, const char *name, struct buffer *ret, struct error **err);
+/* The same for a file by its path below dirfd (AT_FDCWD for a plain path). */
+int fd_read_file(int dirfd, const char *path, size_t limit, struct buffer *ret, struct error **err);
+
+/*
+ * Sends or receives one descriptor with one byte of tag over a Unix socket. The received one is
+ * close-on-exec and the caller's. Return 0 or -errno; the end of the stream is -EPIPE.
+ */
+int fd_send(int sock, int fd, char tag);
+int fd_receive(int sock, int *ret_fd, char *ret_tag);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int process_fork(unsigned long long clone_flags, struct process *ret)
+{
+	pid_t parent = getpid();
+	int pid_fd = -1;
+	struct clone_args args = {
+		.flags = clone_flags | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pid_fd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		/* Die with the parent; it may have died already, between the two calls. In a new
+		 * pid namespace the parent is not to be seen and getppid says 0. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!(clone_flags & CLONE_NEWPID) && getppid() != parent)
+			_exit(255);
+		return 0;
+	}
+	ret->pid = (pid_t)pid;
+	ret->pid_fd = pid_fd;
+	return 1;
+}
+
+int process_wait(struct process *p)
+{
+	int status;
+	pid_t pid;
+	if (p->pid <= 0)
+		return -ECHILD;
+	do
+		pid = waitpid(p->pid, &status, 0);
+	while (pid < 0 && errno == EINTR);
+	int result = pid < 0		   ? -errno
+		     : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+					   : WEXITSTATUS(status);
+	p->pid = 0;
+	fd_close(&p->pid_fd);
+	return result;
+}
+
+void process_kill(struct process *p)
+{
+	if (p->pid > 0) {
+		(void)kill(p->pid, SIGKILL);
+		(void)process_wait(p);
+	}
+	fd_close(&p->pid_fd);
+}
+
+static _Noreturn void spawn_child(const struct process_spawn *spawn, int out_fd, int status_fd)
+{
+	int in = spawn->in_fd >= 0 ? spawn->in_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	bool ok = in >= 0 && dup2(in, STDIN_FILENO) >= 0;
+	if (ok && out_fd >= 0)
+		ok = dup2(out_fd, STDOUT_FILENO) >= 0;
+	if (ok && spawn->err_fd >= 0)
+		ok = dup2(spawn->err_fd, STDERR_FILENO) >= 0;
+	if (ok && spawn->directory)
+		ok = chdir(spawn->directory) == 0;
+	if (ok) {
+		char *const *argv = (char *const *)spawn->argv;
+		if (spawn->envp)
+			execvpe(argv[0], argv, (char *const *)spawn->envp);
+		else
+			execvp(argv[0], argv);
+	}
+	int errnum = errno;
+	(void)fd_write(status_fd, &errnum, sizeof(errnum));
+	_exit(255);
+}
+
+int process_run(const struct process_spawn *spawn, struct error **err)
+{
+	int status_pipe[2], out_pipe[2] = { -1, -1 };
+	const char *name = spawn->argv[0];
+	if (pipe2(status_pipe, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "start %s", name);
+	CLEANUP_FD int status_read = status_pipe[0];
+	CLEANUP_FD int status_write = status_pipe[1];
+	if (spawn->out && pipe2(out_pipe, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "start %s", name);
+	CLEANUP_FD int out_read = out_pipe[0];
+	CLEANUP_FD int out_write = out_pipe[1];
+	CLEANUP_PROCESS struct process child = PROCESS_NONE;
+	int forked = process_fork(0, &child);
+	if (forked < 0)
+		return error_errno(err, -forked, "start %s", name);
+	if (forked == 0)
+		spawn_child(spawn, spawn->out ? out_write : spawn->out_fd, status_write);
+	fd_close(&status_write);
+	fd_close(&out_write);
+	int errnum = 0;
+	if (fd_read(status_read, &errnum, sizeof(errnum)) == sizeof(errnum))
+		return error_errno(err, errnum, "start %s", name);
+	if (spawn->out && fd_read_all(out_read, spawn->out_limit, name, spawn->out, err) < 0)
+		return -1;
+	int status = process_wait(&child);
+	return status < 0 ? error_errno(err, -status, "wait for %s", name) : status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_BASE_PROCESS_H
+#define COFFER_BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/*
+ * A child process that somebody owns: freed means killed and reaped, so that no way out of a
+ * function leaves one behind.
+ */
+struct process {
+	pid_t pid;  /* 0: none, or already reaped */
+	int pid_fd; /* -1: none */
+};
+#define PROCESS_NONE ((struct process){ .pid = 0, .pid_fd = -1 })
+
+/* Kills with SIGKILL, reaps, closes. */
+void process_kill(struct process *p);
+#define CLEANUP_PROCESS __attribute__((cleanup(process_kill)))
+
+/*
+ * Forks with clone3 and the given CLONE_NEW... flags. In the child it returns 0; in the parent 1
+ * with *ret filled; or -errno. The child gets SIGKILL when the parent thread dies.
+ */
+int process_fork(unsigned long long clone_flags, struct process *ret);
+
+/* Waits for its end and reaps it: the exit status, or 128 + signal; or -errno. */
+int process_wait(struct process *p);
+
+/*
+ * How a program is started. All of it is borrowed. argv[0] is looked up in PATH when it has no
+ * slash.
+ */
+struct process_spawn {
+	const char *const *argv;
+	const char *const *envp; /* NULL: this process's environment */
+	const char *directory;   /* NULL: where we are */
+	int in_fd;               /* -1: /dev/null */
+	int out_fd;              /* -1: inherited */
+	int err_fd;              /* -1: inherited */
+	struct buffer *out;      /* not NULL: standard output is gathered here (at most out_limit) */
+	size_t out_limit;
+};
+#define PROCESS_SPAWN ((struct process_spawn){ .in_fd = -1, .out_fd = -1, .err_fd = -1 })
+
+/*
+ * Runs the program to its end. Returns its status (128 + signal when killed), or -1 with *err set
+ * when it could not be started (ERROR_NOT_FOUND when it is not there).
+ */
+int process_run(const struct process_spawn *spawn, struct error **err);
+
+#endif

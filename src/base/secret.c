@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/*
+ * Layout: one guard page, the pages of the secret, one guard page. The bytes are put at the end
+ * of their pages, so that the first byte past them is already in the guard page.
+ */
+struct secret {
+	unsigned char *map; /* the first guard page */
+	size_t map_len;	    /* both guard pages included */
+	unsigned char *data;
+	size_t size;
+};
+
+static atomic_bool any_unlocked;
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int secret_new(size_t size, struct secret **ret, struct error **err)
+{
+	size_t page = page_size(), pages_len, map_len;
+	if (!size || !checked_add(size, page - 1, &pages_len))
+		return error_set(err, ERROR_INTERNAL, "a secret of %zu bytes", size);
+	pages_len &= ~(page - 1);
+	if (!checked_add(pages_len, 2 * page, &map_len))
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	struct secret *s = calloc(1, sizeof(*s));
+	if (!s)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	unsigned char *map = mmap(NULL, map_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED || mprotect(map + page, pages_len, PROT_READ | PROT_WRITE) < 0) {
+		error_errno(err, errno, "reserve memory for a secret");
+		if (map != MAP_FAILED)
+			munmap(map, map_len);
+		free(s);
+		return -1;
+	}
+	/* RLIMIT_MEMLOCK is small on some machines; going on unlocked is worth a warning, not a
+	 * refusal, as swap is usually off or encrypted there. */
+	if (mlock(map + page, pages_len) < 0)
+		atomic_store(&any_unlocked, true);
+	(void)madvise(map + page, pages_len, MADV_DONTDUMP);
+	s->map = map;
+	s->map_len = map_len;
+	s->data = map + page + pages_len - size;
+	s->size = size;
+	*ret = s;
+	return 0;
+}
+
+int secret_copy(const void *data, size_t len, struct secret **ret, struct error **err)
+{
+	if (secret_new(len, ret, err) < 0)
+		return -1;
+	memcpy((*ret)->data, data, len);
+	return 0;
+}
+
+void secret_free(struct secret **s)
+{
+	if (!*s)
+		return;
+	size_t page = page_size(), len = (*s)->map_len - 2 * page;
+	explicit_bzero((*s)->map + page, len);
+	munmap((*s)->map, (*s)->map_len);
+	free(*s);
+	*s = NULL;
+}
+
+unsigned char *secret_data(struct secret *s)
+{
+	return s->data;
+}
+
+const unsigned char *secret_bytes(const struct secret *s)
+{
+	return s->data;
+}
+
+size_t secret_size(const struct secret *s)
+{
+	return s->size;
+}
+
+void secret_shorten(struct secret *s, size_t size)
+{
+	if (size > s->size)
+		abort();
+	explicit_bzero(s->data + size, s->size - size);
+	s->size = size;
+}
+
+bool secret_equal(const struct secret *a, const struct secret *b)
+{
+	if (a->size != b->size)
+		return false;
+	unsigned char diff = 0;
+	for (size_t i = 0; i < a->size; i++)
+		diff |= a->data[i] ^ b->data[i];
+	return diff == 0;
+}
+
+bool secret_any_unlocked(void)
+{
+	return atomic_load(&any_unlocked);
+}
+
+void secret_wipe(void *data, size_t len)
+{
+	explicit_bzero(data, len);
+}
+
+int secret_harden_process(void)
+{
+	struct rlimit none = { 0, 0 };
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -errno;
+	return 0;
+}

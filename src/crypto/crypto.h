@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_CRYPTO_CRYPTO_H
+#define COFFER_CRYPTO_CRYPTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+
+/*
+ * The door of crypto/, the one place that knows OpenSSL. A closed list of algorithms; nothing is
+ * chosen by a string that comes from outside.
+ */
+
+int crypto_random(void *buf, size_t len, struct error **err);
+
+#define CRYPTO_SHA256_LEN 32
+int crypto_sha256(const void *data, size_t len, uint8_t ret[CRYPTO_SHA256_LEN],
+		  struct error **err);
+
+/* RFC 7914. ret: a new secret of len bytes. The caller has checked n, r and p against its limits. */
+int crypto_scrypt(const struct secret *password, const void *salt, size_t salt_len, uint64_t n,
+		  uint32_t r, uint32_t p, size_t len, struct secret **ret, struct error **err);
+
+/* RFC 5869 with SHA-256 and no salt. ret: a new secret of len bytes. */
+int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, struct secret **ret,
+		       struct error **err);
+
+/* RFC 8018 with HMAC-SHA-256. */
+int crypto_pbkdf2_sha256(const struct secret *password, const void *salt, size_t salt_len,
+			 uint32_t iterations, size_t len, struct secret **ret, struct error **err);
+
+/*
+ * AES-256-GCM with 16-byte nonces and 16-byte tags (NIST SP 800-38D; gocryptfs' GCMIV128). One
+ * object holds one key and may be used by several threads at once.
+ */
+#define CRYPTO_GCM_NONCE_LEN 16
+#define CRYPTO_GCM_TAG_LEN 16
+struct crypto_gcm;
+int crypto_gcm_new(const struct secret *key, struct crypto_gcm **ret, struct error **err);
+void crypto_gcm_free(struct crypto_gcm **g);
+/* out: len bytes, may be in; tag is written. */
+int crypto_gcm_seal(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_LEN],
+		    const void *aad, size_t aad_len, const void *in, size_t len, void *out,
+		    uint8_t tag[CRYPTO_GCM_TAG_LEN], struct error **err);
+/* ERROR_DAMAGED, and out wiped, when the tag does not fit. */
+int crypto_gcm_open(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_LEN],
+		    const void *aad, size_t aad_len, const void *in, size_t len,
+		    const uint8_t tag[CRYPTO_GCM_TAG_LEN], void *out, struct error **err);
+
+/*
+ * AES-XTS (IEEE 1619) with a key of 32 bytes (AES-128) or 64 (AES-256), in place, for units of
+ * unit_len bytes each; the tweak of a unit is its number as dm-crypt's plain64 writes it: 64 bit
+ * little endian, then zeros. Unit i of the call has number first + i * step. Thread-safe.
+ */
+struct crypto_xts;
+int crypto_xts_new(const struct secret *key, struct crypto_xts **ret, struct error **err);
+void crypto_xts_free(struct crypto_xts **x);
+int crypto_xts_encrypt(struct crypto_xts *x, uint64_t first, uint64_t step, size_t unit_len,
+		       void *buf, size_t units, struct error **err);
+int crypto_xts_decrypt(struct crypto_xts *x, uint64_t first, uint64_t step, size_t unit_len,
+		       void *buf, size_t units, struct error **err);
+
+/*
+ * RSA keys (RFC 8017). Parsing takes DER of any of the forms named; the PEM frame is key/'s
+ * matter.
+ */
+struct crypto_rsa;
+enum crypto_rsa_form {
+	CRYPTO_RSA_PUBLIC,  /* PKCS#1 RSAPublicKey or SubjectPublicKeyInfo */
+	CRYPTO_RSA_PRIVATE, /* PKCS#1 RSAPrivateKey or PKCS#8 PrivateKeyInfo */
+};
+/* ERROR_KEY_INVALID with a reason (the wrong half, not RSA, not a key). */
+int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
+			struct crypto_rsa **ret, struct error **err);
+void crypto_rsa_free(struct crypto_rsa **rsa);
+/* The modulus length in bytes. */
+size_t crypto_rsa_size(const struct crypto_rsa *rsa);
+/* OAEP with SHA-256 and MGF1-SHA-256, empty label; out has crypto_rsa_size bytes. */
+int crypto_rsa_encrypt(const struct crypto_rsa *rsa, const void *in, size_t len, void *out,
+		       struct error **err);
+/* in has crypto_rsa_size bytes; ERROR_KEY_WRONG when it does not open. */
+int crypto_rsa_decrypt(const struct crypto_rsa *rsa, const void *in, struct secret **ret,
+		       struct error **err);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_IMAGE_IMAGE_H
+#define COFFER_IMAGE_IMAGE_H
+
+#include "io/io.h"
+#include "key/key.h"
+#include "sif/sif.h"
+#include "squash/squash.h"
+
+/*
+ * The door of image/: open.c is the whole road from a file to a readable tree, pack.c the whole
+ * road back. Start reading there.
+ */
+
+enum image_kind {
+	IMAGE_SANDBOX,   /* a directory */
+	IMAGE_SQUASHFS,  /* a bare squashfs file */
+	IMAGE_SIF,       /* a SIF with a plain squashfs */
+	IMAGE_LUKS2,     /* a SIF with an "Encrypted squashfs" partition */
+	IMAGE_GOCRYPTFS, /* a SIF with a "Gocryptfs squashfs" partition */
+};
+
+struct image {
+	enum image_kind kind;
+	char *path;              /* absolute, as given (links not resolved); owned */
+	int directory;           /* IMAGE_SANDBOX: O_PATH descriptor; else -1 */
+	int fd;                  /* the file, also held by `file`; -1 for a sandbox */
+	struct source *file;     /* the whole file; NULL for a sandbox */
+	struct sif *sif;         /* NULL unless a SIF */
+	const struct sif_descriptor *partition; /* the primary one; borrowed from sif */
+};
+
+/*
+ * Opens the file, finds out what it is and vets what can be vetted without a key (primary
+ * partition, architecture). The words of the errors are Apptainer's (cli-messages 5.2) after
+ * "could not open image ...".
+ */
+int image_open(const char *path, struct image **ret, struct error **err);
+void image_free(struct image **img);
+#define CLEANUP_IMAGE __attribute__((cleanup(image_free)))
+bool image_is_encrypted(const struct image *img);
+
+/* The opened tree of an image and the sources it stands on. */
+struct image_tree {
+	struct squash *squash; /* what callers use */
+	struct source *below[3];
+	struct squash *outer; /* gocryptfs only */
+};
+/*
+ * The rest of the road down. key: NULL for a plain image. ERROR_KEY_MISSING when it is encrypted
+ * and there is none; ERROR_KEY_WRONG; ERROR_DAMAGED. `img` is borrowed and outlives *ret.
+ */
+int image_unseal(const struct image *img, const struct key *key,
+		 const struct squash_options *options, struct image_tree **ret, struct error **err);
+/* Wipes all keys in it. */
+void image_tree_free(struct image_tree **tree);
+#define CLEANUP_IMAGE_TREE __attribute__((cleanup(image_tree_free)))
+
+struct image_json {
+	const char *name; /* "inspect-metadata.json", ... */
+	const char *text;
+	size_t len;
+};
+
+/* What goes into a new SIF. All of it is borrowed. */
+struct image_pack_plan {
+	int root;               /* the tree: a directory descriptor */
+	const char *definition; /* text of the Def.FILE object */
+	size_t definition_len;
+	const struct image_json *json; /* in ascending order of names */
+	size_t json_count;
+	const char *arch;              /* two digits: sif_arch_code */
+	enum image_kind kind;          /* IMAGE_SIF, IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
+	const struct key *key;         /* NULL for IMAGE_SIF */
+	struct squash_write_options squash;
+	struct sif_write_options sif;
+};
+/*
+ * The whole road up: writes a complete SIF into out_fd, an empty regular file opened for reading
+ * and writing. Each byte of the partition is sealed before it is written, at its final place.
+ * Naming, syncing and permissions of the file are the caller's.
+ */
+int image_pack(const struct image_pack_plan *plan, int out_fd, struct error **err);
+
+#endif

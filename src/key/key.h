@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_KEY_KEY_H
+#define COFFER_KEY_KEY_H
+
+#include "base/base.h"
+
+/*
+ * The door of key/: what the user has (a passphrase or an RSA key) and the secret that opens a
+ * seal. Formats and order: spec encryption.md, sections 2 and 3.
+ */
+
+enum key_use {
+	KEY_FOR_BUILD, /* a public key wraps */
+	KEY_FOR_RUN,   /* a private key unwraps */
+};
+
+/* What the user has. */
+struct key;
+void key_free(struct key **k);
+#define CLEANUP_KEY __attribute__((cleanup(key_free)))
+bool key_is_passphrase(const struct key *k);
+/* Where it came from, for messages: a path, a variable's name, "the passphrase". Borrowed. */
+const char *key_origin(const struct key *k);
+
+/*
+ * Asks a person for something secret: shows the prompt, reads one line without echo. Returns the
+ * answer without its newline as a new secret, *ret NULL when it was empty. cli/ has one for the
+ * terminal; NULL where nobody can be asked.
+ */
+typedef int (*key_ask)(void *context, const char *prompt, struct secret **ret, struct error **err);
+
+struct key_request {
+	enum key_use use;
+	const char *pem_path;     /* --pem-path, or NULL */
+	bool ask_passphrase;      /* --passphrase */
+	bool use_environment;     /* whether the three variables count */
+	bool confirm;             /* ask a passphrase twice */
+	key_ask ask;              /* for the passphrase, and for that of a protected private key */
+	void *ask_context;
+};
+
+/*
+ * Finds the user's key by the order of encryption.md 2.1: --pem-path, --passphrase,
+ * APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA, _PASSPHRASE. A key file is read and checked here, so
+ * that a bad one is found before any work. *ret is NULL when there is none at all.
+ */
+int key_choose(const struct key_request *request, struct key **ret, struct error **err);
+
+/* True when any of the three variables is set, also to nothing. */
+bool key_environment_set(void);
+/* Takes the variables out of the environment and wipes their text in place (after key_choose). */
+void key_environment_wipe(void);
+
+/* How the secret of a fresh image looks: encryption.md 3.3. */
+enum key_secret_form {
+	KEY_SECRET_LUKS2,     /* 64 random bytes */
+	KEY_SECRET_GOCRYPTFS, /* 32 hexadecimal characters */
+};
+
+/*
+ * For a build. With a passphrase: the secret is the passphrase (checked for what the form can
+ * take), *ret_message stays empty, *ret_random false. With a public key: a random secret, its
+ * wrapped form appended to *ret_message (the PEM text for the SIF), *ret_random true.
+ */
+int key_make_secret(const struct key *k, enum key_secret_form form, struct secret **ret,
+		    bool *ret_random, struct buffer *ret_message, struct error **err);
+
+/*
+ * For a run. message: the SIF's crypto message, or NULL with len 0 where the image has none.
+ * With a passphrase the message is not looked at. ERROR_KEY_WRONG when the private key is not
+ * the one, or when a private key is given for a passphrase image.
+ */
+int key_open_secret(const struct key *k, enum key_secret_form form, const char *message,
+		    size_t message_len, struct secret **ret, struct error **err);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_MOUNT_MOUNT_H
+#define COFFER_MOUNT_MOUNT_H
+
+#include "image/image.h"
+
+/*
+ * The door of mount/: an opened tree served as a FUSE file system by one process that locks
+ * itself in. Three steps, in two processes:
+ *
+ *   1. the container's process, in its own user and mount namespace:  mount_attach
+ *   2. it sends the descriptor to the command (fd_send)
+ *   3. the command, which holds the opened tree:                       mount_serve
+ *
+ * The kernel demands that the opener of /dev/fuse and the mounter share a user namespace, so the
+ * server cannot do step 1 itself. Until it answers, whoever looks into the mount waits.
+ */
+
+/*
+ * Opens /dev/fuse and mounts it, read-only, on an existing directory. all_users: others than the
+ * mounter may look in too (their uid must be mapped). fuse_fd: -1 to open /dev/fuse here, or one
+ * that was opened earlier in this user namespace. Returns the descriptor in *ret_fd. The errors
+ * name what to do when /dev/fuse is missing or closed.
+ */
+int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
+
+struct mount_options {
+	bool own_all;   /* everything is shown as owned by `uid` and `gid` (container's numbers) */
+	uid_t uid;      /* used with own_all */
+	gid_t gid;
+	unsigned threads; /* 0: as many as CPUs, at least 2, at most 8 */
+};
+
+/*
+ * Forks the server. It takes the tree with its keys and fuse_fd; the caller then frees its own
+ * tree and closes its descriptor. The server drops everything else (empty root, no capabilities,
+ * no new privileges, seccomp allow-list, not dumpable) and ends when the mount goes. Returns when
+ * it has locked itself in and answers, or with the error that kept it from doing so.
+ *
+ * No thread may have been started in the calling process. *ret is the caller's to watch and kill.
+ */
+int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
+		struct process *ret, struct error **err);
+
+#endif

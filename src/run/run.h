@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_RUN_RUN_H
+#define COFFER_RUN_RUN_H
+
+#include "image/image.h"
+#include "mount/mount.h"
+
+/*
+ * The door of run/: from an opened image and the user's wishes to a container process and its
+ * exit status. Behaviour: spec runtime.md.
+ */
+
+/* Site configuration (coffer.conf): runtime.md 20. */
+struct run_config {
+	bool allow_container_sif, allow_container_encrypted, allow_container_dir,
+		allow_container_squashfs;
+	bool mount_proc, mount_sys, mount_home, mount_tmp, mount_devpts, mount_slave;
+	enum run_mount_dev { RUN_DEV_YES, RUN_DEV_NO, RUN_DEV_MINIMAL } mount_dev;
+	bool config_passwd, config_group, config_resolv_conf;
+	bool user_bind_control;
+	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
+	bool mount_kernel;           /* `mount encrypted = kernel`: the default of --mount=kernel */
+	uint64_t sessiondir_max_mib; /* default 64 */
+	struct strings bind_paths;   /* default /etc/localtime, /etc/hosts */
+};
+void run_config_default(struct run_config *c, struct error **err);
+/*
+ * Reads the file over the defaults. A missing file is no error. One that is not root's or that
+ * others may write is not honoured: ERROR_POLICY.
+ */
+int run_config_read(struct run_config *c, const char *path, struct error **err);
+void run_config_free(struct run_config *c);
+
+enum run_action { RUN_RUN, RUN_EXEC, RUN_SHELL, RUN_TEST };
+
+/* What the user asked for. Zero is the default of each member. All of it is borrowed. */
+struct run_plan {
+	enum run_action action;
+	const char *const *arguments; /* after the image, NULL-terminated */
+	const struct run_config *config;
+
+	/* options, named as on the command line; lists are not yet parsed */
+	struct strings bind; /* each: one -B argument; the variables' ones follow the command line's */
+	struct strings mount; /* each: one --mount record (type=bind,...) */
+	struct strings env;   /* each: NAME=VALUE */
+	struct strings env_file;
+	struct strings no_mount;
+	const char *home;   /* SRC[:DST] */
+	const char *cwd;    /* --pwd, --cwd */
+	const char *app;
+	const char *hostname;
+	const char *shell;  /* --shell */
+	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns, pid,
+		ipc, uts, no_init, no_umask, no_eval;
+	bool kernel_mount; /* --mount=kernel */
+
+	/* for build's sections: not reachable from the command line */
+	bool for_build;          /* the fixed mounts of deffile.md 7, not the default ones */
+	bool inherit_namespaces; /* the user and mount namespace exist already: make none */
+};
+
+/*
+ * Runs it to its end. Takes the key's use as far as the server: the caller frees `key` (NULL for a
+ * plain image) right after it was unsealed, through *key set to NULL. *ret_status: what coffer
+ * shall exit with. Errors before the payload runs come back as *err.
+ */
+int run_container(struct image *image, struct key **key, const struct run_plan *plan,
+		  int *ret_status, struct error **err);
+
+/*
+ * A user namespace for this process's children: written maps for a child that has been cloned
+ * with CLONE_NEWUSER and waits.
+ */
+enum run_id_map {
+	RUN_MAP_SELF,        /* U to U: runs as oneself */
+	RUN_MAP_ROOT_ALONE,  /* 0 to U, nothing else */
+	RUN_MAP_ROOT_SUBIDS, /* 0 to U, 1.. to the subordinate ids, by newuidmap and newgidmap */
+};
+/*
+ * What this user can have for being root in a namespace: RUN_MAP_ROOT_SUBIDS when /etc/subuid and
+ * /etc/subgid name them with at least 65536 ids and newuidmap is there, else RUN_MAP_ROOT_ALONE.
+ */
+enum run_id_map run_best_root_map(void);
+/* Writes the maps of `pid`. Hints name the sysctl or the file when it is refused. */
+int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err);
+
+/*
+ * Loads the filter that answers chown and mknod with success and does nothing (design.md: a user
+ * without subordinate ids). Needs no_new_privs or CAP_SYS_ADMIN.
+ */
+int run_pretend_owners(struct error **err);
+
+#endif

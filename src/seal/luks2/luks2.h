@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_SEAL_LUKS2_LUKS2_H
+#define COFFER_SEAL_LUKS2_LUKS2_H
+
+#include "io/io.h"
+
+/*
+ * The door of seal/luks2/: a LUKS2 device image as a source and as a sink. Format: LUKS2 On-Disk
+ * Format Specification 1.1; what Apptainer writes: spec encryption.md, section 5.
+ */
+
+/*
+ * Vets the headers strictly, unlocks a keyslot with the passphrase and gives the payload in
+ * clear. `device` is borrowed and outlives *ret; *ret holds the volume key. Kinds: ERROR_KEY_WRONG,
+ * ERROR_DAMAGED, ERROR_UNSUPPORTED (null cipher, reencryption, unknown requirement, ...),
+ * ERROR_LIMIT (absurd KDF cost).
+ */
+int luks2_open(struct source *device, const struct secret *passphrase, struct source **ret,
+	       struct error **err);
+
+/* The vetting alone, without a key. */
+int luks2_check(struct source *device, struct error **err);
+
+struct luks2_create_options {
+	bool random_passphrase; /* as long as a key: the KDF need not be slow */
+};
+
+/*
+ * Writes the header area (2 MiB) into device, which begins empty, and gives a sink for the
+ * payload in clear; what is written arrives encrypted. sink_finish pads the payload to a whole
+ * number of sectors. `device` is borrowed and outlives *ret.
+ */
+int luks2_create(struct sink *device, const struct secret *passphrase,
+		 const struct luks2_create_options *options, struct sink **ret, struct error **err);
+
+/*
+ * Hands the partition to the kernel (root, dm-crypt): a read-only mapping of the given name over
+ * a block device. The mapping goes away by itself once its last user has (deferred removal).
+ */
+int luks2_kernel_activate(const char *block_device, const char *name,
+			  const struct secret *passphrase, struct error **err);
+int luks2_kernel_deactivate_deferred(const char *name, struct error **err);
+
+#endif

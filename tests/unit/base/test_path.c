@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int root = -1;
+
+static int make_root(void **state)
+{
+	(void)state;
+	char name[] = "/tmp/coffer-test-XXXXXX";
+	if (!mkdtemp(name))
+		return -1;
+	root = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return symlinkat("/", root, "top") || symlinkat("../../../..", root, "up") ||
+			       symlinkat("/nowhere/x", root, "dangling")
+		       ? -1
+		       : root < 0;
+}
+
+static void same(int a, const char *name)
+{
+	struct stat x, y;
+	assert_true(a >= 0);
+	assert_int_equal(fstat(a, &x), 0);
+	assert_int_equal(fstatat(root, name, &y, 0), 0);
+	assert_true(x.st_ino == y.st_ino && x.st_dev == y.st_dev);
+	close(a);
+}
+
+static void links_stay_inside(void **state)
+{
+	(void)state;
+	same(path_open_in_root(root, "/", O_PATH, 0), ".");
+	same(path_open_in_root(root, "top", O_PATH, 0), ".");
+	same(path_open_in_root(root, "up/../..", O_PATH, 0), ".");
+	assert_int_equal(path_open_in_root(root, "dangling", O_PATH, 0), -ENOENT);
+	assert_int_equal(path_open_no_links(root, "top", O_RDONLY, 0), -ELOOP);
+}
+
+static void directories_are_made(void **state)
+{
+	(void)state;
+	same(path_make_directories(root, "/a/b/../c//d/", 0755), "a/c/d");
+	same(path_make_directories(root, "top/up/e", 0700), "e");
+	same(path_make_directories(root, "/", 0700), ".");
+	same(path_make_directories(root, "/a/b", 0700), "a/b");
+	assert_int_equal(path_make_directories(root, "dangling/z", 0755), -ENOENT);
+}
+
+static void text_paths(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "/", "/" },	     { "//a/./b/", "/a/b" }, { "/a/../..", "/" },
+		{ "/a/b/..", "/a" }, { "/..a", "/..a" },     { "/a/.../b", "/a/.../b" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct error *err = NULL;
+		CLEANUP_TEXT char *got = path_absolute(cases[i].in, &err);
+		assert_non_null(got);
+		assert_string_equal(got, cases[i].out);
+	}
+	struct error *err = NULL;
+	CLEANUP_TEXT char *joined = path_join("/a/", "/b", &err);
+	assert_string_equal(joined, "/a/b");
+	assert_string_equal(path_base_name("/x/y.sif"), "y.sif");
+	assert_string_equal(path_base_name("y.sif"), "y.sif");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(links_stay_inside),
+		cmocka_unit_test(directories_are_made),
+		cmocka_unit_test(text_paths),
+	};
+	return cmocka_run_group_tests(tests, make_root, NULL);
+}

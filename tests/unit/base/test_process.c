@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void runs_and_gathers(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer out = { 0 };
+	const char *argv[] = { "sh", "-c", "pwd; cat; exit 7", NULL };
+	struct process_spawn spawn = PROCESS_SPAWN;
+	spawn.argv = argv;
+	spawn.directory = "/";
+	spawn.out = &out;
+	spawn.out_limit = 100;
+	struct error *err = NULL;
+	assert_int_equal(process_run(&spawn, &err), 7);
+	assert_string_equal(out.data, "/\n");
+}
+
+static void failures(void **state)
+{
+	(void)state;
+	struct process_spawn spawn = PROCESS_SPAWN;
+	spawn.argv = (const char *[]){ "/nonexistent/x", NULL };
+	assert_fails(ERROR_NOT_FOUND, process_run(&spawn, err));
+	CLEANUP_BUFFER struct buffer out = { 0 };
+	spawn.argv = (const char *[]){ "sh", "-c", "echo 0123456789", NULL };
+	spawn.out = &out;
+	spawn.out_limit = 4;
+	assert_fails(ERROR_LIMIT, process_run(&spawn, err));
+	struct error *err = NULL;
+	spawn.argv = (const char *[]){ "sh", "-c", "kill -9 $$", NULL };
+	assert_int_equal(process_run(&spawn, &err), 137);
+}
+
+static void owned_children_die(void **state)
+{
+	(void)state;
+	struct process p = PROCESS_NONE;
+	int r = process_fork(0, &p);
+	assert_true(r >= 0);
+	if (r == 0) {
+		pause();
+		_exit(0);
+	}
+	pid_t pid = p.pid;
+	process_kill(&p);
+	assert_int_equal(kill(pid, 0), -1);
+	assert_int_equal(errno, ESRCH);
+	assert_int_equal(p.pid_fd, -1);
+}
+
+static void descriptors_travel(void **state)
+{
+	(void)state;
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	CLEANUP_FD int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fd_send(pair[0], null, 'x'), 0);
+	CLEANUP_FD int got = -1;
+	char tag = 0;
+	assert_int_equal(fd_receive(pair[1], &got, &tag), 0);
+	assert_true(got >= 0 && tag == 'x' && fcntl(got, F_GETFD) == FD_CLOEXEC);
+	fd_close(&pair[0]);
+	int none = -1;
+	assert_int_equal(fd_receive(pair[1], &none, &tag), -EPIPE);
+	fd_close(&pair[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(runs_and_gathers),
+		cmocka_unit_test(failures),
+		cmocka_unit_test(owned_children_die),
+		cmocka_unit_test(descriptors_travel),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -12,6 +12,13 @@
  * chosen by a string that comes from outside.
  */
 
+/*
+ * Starts OpenSSL: without the configuration file that an environment variable names, and with an
+ * allocator that wipes. Every call below does it by itself; who uses a library that has OpenSSL
+ * inside (libcryptsetup) calls it before that library's first call.
+ */
+void crypto_start(void);
+
 int crypto_random(void *buf, size_t len, struct error **err);
 
 #define CRYPTO_SHA256_LEN 32
@@ -74,7 +81,8 @@ enum crypto_rsa_form {
 int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 			struct crypto_rsa **ret, struct error **err);
 void crypto_rsa_free(struct crypto_rsa **rsa);
-/* The modulus length in bytes. */
+/* The modulus length in bytes; one message may have so many less CRYPTO_RSA_OVERHEAD. */
+#define CRYPTO_RSA_OVERHEAD 66
 size_t crypto_rsa_size(const struct crypto_rsa *rsa);
 /* OAEP with SHA-256 and MGF1-SHA-256, empty label; out has crypto_rsa_size bytes. */
 int crypto_rsa_encrypt(const struct crypto_rsa *rsa, const void *in, size_t len, void *out,
@@ -82,5 +90,33 @@ int crypto_rsa_encrypt(const struct crypto_rsa *rsa, const void *in, size_t len,
 /* in has crypto_rsa_size bytes; ERROR_KEY_WRONG when it does not open. */
 int crypto_rsa_decrypt(const struct crypto_rsa *rsa, const void *in, struct secret **ret,
 		       struct error **err);
+
+/*
+ * A protected private key, opened with its password. ERROR_KEY_WRONG for the password. What comes
+ * back is DER for crypto_rsa_from_der.
+ */
+/* `dek`: what follows "DEK-Info: " in a traditional PEM frame ("AES-256-CBC,0123..."). */
+int crypto_dek_decrypt(const char *dek, const void *in, size_t len, const struct secret *password,
+		       struct secret **ret, struct error **err);
+/* PKCS#8 EncryptedPrivateKeyInfo. */
+bool crypto_der_is_encrypted_key(const void *der, size_t len);
+int crypto_pkcs8_decrypt(const void *der, size_t len, const struct secret *password,
+			 struct secret **ret, struct error **err);
+
+/* DER (X.690): tags of the few types that keys and messages are made of. */
+enum crypto_der_tag {
+	CRYPTO_DER_INTEGER = 0x02,
+	CRYPTO_DER_BIT_STRING = 0x03,
+	CRYPTO_DER_OCTET_STRING = 0x04,
+	CRYPTO_DER_OID = 0x06,
+	CRYPTO_DER_SEQUENCE = 0x30,
+};
+/*
+ * Takes the next value, which must have this tag and a length in its shortest form; *ret is its
+ * content. False, and b overrun, when it is not so.
+ */
+bool crypto_der_take(struct bytes *b, uint8_t tag, struct bytes *ret);
+/* The next value's tag, or -1 at the end. */
+int crypto_der_peek(const struct bytes *b);
 
 #endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_CRYPTO_INTERNAL_H
+#define COFFER_CRYPTO_INTERNAL_H
+
+#include <openssl/evp.h>
+#include <stdatomic.h>
+
+#include "crypto/crypto.h"
+
+/* OpenSSL said no where it cannot, except for memory: empties its error queue. Returns -1. */
+int crypto_fail(struct error **err, const char *what);
+
+/*
+ * Cipher contexts that hold one key in one direction, handed out to the threads that work at the
+ * same time. Making a context computes the key schedule; so they are kept, and the next call only
+ * sets the nonce. Nothing waits: when all are in use, one more is made and thrown away.
+ */
+#define POOL_CONTEXTS 64
+struct pool {
+	EVP_CIPHER *cipher;
+	struct secret *key;
+	int nonce_len; /* 0: the cipher's own */
+	int encrypt;
+	_Atomic uint64_t idle; /* one bit for each context that nobody uses */
+	EVP_CIPHER_CTX *contexts[POOL_CONTEXTS];
+};
+
+int pool_init(struct pool *p, const char *cipher, const struct secret *key, int nonce_len,
+	      int encrypt, struct error **err);
+void pool_done(struct pool *p);
+/* *ret_slot goes to pool_put with it. NULL with *err set when there is no memory. */
+EVP_CIPHER_CTX *pool_get(struct pool *p, int *ret_slot, struct error **err);
+void pool_put(struct pool *p, EVP_CIPHER_CTX *context, int slot);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/internal.h"
+
+#include <limits.h>
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <string.h>
+
+/* Parameters are read only, but OSSL_PARAM has one type for both ways. */
+static void *unconst(const void *p)
+{
+	return (void *)(uintptr_t)p;
+}
+
+static int derive(const char *name, const OSSL_PARAM *params, size_t len, struct secret **ret,
+		  struct error **err)
+{
+	crypto_start();
+	struct secret *out CLEANUP_SECRET = NULL;
+	if (secret_new(len, &out, err) < 0)
+		return -1;
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, name, NULL);
+	EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+	bool done = context && EVP_KDF_derive(context, secret_data(out), len, params) == 1;
+	EVP_KDF_CTX_free(context);
+	EVP_KDF_free(kdf);
+	if (!done)
+		return crypto_fail(err, "derive a key");
+	*ret = out;
+	out = NULL;
+	return 0;
+}
+
+int crypto_scrypt(const struct secret *password, const void *salt, size_t salt_len, uint64_t n,
+		  uint32_t r, uint32_t p, size_t len, struct secret **ret, struct error **err)
+{
+	/* The caller has set the bounds; OpenSSL's own, 32 MiB, is below gocryptfs' default. */
+	uint64_t memory = UINT64_MAX;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PASSWORD, unconst(secret_bytes(password)),
+					secret_size(password)),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, unconst(salt), salt_len),
+		OSSL_PARAM_uint64(OSSL_KDF_PARAM_SCRYPT_N, &n),
+		OSSL_PARAM_uint32(OSSL_KDF_PARAM_SCRYPT_R, &r),
+		OSSL_PARAM_uint32(OSSL_KDF_PARAM_SCRYPT_P, &p),
+		OSSL_PARAM_uint64(OSSL_KDF_PARAM_SCRYPT_MAXMEM, &memory),
+		OSSL_PARAM_END,
+	};
+	return derive("SCRYPT", params, len, ret, err);
+}
+
+int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, struct secret **ret,
+		       struct error **err)
+{
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, unconst("SHA256"), 6),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_KEY, unconst(secret_bytes(in)),
+					secret_size(in)),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_INFO, unconst(info), strlen(info)),
+		OSSL_PARAM_END,
+	};
+	return derive("HKDF", params, len, ret, err);
+}
+
+int crypto_pbkdf2_sha256(const struct secret *password, const void *salt, size_t salt_len,
+			 uint32_t iterations, size_t len, struct secret **ret, struct error **err)
+{
+	/* 1: without the minimum lengths and counts of NIST SP 800-132; the caller has its own. */
+	int unchecked = 1;
+	uint64_t count = iterations;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, unconst("SHA256"), 6),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PASSWORD, unconst(secret_bytes(password)),
+					secret_size(password)),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, unconst(salt), salt_len),
+		OSSL_PARAM_uint64(OSSL_KDF_PARAM_ITER, &count),
+		OSSL_PARAM_int(OSSL_KDF_PARAM_PKCS5, &unchecked),
+		OSSL_PARAM_END,
+	};
+	return derive("PBKDF2", params, len, ret, err);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/internal.h"
+
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * OpenSSL wipes what it knows to be a key, but parameters, decoded integers and grown buffers go
+ * back to the heap as they are. With these functions nothing does.
+ */
+static void *wiping_malloc(size_t len, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return malloc(len);
+}
+
+static void wiping_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *wiping_realloc(void *p, size_t len, const char *file, int line)
+{
+	if (!len) {
+		wiping_free(p, file, line);
+		return NULL;
+	}
+	void *moved = malloc(len);
+	if (moved && p) {
+		size_t old_len = malloc_usable_size(p);
+		memcpy(moved, p, old_len < len ? old_len : len);
+		wiping_free(p, file, line);
+	}
+	return moved;
+}
+
+static void start(void)
+{
+	/* Has to come before OpenSSL's first allocation. */
+	if (CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) != 1)
+		log_debug("the crypto library was in use before its start");
+	/*
+	 * Without its configuration file: that one is named by an environment variable and may
+	 * load code. Without its exit handler: it would run in every forked child.
+	 */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
+					  OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
+				  NULL);
+}
+
+void crypto_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, start);
+}
+
+int crypto_fail(struct error **err, const char *what)
+{
+	unsigned long code = ERR_peek_last_error();
+	bool memory = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	ERR_clear_error();
+	if (memory)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	/* The number alone: OpenSSL's words may quote what it was given. */
+	return error_set(err, ERROR_INTERNAL, "the crypto library could not %s (error %#lx)", what,
+			 code);
+}
+
+int crypto_random(void *buf, size_t len, struct error **err)
+{
+	crypto_start();
+	unsigned char *to = buf;
+	while (len) {
+		int step = len < 1 << 20 ? (int)len : 1 << 20;
+		if (RAND_bytes(to, step) != 1)
+			return crypto_fail(err, "make random numbers");
+		to += step;
+		len -= (size_t)step;
+	}
+	return 0;
+}
+
+int crypto_sha256(const void *data, size_t len, uint8_t ret[CRYPTO_SHA256_LEN], struct error **err)
+{
+	crypto_start();
+	unsigned ret_len = CRYPTO_SHA256_LEN;
+	if (EVP_Digest(data, len, ret, &ret_len, EVP_sha256(), NULL) != 1)
+		return crypto_fail(err, "compute SHA-256");
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/internal.h"
+
+#include <string.h>
+
+int pool_init(struct pool *p, const char *cipher, const struct secret *key, int nonce_len,
+	      int encrypt, struct error **err)
+{
+	crypto_start();
+	p->nonce_len = nonce_len;
+	p->encrypt = encrypt;
+	atomic_init(&p->idle, UINT64_MAX);
+	p->cipher = EVP_CIPHER_fetch(NULL, cipher, NULL);
+	if (!p->cipher)
+		return crypto_fail(err, "find a cipher");
+	if ((size_t)EVP_CIPHER_get_key_length(p->cipher) != secret_size(key))
+		return error_set(err, ERROR_INTERNAL, "a key of %zu bytes", secret_size(key));
+	return secret_copy(secret_bytes(key), secret_size(key), &p->key, err);
+}
+
+void pool_done(struct pool *p)
+{
+	for (size_t i = 0; i < POOL_CONTEXTS; i++)
+		EVP_CIPHER_CTX_free(p->contexts[i]);
+	EVP_CIPHER_free(p->cipher);
+	secret_free(&p->key);
+}
+
+static EVP_CIPHER_CTX *context_new(struct pool *p, struct error **err)
+{
+	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+	if (context && EVP_CipherInit_ex2(context, p->cipher, NULL, NULL, p->encrypt, NULL) == 1 &&
+	    (!p->nonce_len ||
+	     EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_IVLEN, p->nonce_len, NULL) == 1) &&
+	    EVP_CipherInit_ex2(context, NULL, secret_bytes(p->key), NULL, p->encrypt, NULL) == 1 &&
+	    EVP_CIPHER_CTX_set_padding(context, 0) == 1)
+		return context;
+	EVP_CIPHER_CTX_free(context);
+	crypto_fail(err, "set up a cipher");
+	return NULL;
+}
+
+EVP_CIPHER_CTX *pool_get(struct pool *p, int *ret_slot, struct error **err)
+{
+	uint64_t idle = atomic_load_explicit(&p->idle, memory_order_relaxed);
+	while (idle) {
+		int slot = __builtin_ctzll(idle);
+		if (!atomic_compare_exchange_weak_explicit(
+			    &p->idle, &idle, idle & ~(UINT64_C(1) << slot), memory_order_acquire,
+			    memory_order_relaxed))
+			continue;
+		if (!p->contexts[slot])
+			p->contexts[slot] = context_new(p, err);
+		if (!p->contexts[slot]) {
+			pool_put(p, NULL, slot);
+			return NULL;
+		}
+		*ret_slot = slot;
+		return p->contexts[slot];
+	}
+	*ret_slot = -1;
+	return context_new(p, err);
+}
+
+void pool_put(struct pool *p, EVP_CIPHER_CTX *context, int slot)
+{
+	if (slot < 0)
+		EVP_CIPHER_CTX_free(context);
+	else
+		atomic_fetch_or_explicit(&p->idle, UINT64_C(1) << slot, memory_order_release);
+}

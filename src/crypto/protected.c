@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/internal.h"
+
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+/* What OpenSSL writes under "DEK-Info:", as far as it is not broken. */
+static const char *const dek_names[] = { "AES-128-CBC", "AES-192-CBC", "AES-256-CBC",
+					 "DES-EDE3-CBC" };
+#define DEK_SALT_LEN 8 /* the first bytes of the initialisation vector */
+
+static int wrong_password(struct error **err)
+{
+	ERR_clear_error();
+	return error_set(err, ERROR_KEY_WRONG, "the password does not open the private key");
+}
+
+int crypto_dek_decrypt(const char *dek, const void *in, size_t len, const struct secret *password,
+		       struct secret **ret, struct error **err)
+{
+	crypto_start();
+	const char *name = NULL;
+	size_t name_len = strcspn(dek, ",");
+	for (size_t i = 0; i < sizeof(dek_names) / sizeof(dek_names[0]); i++)
+		if (strlen(dek_names[i]) == name_len && !memcmp(dek_names[i], dek, name_len))
+			name = dek_names[i];
+	if (!name)
+		return error_set(
+			err, ERROR_UNSUPPORTED,
+			"the private key is protected with a cipher that is not supported");
+	if (!len || len > INT_MAX)
+		return error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+
+	uint8_t iv[EVP_MAX_IV_LENGTH];
+	struct secret *key CLEANUP_SECRET = NULL, *out CLEANUP_SECRET = NULL;
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, NULL);
+	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+	int r = -1, head = 0, tail = 0;
+	if (!cipher || !context) {
+		crypto_fail(err, "find a cipher");
+		goto out;
+	}
+	size_t iv_len = (size_t)EVP_CIPHER_get_iv_length(cipher), got = 0;
+	for (const char *p = dek + name_len + 1; dek[name_len] && got < iv_len && p[0] && p[1];
+	     p += 2, got++) {
+		int high = OPENSSL_hexchar2int((unsigned char)p[0]);
+		int low = OPENSSL_hexchar2int((unsigned char)p[1]);
+		if (high < 0 || low < 0)
+			break;
+		iv[got] = (uint8_t)(high << 4 | low);
+	}
+	if (got != iv_len) {
+		error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+		goto out;
+	}
+	if (secret_new(EVP_MAX_KEY_LENGTH, &key, err) < 0 ||
+	    secret_new(len + EVP_MAX_BLOCK_LENGTH, &out, err) < 0)
+		goto out;
+	/* One round of MD5 is what this old form has; the newer one is PKCS#8. */
+	if (!EVP_BytesToKey(cipher, EVP_md5(), iv, secret_bytes(password),
+			    (int)secret_size(password), 1, secret_data(key), NULL)) {
+		crypto_fail(err, "derive a key");
+		goto out;
+	}
+	if (EVP_DecryptInit_ex2(context, cipher, secret_bytes(key), iv, NULL) != 1 ||
+	    EVP_DecryptUpdate(context, secret_data(out), &head, in, (int)len) != 1 ||
+	    EVP_DecryptFinal_ex(context, secret_data(out) + head, &tail) != 1) {
+		wrong_password(err);
+		goto out;
+	}
+	secret_shorten(out, (size_t)head + (size_t)tail);
+	/* About one wrong password in 256 leaves a padding that looks right. */
+	struct bytes all, b = bytes_of(secret_bytes(out), secret_size(out));
+	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all)) {
+		wrong_password(err);
+		goto out;
+	}
+	*ret = out;
+	out = NULL;
+	r = 0;
+out:
+	EVP_CIPHER_CTX_free(context);
+	EVP_CIPHER_free(cipher);
+	return r;
+}
+
+int crypto_pkcs8_decrypt(const void *der, size_t len, const struct secret *password,
+			 struct secret **ret, struct error **err)
+{
+	crypto_start();
+	if (len > INT_MAX || secret_size(password) > INT_MAX)
+		return error_set(err, ERROR_LIMIT, "a protected key of %zu bytes", len);
+	const unsigned char *p = der;
+	X509_SIG *sealed = d2i_X509_SIG(NULL, &p, (long)len);
+	if (!sealed) {
+		ERR_clear_error();
+		return error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+	}
+	PKCS8_PRIV_KEY_INFO *info = PKCS8_decrypt(sealed, (const char *)secret_bytes(password),
+						  (int)secret_size(password));
+	X509_SIG_free(sealed);
+	if (!info)
+		return wrong_password(err);
+	int out_len = i2d_PKCS8_PRIV_KEY_INFO(info, NULL);
+	int r = -1;
+	if (out_len <= 0) {
+		crypto_fail(err, "read a protected key");
+	} else if (secret_new((size_t)out_len, ret, err) == 0) {
+		unsigned char *to = secret_data(*ret);
+		r = i2d_PKCS8_PRIV_KEY_INFO(info, &to) == out_len ? 0 : -1;
+		if (r < 0) {
+			secret_free(ret);
+			crypto_fail(err, "read a protected key");
+		}
+	}
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return r;
+}

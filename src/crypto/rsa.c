@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/internal.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The DER of a key is read here and not by OpenSSL's decoders: they try whatever form they know,
+ * while the person with the wrong file wants to hear which one it is.
+ */
+
+#define BITS_MIN_PUBLIC 2048  /* what we wrap with */
+#define BITS_MIN_PRIVATE 1024 /* what others have wrapped with */
+#define BITS_MAX 16384
+#define EXPONENT_MAX 64 /* bits; OpenSSL's own bound for large keys */
+
+struct crypto_rsa {
+	EVP_PKEY *key;
+	EVP_PKEY_CTX *context; /* set up for the one operation of its form */
+	size_t size;
+	enum crypto_rsa_form form;
+};
+
+/* RFC 8017 A.1: rsaEncryption, 1.2.840.113549.1.1.1 */
+static const uint8_t rsa_oid[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01 };
+
+enum shape {
+	SHAPE_UNKNOWN,
+	SHAPE_PKCS1_PUBLIC,
+	SHAPE_PKCS1_PRIVATE,
+	SHAPE_PKCS8,
+	SHAPE_PKCS8_ENCRYPTED,
+	SHAPE_SPKI,
+	SHAPE_EC_PRIVATE,
+	SHAPE_CERTIFICATE,
+};
+
+/* Tells by the tags of the first members what it is (RFC 8017 A.1, 5208, 5280, 5915). */
+static enum shape shape_of(struct bytes b)
+{
+	struct bytes all, skip;
+	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
+		return SHAPE_UNKNOWN;
+	if (crypto_der_peek(&all) == CRYPTO_DER_INTEGER) {
+		if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &skip))
+			return SHAPE_UNKNOWN;
+		switch (crypto_der_peek(&all)) {
+		case CRYPTO_DER_INTEGER:
+			if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &skip))
+				return SHAPE_UNKNOWN;
+			return bytes_left(&all) ? SHAPE_PKCS1_PRIVATE : SHAPE_PKCS1_PUBLIC;
+		case CRYPTO_DER_SEQUENCE:
+			return SHAPE_PKCS8;
+		case CRYPTO_DER_OCTET_STRING:
+			return SHAPE_EC_PRIVATE;
+		default:
+			return SHAPE_UNKNOWN;
+		}
+	}
+	if (!crypto_der_take(&all, CRYPTO_DER_SEQUENCE, &skip))
+		return SHAPE_UNKNOWN;
+	switch (crypto_der_peek(&all)) {
+	case CRYPTO_DER_BIT_STRING:
+		return SHAPE_SPKI;
+	case CRYPTO_DER_OCTET_STRING:
+		return SHAPE_PKCS8_ENCRYPTED;
+	case CRYPTO_DER_SEQUENCE:
+		return SHAPE_CERTIFICATE;
+	default:
+		return SHAPE_UNKNOWN;
+	}
+}
+
+bool crypto_der_is_encrypted_key(const void *der, size_t len)
+{
+	return shape_of(bytes_of(der, len)) == SHAPE_PKCS8_ENCRYPTED;
+}
+
+static int no_key(struct error **err)
+{
+	return error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+}
+
+static int not_rsa(struct error **err)
+{
+	error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
+	return error_hint(err, "make one with: ssh-keygen -t rsa -b 4096 -m pem -N '' -f rsa");
+}
+
+static int refuse_shape(enum shape shape, enum crypto_rsa_form form, struct error **err)
+{
+	switch (shape) {
+	case SHAPE_PKCS1_PRIVATE:
+	case SHAPE_PKCS8:
+		error_set(err, ERROR_KEY_INVALID,
+			  "this is a private key, and a public key is needed");
+		return error_hint(err, "make the public one with: "
+				       "openssl rsa -in PRIVATE -RSAPublicKey_out -out PUBLIC");
+	case SHAPE_PKCS1_PUBLIC:
+	case SHAPE_SPKI:
+		error_set(err, ERROR_KEY_INVALID,
+			  "this is a public key, and the private key is needed");
+		return error_hint(err, "give the private key that belongs to it");
+	case SHAPE_PKCS8_ENCRYPTED:
+		if (form == CRYPTO_RSA_PUBLIC)
+			return error_set(err, ERROR_KEY_INVALID,
+					 "this is a private key, and a public key is needed");
+		return error_set(err, ERROR_KEY_INVALID, "the private key is protected");
+	case SHAPE_EC_PRIVATE:
+		return not_rsa(err);
+	case SHAPE_CERTIFICATE:
+		error_set(err, ERROR_KEY_INVALID, "this is a certificate, not a key");
+		return error_hint(err,
+				  "take its key out with: openssl x509 -in FILE -pubkey -noout");
+	default:
+		return no_key(err);
+	}
+}
+
+/* AlgorithmIdentifier of RSA: the OID, then NULL or nothing. */
+static bool algorithm_is_rsa(struct bytes *b)
+{
+	struct bytes algorithm, oid;
+	return crypto_der_take(b, CRYPTO_DER_SEQUENCE, &algorithm) &&
+	       crypto_der_take(&algorithm, CRYPTO_DER_OID, &oid) && oid.len == sizeof(rsa_oid) &&
+	       !memcmp(oid.data, rsa_oid, sizeof(rsa_oid));
+}
+
+/* Takes the wrapping off until *b is the SEQUENCE of PKCS#1. */
+static int unwrap(struct bytes *b, enum shape shape, struct error **err)
+{
+	struct bytes all, inner, version;
+	if (shape == SHAPE_PKCS1_PUBLIC || shape == SHAPE_PKCS1_PRIVATE)
+		return 0;
+	bool pkcs8 = shape == SHAPE_PKCS8;
+	if (!crypto_der_take(b, CRYPTO_DER_SEQUENCE, &all) ||
+	    (pkcs8 && !crypto_der_take(&all, CRYPTO_DER_INTEGER, &version)))
+		return no_key(err);
+	if (!algorithm_is_rsa(&all))
+		return bytes_ok(&all) ? not_rsa(err) : no_key(err);
+	if (!crypto_der_take(&all, pkcs8 ? CRYPTO_DER_OCTET_STRING : CRYPTO_DER_BIT_STRING, &inner))
+		return no_key(err);
+	/* A BIT STRING begins with the number of unused bits. */
+	if (!pkcs8 && bytes_u8(&inner) != 0)
+		return no_key(err);
+	*b = bytes_of(inner.data + inner.off, bytes_left(&inner));
+	return 0;
+}
+
+static BIGNUM *take_integer(struct bytes *b)
+{
+	struct bytes i;
+	if (!crypto_der_take(b, CRYPTO_DER_INTEGER, &i) || !i.len || i.data[0] & 0x80 ||
+	    i.len > BITS_MAX / 8 + 1)
+		return NULL;
+	return BN_bin2bn(i.data, (int)i.len, NULL);
+}
+
+/* In the order of RFC 8017 A.1.2, after the version. */
+static const char *const part_names[] = {
+	OSSL_PKEY_PARAM_RSA_N,	       OSSL_PKEY_PARAM_RSA_E,
+	OSSL_PKEY_PARAM_RSA_D,	       OSSL_PKEY_PARAM_RSA_FACTOR1,
+	OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+	OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+};
+#define PARTS_PUBLIC 2
+#define PARTS_PRIVATE 8
+
+static int check_parts(BIGNUM *const *parts, size_t count, enum crypto_rsa_form form,
+		       struct error **err)
+{
+	int bits = BN_num_bits(parts[0]);
+	int least = form == CRYPTO_RSA_PUBLIC ? BITS_MIN_PUBLIC : BITS_MIN_PRIVATE;
+	if (bits < least || bits > BITS_MAX) {
+		error_set(err, ERROR_KEY_INVALID,
+			  "the RSA key has %d bits, and must have from %d to %d", bits, least,
+			  BITS_MAX);
+		return error_hint(err,
+				  "make one with: ssh-keygen -t rsa -b 4096 -m pem -N '' -f rsa");
+	}
+	if (!BN_is_odd(parts[0]) || !BN_is_odd(parts[1]) || BN_is_one(parts[1]) ||
+	    BN_num_bits(parts[1]) > EXPONENT_MAX)
+		return no_key(err);
+	/* The primes are moduli of their own and thus odd; nothing is as large as the modulus. */
+	for (size_t i = PARTS_PUBLIC; i < count; i++)
+		if (BN_is_zero(parts[i]) || BN_cmp(parts[i], parts[0]) >= 0)
+			return no_key(err);
+	if (count == PARTS_PRIVATE && (!BN_is_odd(parts[3]) || !BN_is_odd(parts[4])))
+		return no_key(err);
+	return 0;
+}
+
+static EVP_PKEY *key_of_parts(BIGNUM *const *parts, size_t count)
+{
+	EVP_PKEY *key = NULL;
+	OSSL_PARAM *params = NULL;
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	bool ok = build && context && EVP_PKEY_fromdata_init(context) == 1;
+	for (size_t i = 0; ok && i < count; i++)
+		ok = OSSL_PARAM_BLD_push_BN(build, part_names[i], parts[i]) == 1;
+	if (ok)
+		params = OSSL_PARAM_BLD_to_param(build);
+	if (params &&
+	    EVP_PKEY_fromdata(context, &key,
+			      count == PARTS_PUBLIC ? EVP_PKEY_PUBLIC_KEY : EVP_PKEY_KEYPAIR,
+			      params) != 1)
+		key = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+static int parse(struct bytes b, enum crypto_rsa_form form, EVP_PKEY **ret, struct error **err)
+{
+	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
+	size_t count = form == CRYPTO_RSA_PUBLIC ? PARTS_PUBLIC : PARTS_PRIVATE;
+	struct bytes all, version;
+	int r = -1;
+	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
+		return no_key(err);
+	if (form == CRYPTO_RSA_PRIVATE) {
+		if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &version) || version.len != 1)
+			return no_key(err);
+		if (version.data[0] != 0)
+			return error_set(err, ERROR_KEY_INVALID,
+					 "an RSA key with more than two primes is not supported");
+	}
+	for (size_t i = 0; i < count; i++) {
+		parts[i] = take_integer(&all);
+		if (!parts[i]) {
+			no_key(err);
+			goto out;
+		}
+	}
+	if (bytes_left(&all)) {
+		no_key(err);
+		goto out;
+	}
+	if (check_parts(parts, count, form, err) < 0)
+		goto out;
+	*ret = key_of_parts(parts, count);
+	if (!*ret) {
+		ERR_clear_error();
+		no_key(err);
+		goto out;
+	}
+	r = 0;
+out:
+	for (size_t i = 0; i < PARTS_PRIVATE; i++)
+		BN_clear_free(parts[i]);
+	return r;
+}
+
+static int set_up(struct crypto_rsa *rsa, struct error **err)
+{
+	rsa->size = (size_t)EVP_PKEY_get_size(rsa->key);
+	rsa->context = EVP_PKEY_CTX_new_from_pkey(NULL, rsa->key, NULL);
+	bool ok = rsa->context &&
+		  (rsa->form == CRYPTO_RSA_PUBLIC ? EVP_PKEY_encrypt_init(rsa->context)
+						  : EVP_PKEY_decrypt_init(rsa->context)) == 1;
+	/* encryption.md 3.3, step 2 */
+	ok = ok && EVP_PKEY_CTX_set_rsa_padding(rsa->context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+	     EVP_PKEY_CTX_set_rsa_oaep_md(rsa->context, EVP_sha256()) == 1 &&
+	     EVP_PKEY_CTX_set_rsa_mgf1_md(rsa->context, EVP_sha256()) == 1;
+	return ok ? 0 : crypto_fail(err, "set up RSA");
+}
+
+int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
+			struct crypto_rsa **ret, struct error **err)
+{
+	crypto_start();
+	struct bytes b = bytes_of(der, len);
+	enum shape shape = shape_of(b);
+	bool fits = form == CRYPTO_RSA_PUBLIC
+			    ? shape == SHAPE_PKCS1_PUBLIC || shape == SHAPE_SPKI
+			    : shape == SHAPE_PKCS1_PRIVATE || shape == SHAPE_PKCS8;
+	if (!fits)
+		return refuse_shape(shape, form, err);
+	if (unwrap(&b, shape, err) < 0)
+		return -1;
+	struct crypto_rsa *rsa = calloc(1, sizeof(*rsa));
+	if (!rsa)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	rsa->form = form;
+	if (parse(b, form, &rsa->key, err) < 0 || set_up(rsa, err) < 0) {
+		crypto_rsa_free(&rsa);
+		return -1;
+	}
+	*ret = rsa;
+	return 0;
+}
+
+void crypto_rsa_free(struct crypto_rsa **rsa)
+{
+	if (!*rsa)
+		return;
+	EVP_PKEY_CTX_free((*rsa)->context);
+	EVP_PKEY_free((*rsa)->key);
+	free(*rsa);
+	*rsa = NULL;
+}
+
+size_t crypto_rsa_size(const struct crypto_rsa *rsa)
+{
+	return rsa->size;
+}
+
+int crypto_rsa_encrypt(const struct crypto_rsa *rsa, const void *in, size_t len, void *out,
+		       struct error **err)
+{
+	if (rsa->form != CRYPTO_RSA_PUBLIC || len > rsa->size - CRYPTO_RSA_OVERHEAD)
+		return error_set(err, ERROR_INTERNAL, "%zu bytes for one RSA message", len);
+	size_t out_len = rsa->size;
+	if (EVP_PKEY_encrypt(rsa->context, out, &out_len, in, len) != 1 || out_len != rsa->size)
+		return crypto_fail(err, "encrypt with the RSA key");
+	return 0;
+}
+
+int crypto_rsa_decrypt(const struct crypto_rsa *rsa, const void *in, struct secret **ret,
+		       struct error **err)
+{
+	if (rsa->form != CRYPTO_RSA_PRIVATE)
+		return error_set(err, ERROR_INTERNAL, "decrypting with a public key");
+	struct secret *out CLEANUP_SECRET = NULL;
+	size_t len = rsa->size;
+	if (secret_new(len, &out, err) < 0)
+		return -1;
+	if (EVP_PKEY_decrypt(rsa->context, secret_data(out), &len, in, rsa->size) != 1) {
+		ERR_clear_error();
+		return error_set(err, ERROR_KEY_WRONG, "the private key does not open it");
+	}
+	secret_shorten(out, len);
+	*ret = out;
+	out = NULL;
+	return 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <argon2.h>
+
+#include "crypto/crypto.h"
+
+static struct secret *secret_of(const void *data, size_t len)
+{
+	struct secret *s = NULL;
+	assert_ok(secret_copy(data, len, &s, err));
+	return s;
+}
+
+static void assert_secret(struct secret *got, const char *want_hex)
+{
+	uint8_t want[128];
+	size_t len = unhex(want_hex, want, sizeof(want));
+	assert_int_equal(secret_size(got), len);
+	assert_memory_equal(secret_bytes(got), want, len);
+}
+
+/* FIPS 180-4, example of one block. */
+static void sha256(void **state)
+{
+	(void)state;
+	uint8_t got[CRYPTO_SHA256_LEN], want[CRYPTO_SHA256_LEN];
+	unhex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", want, 32);
+	assert_ok(crypto_sha256("abc", 3, got, err));
+	assert_memory_equal(got, want, 32);
+}
+
+static void scrypt(void **state)
+{
+	(void)state;
+	struct secret *password CLEANUP_SECRET = secret_of("password", 8), *got = NULL;
+	/* RFC 7914, section 12 */
+	assert_ok(crypto_scrypt(password, "NaCl", 4, 1024, 8, 16, 64, &got, err));
+	assert_secret(got, "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
+			   "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640");
+	secret_free(&got);
+	secret_free(&password);
+	/* encryption.md 4.6; 64 MiB, more than OpenSSL's own bound */
+	uint8_t salt[32];
+	for (uint8_t i = 0; i < 32; i++)
+		salt[i] = i;
+	password = secret_of("secret", 6);
+	assert_ok(crypto_scrypt(password, salt, 32, 65536, 8, 1, 32, &got, err));
+	assert_secret(got, "61f4b0a5fca4080bd53a64b166657255aab675c103fc4ee667518cef9dd6597c");
+	secret_free(&got);
+}
+
+static void hkdf(void **state)
+{
+	(void)state;
+	uint8_t in[32];
+	/* RFC 5869, A.3 */
+	memset(in, 0x0b, 22);
+	struct secret *key CLEANUP_SECRET = secret_of(in, 22), *got = NULL;
+	assert_ok(crypto_hkdf_sha256(key, "", 42, &got, err));
+	assert_secret(got, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+			   "9d201395faa4b61a96c8");
+	secret_free(&got);
+	secret_free(&key);
+	/* encryption.md 4.6 */
+	for (uint8_t i = 0; i < 32; i++)
+		in[i] = 0x80 + i;
+	key = secret_of(in, 32);
+	assert_ok(crypto_hkdf_sha256(key, "AES-GCM file content encryption", 32, &got, err));
+	assert_secret(got, "387be05fabaa90a24cf3d8734f0cdf3c5fd88b206ae69b1c36e286d84282f2fb");
+	secret_free(&got);
+}
+
+/* RFC 7914, section 11 */
+static void pbkdf2(void **state)
+{
+	(void)state;
+	struct secret *password CLEANUP_SECRET = secret_of("passwd", 6), *got = NULL;
+	assert_ok(crypto_pbkdf2_sha256(password, "salt", 4, 1, 64, &got, err));
+	assert_secret(got, "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+			   "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783");
+	secret_free(&got);
+	secret_free(&password);
+	password = secret_of("Password", 8);
+	assert_ok(crypto_pbkdf2_sha256(password, "NaCl", 4, 80000, 64, &got, err));
+	assert_secret(got, "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
+			   "a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d");
+	secret_free(&got);
+}
+
+/* RFC 9106, section 5.3: the library that libcryptsetup unlocks with computes what it should. */
+static void argon2id(void **state)
+{
+	(void)state;
+	uint8_t password[32], salt[16], key[8], data[12], out[32], want[32];
+	memset(password, 1, sizeof(password));
+	memset(salt, 2, sizeof(salt));
+	memset(key, 3, sizeof(key));
+	memset(data, 4, sizeof(data));
+	argon2_context context = {
+		.out = out,
+		.outlen = sizeof(out),
+		.pwd = password,
+		.pwdlen = sizeof(password),
+		.salt = salt,
+		.saltlen = sizeof(salt),
+		.secret = key,
+		.secretlen = sizeof(key),
+		.ad = data,
+		.adlen = sizeof(data),
+		.t_cost = 3,
+		.m_cost = 32,
+		.lanes = 4,
+		.threads = 1,
+		.version = ARGON2_VERSION_13,
+	};
+	assert_int_equal(argon2id_ctx(&context), ARGON2_OK);
+	unhex("0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659", want, 32);
+	assert_memory_equal(out, want, 32);
+}
+
+static void randoms_differ(void **state)
+{
+	(void)state;
+	uint8_t a[64] = { 0 }, b[64] = { 0 };
+	assert_ok(crypto_random(a, 64, err));
+	assert_ok(crypto_random(b, 64, err));
+	assert_memory_not_equal(a, b, 64);
+	assert_memory_not_equal(a + 32, b + 32, 32);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sha256),   cmocka_unit_test(scrypt),
+		cmocka_unit_test(hkdf),	    cmocka_unit_test(pbkdf2),
+		cmocka_unit_test(argon2id), cmocka_unit_test(randoms_differ),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

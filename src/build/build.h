@@ -12,14 +12,14 @@
 struct build_plan {
 	const char *target; /* as typed */
 	const char *spec;   /* as typed */
-	bool sandbox;       /* write a directory */
-	bool force;         /* overwrite */
+	bool sandbox;	    /* write a directory */
+	bool force;	    /* overwrite */
 	bool notest;
 	bool encrypt;
-	enum image_kind kind; /* with encrypt: IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
-	struct key *key;      /* with encrypt; owned by the caller */
+	enum image_kind kind;	     /* with encrypt: IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
+	struct key *key;	     /* with encrypt; owned by the caller */
 	struct key_request base_key; /* how to find the key of an encrypted base image */
-	const char *tmpdir;   /* --tmpdir: the tree goes to disk there; NULL: a private tmpfs */
+	const char *tmpdir;	 /* --tmpdir: the tree goes to disk there; NULL: a private tmpfs */
 	struct strings sections; /* --section */
 	struct strings build_args;
 	const char *build_arg_file;

@@ -79,15 +79,37 @@ static inline uint64_t bytes_be(struct bytes *b, size_t len)
 	return v;
 }
 
-static inline uint8_t bytes_u8(struct bytes *b) { return (uint8_t)bytes_le(b, 1); }
-static inline uint16_t bytes_le16(struct bytes *b) { return (uint16_t)bytes_le(b, 2); }
-static inline uint32_t bytes_le32(struct bytes *b) { return (uint32_t)bytes_le(b, 4); }
-static inline uint64_t bytes_le64(struct bytes *b) { return bytes_le(b, 8); }
-static inline uint16_t bytes_be16(struct bytes *b) { return (uint16_t)bytes_be(b, 2); }
-static inline uint32_t bytes_be32(struct bytes *b) { return (uint32_t)bytes_be(b, 4); }
-static inline uint64_t bytes_be64(struct bytes *b) { return bytes_be(b, 8); }
+static inline uint8_t bytes_u8(struct bytes *b)
+{
+	return (uint8_t)bytes_le(b, 1);
+}
+static inline uint16_t bytes_le16(struct bytes *b)
+{
+	return (uint16_t)bytes_le(b, 2);
+}
+static inline uint32_t bytes_le32(struct bytes *b)
+{
+	return (uint32_t)bytes_le(b, 4);
+}
+static inline uint64_t bytes_le64(struct bytes *b)
+{
+	return bytes_le(b, 8);
+}
+static inline uint16_t bytes_be16(struct bytes *b)
+{
+	return (uint16_t)bytes_be(b, 2);
+}
+static inline uint32_t bytes_be32(struct bytes *b)
+{
+	return (uint32_t)bytes_be(b, 4);
+}
+static inline uint64_t bytes_be64(struct bytes *b)
+{
+	return bytes_be(b, 8);
+}
 
-/* Copies exactly len bytes; zero-fills the target and marks the cursor when there are not so many. */
+/* Copies exactly len bytes; zero-fills the target and marks the cursor when there are not so many.
+ */
 void bytes_copy(struct bytes *b, void *to, size_t len);
 
 /* Store an integer of len bytes, little or big endian, at p. */

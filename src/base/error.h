@@ -19,20 +19,20 @@
  */
 enum error_kind {
 	ERROR_USAGE = 1,   /* the command line or an option's value is wrong */
-	ERROR_IO,          /* the kernel could not read or write (see the errno) */
+	ERROR_IO,	   /* the kernel could not read or write (see the errno) */
 	ERROR_NOT_FOUND,   /* a file, an object or a command does not exist */
-	ERROR_EXISTS,      /* something is in the way */
-	ERROR_SYSTEM,      /* refused by the kernel, or a part of the system is missing */
-	ERROR_MEMORY,      /* no memory, descriptors or processes left */
-	ERROR_DAMAGED,     /* bytes contradict their format: damaged or hostile */
+	ERROR_EXISTS,	   /* something is in the way */
+	ERROR_SYSTEM,	   /* refused by the kernel, or a part of the system is missing */
+	ERROR_MEMORY,	   /* no memory, descriptors or processes left */
+	ERROR_DAMAGED,	   /* bytes contradict their format: damaged or hostile */
 	ERROR_UNSUPPORTED, /* valid as far as we can see, but not something coffer does */
-	ERROR_LIMIT,       /* valid, but over a limit that coffer sets */
+	ERROR_LIMIT,	   /* valid, but over a limit that coffer sets */
 	ERROR_KEY_MISSING, /* a key is needed and none was given */
 	ERROR_KEY_INVALID, /* what was given is no usable key */
 	ERROR_KEY_WRONG,   /* a good key, but not the one */
-	ERROR_POLICY,      /* the site's configuration forbids it */
-	ERROR_COMMAND,     /* a script or program ended badly (see error_exit_status) */
-	ERROR_INTERNAL,    /* a bug in coffer */
+	ERROR_POLICY,	   /* the site's configuration forbids it */
+	ERROR_COMMAND,	   /* a script or program ended badly (see error_exit_status) */
+	ERROR_INTERNAL,	   /* a bug in coffer */
 };
 
 struct error;

@@ -38,11 +38,11 @@ int process_wait(struct process *p);
 struct process_spawn {
 	const char *const *argv;
 	const char *const *envp; /* NULL: this process's environment */
-	const char *directory;   /* NULL: where we are */
-	int in_fd;               /* -1: /dev/null */
-	int out_fd;              /* -1: inherited */
-	int err_fd;              /* -1: inherited */
-	struct buffer *out;      /* not NULL: standard output is gathered here (at most out_limit) */
+	const char *directory;	 /* NULL: where we are */
+	int in_fd;		 /* -1: /dev/null */
+	int out_fd;		 /* -1: inherited */
+	int err_fd;		 /* -1: inherited */
+	struct buffer *out; /* not NULL: standard output is gathered here (at most out_limit) */
 	size_t out_limit;
 };
 #define PROCESS_SPAWN ((struct process_spawn){ .in_fd = -1, .out_fd = -1, .err_fd = -1 })

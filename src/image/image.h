@@ -13,38 +13,48 @@
  */
 
 enum image_kind {
-	IMAGE_SANDBOX,   /* a directory */
-	IMAGE_SQUASHFS,  /* a bare squashfs file */
-	IMAGE_SIF,       /* a SIF with a plain squashfs */
-	IMAGE_LUKS2,     /* a SIF with an "Encrypted squashfs" partition */
+	IMAGE_SANDBOX,	 /* a directory */
+	IMAGE_SQUASHFS,	 /* a bare squashfs file */
+	IMAGE_SIF,	 /* a SIF with a plain squashfs */
+	IMAGE_LUKS2,	 /* a SIF with an "Encrypted squashfs" partition */
 	IMAGE_GOCRYPTFS, /* a SIF with a "Gocryptfs squashfs" partition */
 };
 
 struct image {
 	enum image_kind kind;
-	char *path;              /* absolute, as given (links not resolved); owned */
-	int directory;           /* IMAGE_SANDBOX: O_PATH descriptor; else -1 */
-	int fd;                  /* the file, also held by `file`; -1 for a sandbox */
-	struct source *file;     /* the whole file; NULL for a sandbox */
-	struct sif *sif;         /* NULL unless a SIF */
+	char *path;	     /* absolute, as given (links not resolved); owned */
+	int directory;	     /* IMAGE_SANDBOX: O_PATH descriptor; else -1 */
+	int fd;		     /* the file, also held by `file`; -1 for a sandbox */
+	struct source *file; /* the whole file; NULL for a sandbox */
+	struct sif *sif;     /* NULL unless a SIF */
 	const struct sif_descriptor *partition; /* the primary one; borrowed from sif */
 };
 
 /*
- * Opens the file, finds out what it is and vets what can be vetted without a key (primary
- * partition, architecture). The words of the errors are Apptainer's (cli-messages 5.2) after
- * "could not open image ...".
+ * Opens the file, finds out what it is and vets what can be vetted without a key. The words of
+ * the errors are Apptainer's (cli-messages 5.2): "could not open image ...".
  */
 int image_open(const char *path, struct image **ret, struct error **err);
 void image_free(struct image **img);
 #define CLEANUP_IMAGE __attribute__((cleanup(image_free)))
 bool image_is_encrypted(const struct image *img);
+/* ERROR_UNSUPPORTED when the image is for another kind of machine that cannot be run here. */
+int image_check_architecture(const struct image *img, struct error **err);
+
+/*
+ * The secret that opens the seal of an encrypted image, from the user's key and the image's
+ * wrapped key. For --mount=kernel, which unseals elsewhere.
+ */
+int image_open_secret(const struct image *img, const struct key *key, struct secret **ret,
+		      struct error **err);
 
 /* The opened tree of an image and the sources it stands on. */
 struct image_tree {
-	struct squash *squash; /* what callers use */
-	struct source *below[3];
-	struct squash *outer; /* gocryptfs only */
+	struct squash *squash;	  /* what callers use */
+	struct source *partition; /* its bytes as they are in the file */
+	struct source *payload;	  /* LUKS2, gocryptfs: its bytes in clear, which holds the key */
+	struct squash *outer;	  /* gocryptfs: the file system in the partition */
+	struct source *sealed;	  /* gocryptfs: the encrypted file in it */
 };
 /*
  * The rest of the road down. key: NULL for a plain image. ERROR_KEY_MISSING when it is encrypted
@@ -64,14 +74,14 @@ struct image_json {
 
 /* What goes into a new SIF. All of it is borrowed. */
 struct image_pack_plan {
-	int root;               /* the tree: a directory descriptor */
+	int root;		/* the tree: a directory descriptor */
 	const char *definition; /* text of the Def.FILE object */
 	size_t definition_len;
 	const struct image_json *json; /* in ascending order of names */
 	size_t json_count;
-	const char *arch;              /* two digits: sif_arch_code */
-	enum image_kind kind;          /* IMAGE_SIF, IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
-	const struct key *key;         /* NULL for IMAGE_SIF */
+	const char *arch;      /* two digits: sif_arch_code */
+	enum image_kind kind;  /* IMAGE_SIF, IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
+	const struct key *key; /* NULL for IMAGE_SIF */
 	struct squash_write_options squash;
 	struct sif_write_options sif;
 };

@@ -48,7 +48,7 @@ struct sif_descriptor {
 	int32_t type; /* enum sif_type, or anything */
 	uint32_t id;
 	uint32_t group; /* 0: none */
-	uint32_t link;  /* 0: none */
+	uint32_t link;	/* 0: none */
 	bool link_is_group;
 	uint64_t off, len, len_padded; /* off and len are vetted: they lie within the file */
 	int64_t created, modified;     /* seconds */
@@ -93,7 +93,8 @@ const struct sif_descriptor *sif_find(const struct sif *s, enum sif_type type, c
 int sif_object(struct source *file, const struct sif_descriptor *d, size_t limit,
 	       struct buffer *ret, struct error **err);
 
-/* Apptainer's words: "FS", "Squashfs", "*System", "amd64", ... ("Unknown", "unknown" where none). */
+/* Apptainer's words: "FS", "Squashfs", "*System", "amd64", ... ("Unknown", "unknown" where none).
+ */
 const char *sif_type_name(int32_t type);
 const char *sif_filesystem_name(int32_t filesystem);
 const char *sif_partition_name(int32_t partition);
@@ -114,7 +115,7 @@ int sif_print_info(const struct sif_descriptor *d, struct buffer *ret, struct er
  */
 struct sif_writer;
 struct sif_write_options {
-	int64_t time;       /* of all objects */
+	int64_t time;	    /* of all objects */
 	bool deterministic; /* nil UUID, no times: sif.md 7 */
 };
 /* `file` begins empty, is borrowed and outlives *ret. */

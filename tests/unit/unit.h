@@ -16,28 +16,28 @@
 #include "base/base.h"
 
 /* The call succeeded; else its words are printed. */
-#define assert_ok(call)                                                                            \
-	do {                                                                                       \
-		struct error *assert_err = NULL;                                                   \
-		struct error **err = &assert_err;                                                  \
-		long long assert_r = (long long)(call);                                            \
-		if (assert_r < 0 || assert_err)                                                    \
-			fail_msg("%s: %s", #call,                                                  \
-				 assert_err ? error_message(assert_err) : "failed");               \
+#define assert_ok(call)                                                              \
+	do {                                                                         \
+		struct error *assert_err = NULL;                                     \
+		struct error **err = &assert_err;                                    \
+		long long assert_r = (long long)(call);                              \
+		if (assert_r < 0 || assert_err)                                      \
+			fail_msg("%s: %s", #call,                                    \
+				 assert_err ? error_message(assert_err) : "failed"); \
 	} while (0)
 
 /* The call failed with this kind of error. Inside the call, `err` is the error to fill. */
-#define assert_fails(kind, call)                                                                   \
-	do {                                                                                       \
-		struct error *assert_err = NULL;                                                   \
-		struct error **err = &assert_err;                                                  \
-		long long assert_r = (long long)(call);                                            \
-		if (assert_r >= 0 || !assert_err)                                                  \
-			fail_msg("%s: succeeded", #call);                                          \
-		if (error_kind(assert_err) != (kind))                                              \
-			fail_msg("%s: kind %d, not %d: %s", #call, (int)error_kind(assert_err),    \
-				 (int)(kind), error_message(assert_err));                          \
-		error_free(&assert_err);                                                           \
+#define assert_fails(kind, call)                                                                \
+	do {                                                                                    \
+		struct error *assert_err = NULL;                                                \
+		struct error **err = &assert_err;                                               \
+		long long assert_r = (long long)(call);                                         \
+		if (assert_r >= 0 || !assert_err)                                               \
+			fail_msg("%s: succeeded", #call);                                       \
+		if (error_kind(assert_err) != (kind))                                           \
+			fail_msg("%s: kind %d, not %d: %s", #call, (int)error_kind(assert_err), \
+				 (int)(kind), error_message(assert_err));                       \
+		error_free(&assert_err);                                                        \
 	} while (0)
 
 /* Bytes from hexadecimal text (blanks allowed); returns how many. */

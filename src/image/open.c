@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "seal/gocryptfs/gocryptfs.h"
+#include "seal/luks2/luks2.h"
+
+/*
+ * The road down. A file is a stack of sources:
+ *
+ *   plain      file → partition → squash
+ *   LUKS2      file → partition → payload (luks2) → squash
+ *   gocryptfs  file → partition → outer squash → sealed (one file of it) → payload (gocryptfs)
+ *              → squash
+ */
+
+/* The largest crypto message that is read: RSA keys end at 16384 bits, pieces at a handful. */
+#define CRYPT_MESSAGE_MAX 65536
+/* The outer file system holds two files; a large cache has no use there. */
+#define OUTER_CACHE_BYTES ((size_t)1 << 20)
+
+static int not_recognised(struct error **err)
+{
+	error_set(err, ERROR_UNSUPPORTED, "image format not recognized");
+	return error_hint(err, "coffer runs SIF images, squashfs images and sandbox directories");
+}
+
+/* The kind of a SIF follows from the type of its primary partition alone. */
+static int classify_sif(struct image *img, struct error **err)
+{
+	if (sif_read(img->file, &img->sif, err) < 0)
+		return -1;
+	img->partition = sif_primary(img->sif);
+	if (!img->partition) {
+		error_set(err, ERROR_NOT_FOUND,
+			  "while getting root filesystem in %s: no root filesystem found",
+			  img->path);
+		return error_hint(err, "the SIF has no primary system partition: see `sif list`");
+	}
+	switch (img->partition->filesystem) {
+	case SIF_SQUASHFS:
+		img->kind = IMAGE_SIF;
+		return 0;
+	case SIF_ENCRYPTED_SQUASHFS:
+		img->kind = IMAGE_LUKS2;
+		return 0;
+	case SIF_GOCRYPTFS_SQUASHFS:
+		img->kind = IMAGE_GOCRYPTFS;
+		return 0;
+	default:
+		error_set(err, ERROR_UNSUPPORTED,
+			  "%s: the primary partition holds a file system of type %d (%s)",
+			  img->path, img->partition->filesystem,
+			  sif_filesystem_name(img->partition->filesystem));
+		return error_hint(err, "coffer reads squashfs, plain or encrypted");
+	}
+}
+
+static int classify_file(struct image *img, struct error **err)
+{
+	char head[2048] = "";
+	size_t len = img->file->size < sizeof(head) ? (size_t)img->file->size : sizeof(head);
+	if (source_read(img->file, head, len, 0, err) < 0)
+		return -1;
+	if (sif_probe(head, len))
+		return classify_sif(img, err);
+	if (len >= 4 && !memcmp(head, "hsqs", 4)) {
+		img->kind = IMAGE_SQUASHFS;
+		return 0;
+	}
+	return not_recognised(err);
+}
+
+static int open_path(struct image *img, struct error **err)
+{
+	struct stat st;
+	if (stat(img->path, &st) < 0) {
+		int errnum = errno;
+		error_errno(err, errnum, "failed to retrieve path for %s: lstat %s", img->path,
+			    img->path);
+		return error_hint(err, "check the name of the image");
+	}
+	if (S_ISDIR(st.st_mode)) {
+		if (!strcmp(img->path, "/"))
+			return error_set(err, ERROR_POLICY, "/ as sandbox is not authorized");
+		img->kind = IMAGE_SANDBOX;
+		img->directory = open(img->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return img->directory < 0 ? error_errno(err, errno, "open %s", img->path) : 0;
+	}
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return not_recognised(err);
+	/* Not to wait for a writer, should the name have become a fifo meanwhile. */
+	img->fd = open(img->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (img->fd < 0) {
+		int errnum = errno;
+		if (errnum == EACCES)
+			return error_set(
+				err, ERROR_SYSTEM,
+				"%s is not readable by the current user, check permissions",
+				img->path);
+		return error_errno(err, errnum, "open %s", img->path);
+	}
+	if (source_from_fd(img->fd, &img->file, err) < 0) {
+		fd_close(&img->fd);
+		return -1;
+	}
+	return classify_file(img, err);
+}
+
+int image_open(const char *path, struct image **ret, struct error **err)
+{
+	CLEANUP_IMAGE struct image *img = calloc(1, sizeof(*img));
+	if (!img)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	img->directory = img->fd = -1;
+	img->path = path_absolute(path, err);
+	if (!img->path)
+		return -1;
+	if (open_path(img, err) < 0) {
+		/* Where the file was opened and the error already names it, saying so twice helps
+		 * nobody; Apptainer's words do not either. */
+		bool framed = img->sif && !img->partition;
+		return framed ? -1 : error_wrap(err, "could not open image %s", img->path);
+	}
+	*ret = img;
+	img = NULL;
+	return 0;
+}
+
+void image_free(struct image **img)
+{
+	struct image *i = *img;
+	*img = NULL;
+	if (!i)
+		return;
+	sif_free(&i->sif);
+	source_free(&i->file); /* closes fd */
+	fd_close(&i->directory);
+	free(i->path);
+	free(i);
+}
+
+bool image_is_encrypted(const struct image *img)
+{
+	return img->kind == IMAGE_LUKS2 || img->kind == IMAGE_GOCRYPTFS;
+}
+
+int image_check_architecture(const struct image *img, struct error **err)
+{
+	static const struct {
+		const char *host, *image;
+	} compatible[] = { { "02", "01" }, { "04", "03" }, { "09", "07" }, { "10", "08" } };
+	const char *host = sif_arch_native();
+	if (!img->partition || !strcmp(img->partition->arch, host))
+		return 0;
+	for (size_t i = 0; i < sizeof(compatible) / sizeof(*compatible); i++) {
+		if (!strcmp(host, compatible[i].host) &&
+		    !strcmp(img->partition->arch, compatible[i].image))
+			return 0;
+	}
+	error_set(err, ERROR_UNSUPPORTED,
+		  "the image's architecture (%s) could not run on the host's (%s)",
+		  sif_arch_name(img->partition->arch), sif_arch_name(host));
+	return error_hint(err, "run it on a machine of that kind, or build it for this one");
+}
+
+/* ------------------------------------------------------------------ unsealing */
+
+static int need_key(const struct key *key, struct error **err)
+{
+	if (key)
+		return 0;
+	error_set(err, ERROR_KEY_MISSING, "required option --passphrase or --pem-path missing");
+	return error_hint(err, "give the image's key: --passphrase, --pem-path=FILE, or "
+			       "APPTAINER_ENCRYPTION_PASSPHRASE or _PEM_PATH in the environment");
+}
+
+int image_open_secret(const struct image *img, const struct key *key, struct secret **ret,
+		      struct error **err)
+{
+	CLEANUP_BUFFER struct buffer message = { 0 };
+	const struct sif_descriptor *d = sif_crypt_message(img->sif, img->partition);
+	if (need_key(key, err) < 0)
+		return -1;
+	if (d && sif_object(img->file, d, CRYPT_MESSAGE_MAX, &message, err) < 0)
+		return error_wrap(err, "read the wrapped key");
+	return key_open_secret(key,
+			       img->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS,
+			       d ? message.data : NULL, message.len, ret, err);
+}
+
+/* What is looked for in the root of the outer file system (encryption.md 4.2). */
+struct outer_search {
+	struct squash *outer;
+	squash_ref sealed;
+	bool found;
+	struct error *err;
+};
+
+static int outer_entry(void *context, const struct squash_dirent *entry, uint64_t next)
+{
+	static const char prefix[] = "squashfs-";
+	struct outer_search *search = context;
+	struct squash_inode inode;
+	(void)next;
+	if (squash_inode(search->outer, entry->ref, &inode, &search->err) < 0)
+		return 1;
+	if (S_ISREG(inode.mode) && inode.size == 0) {
+		error_set(&search->err, ERROR_DAMAGED, "%.*s file size should not be 0",
+			  (int)entry->len, entry->name);
+		return 1;
+	}
+	if (entry->len < strlen(prefix) || memcmp(entry->name, prefix, strlen(prefix)) != 0)
+		return 0;
+	search->sealed = entry->ref;
+	search->found = true;
+	return 1;
+}
+
+static int read_conf(struct squash *outer, const struct squash_inode *root, struct buffer *ret,
+		     struct error **err)
+{
+	static const char name[] = "gocryptfs.conf";
+	squash_ref ref;
+	struct squash_inode inode;
+	if (squash_lookup(outer, root, name, strlen(name), &ref, err) < 0 ||
+	    squash_inode(outer, ref, &inode, err) < 0)
+		return error_wrap(err, "%s", name);
+	if (!S_ISREG(inode.mode))
+		return error_set(err, ERROR_DAMAGED, "%s is not a file", name);
+	if (inode.size > GOCRYPTFS_CONF_MAX)
+		return error_set(err, ERROR_LIMIT, "%s is larger than %d bytes", name,
+				 GOCRYPTFS_CONF_MAX);
+	char *to = buffer_reserve(ret, (size_t)inode.size, err);
+	if (!to)
+		return -1;
+	ssize_t n = squash_read(outer, &inode, to, (size_t)inode.size, 0, err);
+	if (n < 0)
+		return error_wrap(err, "read %s", name);
+	ret->len += (size_t)n;
+	ret->data[ret->len] = '\0';
+	return 0;
+}
+
+static int unseal_gocryptfs(struct image_tree *t, const struct secret *password, struct error **err)
+{
+	struct squash_options options = { .cache_bytes = OUTER_CACHE_BYTES };
+	struct squash_inode root, sealed;
+	CLEANUP_BUFFER struct buffer conf = { 0 };
+	if (squash_open(t->partition, &options, &t->outer, err) < 0 ||
+	    squash_inode(t->outer, squash_root(t->outer), &root, err) < 0)
+		return error_wrap(err, "the outer file system");
+	struct outer_search search = { .outer = t->outer };
+	if (squash_readdir(t->outer, &root, 0, outer_entry, &search, err) < 0)
+		return -1;
+	if (search.err) {
+		*err = search.err;
+		return -1;
+	}
+	if (!search.found)
+		return error_set(err, ERROR_DAMAGED, "could not find mounted squashfs file");
+	if (read_conf(t->outer, &root, &conf, err) < 0 ||
+	    squash_inode(t->outer, search.sealed, &sealed, err) < 0)
+		return -1;
+	if (!S_ISREG(sealed.mode))
+		return error_set(err, ERROR_DAMAGED, "the encrypted file is not a regular file");
+	if (squash_file_source(t->outer, &sealed, &t->sealed, err) < 0)
+		return -1;
+	return gocryptfs_open(t->sealed, conf.data, conf.len, password, &t->payload, err);
+}
+
+int image_unseal(const struct image *img, const struct key *key,
+		 const struct squash_options *options, struct image_tree **ret, struct error **err)
+{
+	CLEANUP_IMAGE_TREE struct image_tree *t = calloc(1, sizeof(*t));
+	CLEANUP_SECRET struct secret *secret = NULL;
+	if (!t)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	if (img->kind == IMAGE_SANDBOX)
+		return error_set(err, ERROR_INTERNAL, "a sandbox needs no unsealing");
+	uint64_t off = img->partition ? img->partition->off : 0;
+	uint64_t len = img->partition ? img->partition->len : img->file->size;
+	if (source_slice(img->file, off, len, &t->partition, err) < 0)
+		return error_wrap(err, "%s", img->path);
+	if (image_is_encrypted(img) && image_open_secret(img, key, &secret, err) < 0)
+		return -1;
+	if (img->kind == IMAGE_LUKS2 && luks2_open(t->partition, secret, &t->payload, err) < 0)
+		return error_wrap(err, "%s", img->path);
+	if (img->kind == IMAGE_GOCRYPTFS && unseal_gocryptfs(t, secret, err) < 0)
+		return error_wrap(err, "%s", img->path);
+	if (squash_open(t->payload ? t->payload : t->partition, options, &t->squash, err) < 0)
+		return error_wrap(err, "%s", img->path);
+	*ret = t;
+	t = NULL;
+	return 0;
+}
+
+void image_tree_free(struct image_tree **tree)
+{
+	struct image_tree *t = *tree;
+	*tree = NULL;
+	if (!t)
+		return;
+	squash_free(&t->squash);
+	source_free(&t->payload);
+	source_free(&t->sealed);
+	squash_free(&t->outer);
+	source_free(&t->partition);
+	free(t);
+}

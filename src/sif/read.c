@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sif/sif.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sif/format.h"
+
+bool sif_probe(const void *head, size_t len)
+{
+	/* Apptainer looks for the text anywhere in the first 2048 bytes (sif.md 9.1). */
+	return memmem(head, len < 2048 ? len : 2048, SIF_MAGIC, strlen(SIF_MAGIC)) != NULL;
+}
+
+/* The common form of what cannot be right in a file that begins like a SIF. */
+static int damaged(struct error **err, const char *what)
+{
+	error_set(err, ERROR_DAMAGED, "%s", what);
+	return error_hint(err, "the file is damaged or cut short: copy or build it again");
+}
+
+static int parse_header(struct source *file, struct sif *s, struct error **err)
+{
+	uint8_t raw[SIF_HEADER_LEN];
+	if (file->size < sizeof(raw))
+		return damaged(err, file->size ? "reading global header: unexpected EOF"
+					       : "reading global header: EOF");
+	if (source_read(file, raw, sizeof(raw), 0, err) < 0)
+		return error_wrap(err, "reading global header");
+	struct bytes b = bytes_of(raw, sizeof(raw));
+	char magic[SIF_MAGIC_LEN];
+	bytes_copy(&b, s->launch, SIF_LAUNCH_LEN);
+	bytes_copy(&b, magic, sizeof(magic));
+	bytes_copy(&b, s->version, sizeof(s->version));
+	bytes_copy(&b, s->arch, 3);
+	bytes_copy(&b, s->uuid, sizeof(s->uuid));
+	s->created = (int64_t)bytes_le64(&b);
+	s->modified = (int64_t)bytes_le64(&b);
+	s->descriptors_free = (int64_t)bytes_le64(&b);
+	s->descriptors_total = (int64_t)bytes_le64(&b);
+	s->descriptors_off = bytes_le64(&b);
+	s->descriptors_len = bytes_le64(&b);
+	s->data_off = bytes_le64(&b);
+	s->data_len = bytes_le64(&b);
+	if (memcmp(magic, SIF_MAGIC, SIF_MAGIC_LEN) != 0) {
+		error_set(err, ERROR_DAMAGED, "invalid SIF magic");
+		return error_hint(err, "this is no SIF image");
+	}
+	if (memcmp(s->version, SIF_VERSION, sizeof(SIF_VERSION)) != 0)
+		return error_set(err, ERROR_UNSUPPORTED, "incompatible SIF version");
+	if (s->descriptors_total < 0 || s->descriptors_total > SIF_SLOTS_MAX)
+		return damaged(err, "reading descriptors: impossible number of descriptors");
+	uint64_t table = (uint64_t)s->descriptors_total * SIF_DESCRIPTOR_LEN;
+	if (s->descriptors_free < 0 || s->descriptors_free > s->descriptors_total ||
+	    table > s->descriptors_len || !range_within(s->descriptors_off, table, file->size))
+		return damaged(err, "reading descriptors: the table lies outside the file");
+	return 0;
+}
+
+static void decode_extra(struct sif_descriptor *d)
+{
+	struct bytes b = bytes_of(d->extra, sizeof(d->extra));
+	if (d->type == SIF_PARTITION) {
+		d->filesystem = (int32_t)bytes_le32(&b);
+		d->partition = (int32_t)bytes_le32(&b);
+		bytes_copy(&b, d->arch, 3);
+	} else if (d->type == SIF_CRYPT_MESSAGE) {
+		d->message_format = (int32_t)bytes_le32(&b);
+		d->message_kind = (int32_t)bytes_le32(&b);
+	}
+}
+
+/* One slot. *ret_used is false for a free one. */
+static int parse_descriptor(struct bytes *b, uint64_t file_size, struct sif_descriptor *d,
+			    bool *ret_used, struct error **err)
+{
+	memset(d, 0, sizeof(*d));
+	d->type = (int32_t)bytes_le32(b);
+	*ret_used = bytes_u8(b) != 0;
+	d->id = bytes_le32(b);
+	d->group = bytes_le32(b) & ~SIF_GROUP_MASK;
+	uint32_t link = bytes_le32(b);
+	d->link_is_group = (link & SIF_GROUP_MASK) == SIF_GROUP_MASK;
+	d->link = link & ~SIF_GROUP_MASK;
+	d->off = bytes_le64(b);
+	d->len = bytes_le64(b);
+	d->len_padded = bytes_le64(b);
+	d->created = (int64_t)bytes_le64(b);
+	d->modified = (int64_t)bytes_le64(b);
+	bytes_skip(b, 2 * sizeof(int64_t)); /* owner and group, no longer used */
+	bytes_copy(b, d->name, SIF_NAME_LEN);
+	bytes_copy(b, d->extra, SIF_EXTRA_LEN);
+	if (!bytes_ok(b))
+		return damaged(err, "reading descriptors: unexpected EOF");
+	if (!*ret_used)
+		return 0;
+	decode_extra(d);
+	if (!range_within(d->off, d->len, file_size)) {
+		error_set(err, ERROR_DAMAGED,
+			  "object %u lies outside the file (offset %llu, size %llu, file %llu)",
+			  d->id, (unsigned long long)d->off, (unsigned long long)d->len,
+			  (unsigned long long)file_size);
+		return error_hint(err, "the file is damaged or cut short: copy or build it again");
+	}
+	return 0;
+}
+
+static int parse_table(struct source *file, struct sif *s, struct error **err)
+{
+	size_t slots = (size_t)s->descriptors_total, len = slots * SIF_DESCRIPTOR_LEN;
+	CLEANUP_BUFFER struct buffer raw = { 0 };
+	char *table = buffer_reserve(&raw, len, err);
+	if (!table)
+		return -1;
+	if (source_read(file, table, len, s->descriptors_off, err) < 0)
+		return error_wrap(err, "reading descriptors");
+	s->descriptors = calloc(slots ? slots : 1, sizeof(*s->descriptors));
+	if (!s->descriptors)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	struct bytes b = bytes_of(table, len);
+	for (size_t i = 0; i < slots; i++) {
+		bool used = false;
+		struct sif_descriptor *d = &s->descriptors[s->count];
+		if (parse_descriptor(&b, file->size, d, &used, err) < 0)
+			return -1;
+		if (used)
+			s->count++;
+	}
+	return 0;
+}
+
+int sif_read(struct source *file, struct sif **ret, struct error **err)
+{
+	CLEANUP_SIF struct sif *s = calloc(1, sizeof(*s));
+	if (!s)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	if (parse_header(file, s, err) < 0 || parse_table(file, s, err) < 0)
+		return -1;
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
+void sif_free(struct sif **s)
+{
+	if (*s)
+		free((*s)->descriptors);
+	free(*s);
+	*s = NULL;
+}
+
+const struct sif_descriptor *sif_by_id(const struct sif *s, uint32_t id)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->descriptors[i].id == id)
+			return &s->descriptors[i];
+	}
+	return NULL;
+}
+
+const struct sif_descriptor *sif_primary(const struct sif *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct sif_descriptor *d = &s->descriptors[i];
+		if (d->type == SIF_PARTITION && d->partition == SIF_PRIMARY)
+			return d;
+	}
+	return NULL;
+}
+
+const struct sif_descriptor *sif_crypt_message(const struct sif *s,
+					       const struct sif_descriptor *partition)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct sif_descriptor *d = &s->descriptors[i];
+		if (d->type == SIF_CRYPT_MESSAGE && !d->link_is_group && d->link == partition->id &&
+		    d->message_format == SIF_MESSAGE_PEM && d->message_kind == SIF_MESSAGE_RSA_OAEP)
+			return d;
+	}
+	return NULL;
+}
+
+const struct sif_descriptor *sif_find(const struct sif *s, enum sif_type type, const char *name)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct sif_descriptor *d = &s->descriptors[i];
+		if (d->type == (int32_t)type && (!name || !strcmp(d->name, name)))
+			return d;
+	}
+	return NULL;
+}
+
+int sif_object(struct source *file, const struct sif_descriptor *d, size_t limit,
+	       struct buffer *ret, struct error **err)
+{
+	if (d->len > limit)
+		return error_set(err, ERROR_LIMIT, "object %u is larger than %zu bytes", d->id,
+				 limit);
+	char *to = buffer_reserve(ret, (size_t)d->len, err);
+	if (!to)
+		return -1;
+	if (source_read(file, to, (size_t)d->len, d->off, err) < 0)
+		return error_wrap(err, "read object %u", d->id);
+	ret->len += (size_t)d->len;
+	ret->data[ret->len] = '\0';
+	return 0;
+}

@@ -21,7 +21,8 @@
 struct squash;
 
 struct squash_options {
-	size_t cache_bytes; /* bound of decoded data blocks kept; 0: the default (SQUASH_CACHE_DEFAULT) */
+	size_t cache_bytes; /* bound of decoded data blocks kept; 0: the default
+			       (SQUASH_CACHE_DEFAULT) */
 };
 #define SQUASH_CACHE_DEFAULT ((size_t)16 << 20)
 
@@ -46,19 +47,20 @@ squash_ref squash_root(const struct squash *sq);
 struct squash_inode {
 	squash_ref ref;
 	uint32_t number; /* st_ino */
-	uint32_t mode;   /* S_IFMT and permission bits */
+	uint32_t mode;	 /* S_IFMT and permission bits */
 	uint32_t uid, gid;
 	uint32_t mtime;
 	uint32_t links;
 	uint32_t device; /* as the file holds it: Linux' new encoding */
-	uint32_t xattr;  /* index or UINT32_MAX */
-	uint64_t size;   /* bytes: of a file, of a link's target; of a directory's listing */
+	uint32_t xattr;	 /* index or UINT32_MAX */
+	uint64_t size;	 /* bytes: of a file, of a link's target; of a directory's listing */
 	/* The rest is for squash/ itself. */
-	uint64_t start;           /* first data block, or the directory's listing block */
-	uint64_t blocks_at;       /* where the list of block sizes is, as a metadata reference */
-	uint32_t fragment;        /* index or UINT32_MAX */
-	uint32_t offset;          /* in the fragment, or in the listing block */
-	uint32_t parent;          /* directories: inode number of the parent */
+	uint64_t start;	    /* first data block, or the directory's listing block */
+	uint64_t blocks_at; /* what follows the inode: block sizes, a target, a directory's index */
+	uint32_t fragment;  /* index or UINT32_MAX */
+	uint32_t offset;    /* in the fragment, or in the listing block */
+	uint32_t parent;    /* directories: inode number of the parent */
+	uint32_t index_count; /* directories: entries of the index */
 };
 int squash_inode(struct squash *sq, squash_ref ref, struct squash_inode *ret, struct error **err);
 
@@ -78,7 +80,8 @@ struct squash_dirent {
  * be kept and used later to go on. Calls `each` until it returns non-zero (that entry is then not
  * passed over: it comes again) or the end. Returns 0 or -1.
  */
-typedef int (*squash_each)(void *context, const struct squash_dirent *entry, uint64_t next_position);
+typedef int (*squash_each)(void *context, const struct squash_dirent *entry,
+			   uint64_t next_position);
 int squash_readdir(struct squash *sq, const struct squash_inode *dir, uint64_t position,
 		   squash_each each, void *context, struct error **err);
 
@@ -135,13 +138,14 @@ int squash_codec_by_name(const char *name);
 
 struct squash_write_options {
 	enum squash_codec codec; /* SQUASH_GZIP is the usual */
-	int level;               /* 0: the codec's default (gzip: 6) */
-	uint32_t block_size;     /* 0: 131072 */
-	unsigned threads;        /* 0: one per CPU */
-	bool all_root;           /* owners are not kept: all is root's */
-	bool clamp_time;         /* no time later than `time` (SOURCE_DATE_EPOCH) */
+	int level;		 /* 0: the codec's default (gzip: 6) */
+	uint32_t block_size;	 /* 0: 131072 */
+	unsigned threads;	 /* 0: one per CPU */
+	bool all_root;		 /* owners are not kept: all is root's */
+	bool clamp_time;	 /* no time later than `time` (SOURCE_DATE_EPOCH) */
 	uint64_t time;
-	/* Called for every file found unreadable or of a kind that is left out (sockets): may be NULL. */
+	/* Called for every file found unreadable or of a kind that is left out (sockets): may be
+	 * NULL. */
 	void (*left_out)(void *context, const char *path, const char *why);
 	void *context;
 };

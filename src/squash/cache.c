@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "squash/internal.h"
+
+#include <stdlib.h>
+
+/*
+ * The cache is cut into shards, each with its own lock, its own fixed number of blocks and a
+ * clock hand that goes round them to find one to give up: blocks used since the hand last came
+ * by are spared once. A hit costs one lock that hardly anybody else wants.
+ *
+ * A shard whose blocks are all in use gives out a loose block, which lives until it is put back:
+ * so nobody ever waits for a block to become free, and there are never more loose ones than
+ * threads hold at that moment.
+ */
+#define SHARDS_MAX 16
+#define SHARD_BLOCKS_MIN 8
+
+enum state { EMPTY, LOADING, READY };
+
+struct shard {
+	pthread_mutex_t lock;
+	pthread_cond_t loaded; /* some block is no longer LOADING */
+	struct cached *blocks; /* owned: count of them */
+	size_t count;
+	size_t hand;
+	struct cached **heads; /* owned: chains by hash, count of them */
+} __attribute__((aligned(64)));
+
+struct cache {
+	struct shard *shards; /* owned */
+	size_t shard_count;
+	size_t block_cap;
+	cache_load load;
+};
+
+static uint64_t hash(uint64_t position)
+{
+	/* Fibonacci hashing: positions are often multiples of one another. */
+	position *= UINT64_C(0x9e3779b97f4a7c15);
+	return position ^ position >> 32;
+}
+
+static struct shard *shard_of(struct cache *c, uint64_t position)
+{
+	return &c->shards[hash(position) % c->shard_count];
+}
+
+static struct cached **head_of(struct cache *c, struct shard *s, uint64_t position)
+{
+	return &s->heads[hash(position) / c->shard_count % s->count];
+}
+
+static struct cached *find(struct cache *c, struct shard *s, uint64_t position, uint32_t word)
+{
+	for (struct cached *b = *head_of(c, s, position); b; b = b->chain)
+		if (b->position == position && b->word == word)
+			return b;
+	return NULL;
+}
+
+static void unlink_block(struct cache *c, struct shard *s, struct cached *block)
+{
+	struct cached **at = head_of(c, s, block->position);
+	while (*at != block)
+		at = &(*at)->chain;
+	*at = block->chain;
+	block->chain = NULL;
+	block->state = EMPTY;
+}
+
+/* An unused block of the shard, taken out of it, or NULL. */
+static struct cached *evict(struct cache *c, struct shard *s)
+{
+	for (size_t i = 0; i < 2 * s->count; i++) {
+		struct cached *b = &s->blocks[s->hand];
+		s->hand = (s->hand + 1) % s->count;
+		if (b->users)
+			continue;
+		if (b->state == EMPTY)
+			return b;
+		if (b->recent) {
+			b->recent = false;
+			continue;
+		}
+		unlink_block(c, s, b);
+		return b;
+	}
+	return NULL;
+}
+
+int cache_new(size_t bytes, size_t block_cap, cache_load load, struct cache **ret,
+	      struct error **err)
+{
+	size_t total = bytes / block_cap;
+	if (total < SHARD_BLOCKS_MIN)
+		total = SHARD_BLOCKS_MIN;
+	size_t shards = total / SHARD_BLOCKS_MIN;
+	if (shards > SHARDS_MAX)
+		shards = SHARDS_MAX;
+
+	struct cache *c = calloc(1, sizeof(*c));
+	if (c)
+		c->shards = aligned_alloc(64, shards * sizeof(*c->shards));
+	if (!c || !c->shards) {
+		free(c);
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	}
+	c->block_cap = block_cap;
+	c->load = load;
+	for (size_t i = 0; i < shards; i++) {
+		struct shard *s = &c->shards[i];
+		*s = (struct shard){ .count = total / shards };
+		pthread_mutex_init(&s->lock, NULL);
+		pthread_cond_init(&s->loaded, NULL);
+		s->blocks = calloc(s->count, sizeof(*s->blocks));
+		s->heads = calloc(s->count, sizeof(struct cached *));
+		c->shard_count++;
+		if (!s->blocks || !s->heads) {
+			cache_free(&c);
+			return error_set(err, ERROR_MEMORY, "out of memory");
+		}
+	}
+	*ret = c;
+	return 0;
+}
+
+void cache_free(struct cache **c)
+{
+	if (!*c)
+		return;
+	for (size_t i = 0; i < (*c)->shard_count; i++) {
+		struct shard *s = &(*c)->shards[i];
+		for (size_t k = 0; s->blocks && k < s->count; k++)
+			free(s->blocks[k].data);
+		free(s->blocks);
+		free(s->heads);
+		pthread_cond_destroy(&s->loaded);
+		pthread_mutex_destroy(&s->lock);
+	}
+	free((*c)->shards);
+	free(*c);
+	*c = NULL;
+}
+
+static struct cached *loose_new(void)
+{
+	struct cached *b = calloc(1, sizeof(*b));
+	if (b)
+		b->loose = true;
+	return b;
+}
+
+/* Takes a block for this position, in the shard if it can be; its lock is held. */
+static struct cached *claim(struct cache *c, struct shard *s, uint64_t position, uint32_t word)
+{
+	struct cached *b = evict(c, s);
+	if (!b)
+		b = loose_new();
+	if (!b)
+		return NULL;
+	b->position = position;
+	b->word = word;
+	b->users = 1;
+	b->state = LOADING;
+	b->recent = false;
+	b->len = 0;
+	if (!b->loose) {
+		struct cached **head = head_of(c, s, position);
+		b->chain = *head;
+		*head = b;
+	}
+	return b;
+}
+
+struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, uint32_t word,
+			 struct error **err)
+{
+	struct shard *s = shard_of(c, position);
+	pthread_mutex_lock(&s->lock);
+	struct cached *b;
+	/* A block that could not be loaded is gone when its waiters wake: each tries for itself. */
+	while ((b = find(c, s, position, word)) && b->state == LOADING)
+		pthread_cond_wait(&s->loaded, &s->lock);
+	if (b) {
+		b->users++;
+		b->recent = true;
+		pthread_mutex_unlock(&s->lock);
+		return b;
+	}
+	b = claim(c, s, position, word);
+	pthread_mutex_unlock(&s->lock);
+	if (!b) {
+		error_set(err, ERROR_MEMORY, "out of memory");
+		return NULL;
+	}
+
+	int r = 0;
+	if (!b->data && !(b->data = malloc(c->block_cap)))
+		r = error_set(err, ERROR_MEMORY, "out of memory");
+	if (r == 0)
+		r = c->load(sq, b, err);
+
+	pthread_mutex_lock(&s->lock);
+	if (r == 0)
+		b->state = READY;
+	else if (!b->loose)
+		unlink_block(c, s, b);
+	if (r < 0)
+		b->users = 0;
+	pthread_cond_broadcast(&s->loaded);
+	pthread_mutex_unlock(&s->lock);
+	if (r == 0)
+		return b;
+	if (b->loose) {
+		free(b->data);
+		free(b);
+	}
+	return NULL;
+}
+
+struct cached *cache_peek(struct cache *c, uint64_t position, uint32_t word)
+{
+	struct shard *s = shard_of(c, position);
+	pthread_mutex_lock(&s->lock);
+	struct cached *b = find(c, s, position, word);
+	if (b && b->state == READY) {
+		b->users++;
+		b->recent = true;
+	} else {
+		b = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return b;
+}
+
+void cache_put(struct cache *c, struct cached *block)
+{
+	if (block->loose) {
+		free(block->data);
+		free(block);
+		return;
+	}
+	struct shard *s = shard_of(c, block->position);
+	pthread_mutex_lock(&s->lock);
+	block->users--;
+	pthread_mutex_unlock(&s->lock);
+}

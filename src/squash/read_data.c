@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "squash/internal.h"
+
+#include <limits.h>
+#include <string.h>
+
+int data_word(const struct squash *sq, uint32_t word, uint32_t *ret_stored, struct error **err)
+{
+	uint32_t stored = word & SQUASH_DATA_LEN_MASK;
+	if (word & ~(SQUASH_DATA_LEN_MASK | SQUASH_DATA_RAW) || stored > sq->block_size)
+		return error_set(err, ERROR_DAMAGED, "a data block has no possible length");
+	*ret_stored = stored;
+	return 0;
+}
+
+/* The one function that reads a stored data block, which is no hole. */
+static int stored_read(struct squash *sq, uint64_t position, uint32_t word, void *out, size_t cap,
+		       size_t *ret_len, struct error **err)
+{
+	uint32_t stored = 0;
+	if (data_word(sq, word, &stored, err) < 0)
+		return -1;
+	if (stored == 0 || position < SQUASH_SUPER_LEN ||
+	    !range_within(position, stored, sq->bytes_used))
+		return error_set(err, ERROR_DAMAGED, "a data block lies outside the image");
+	if (word & SQUASH_DATA_RAW) {
+		if (stored > cap)
+			return error_set(err, ERROR_DAMAGED, "a data block is too long");
+		*ret_len = stored;
+		return source_read(sq->source, out, stored, position, err);
+	}
+	struct decoder *d = codec_borrow(sq->codec, err);
+	if (!d)
+		return -1;
+	int r = source_read(sq->source, d->stored, stored, position, err);
+	if (r == 0)
+		r = codec_decode(sq->codec, d, d->stored, stored, out, cap, ret_len, err);
+	codec_return(sq->codec, d);
+	return r;
+}
+
+int data_load(struct squash *sq, struct cached *block, struct error **err)
+{
+	return stored_read(sq, block->position, block->word, block->data, sq->block_size,
+			   &block->len, err);
+}
+
+/* Copies a part of a block that is kept, or is from now on. */
+static int part_read(struct squash *sq, uint64_t position, uint32_t word, size_t expected,
+		     size_t off, void *buf, size_t len, struct error **err)
+{
+	struct cached *b = cache_get(sq->data, sq, position, word, err);
+	if (!b)
+		return -1;
+	int r = 0;
+	/* expected 0: a fragment, whose length is nowhere told. */
+	if (expected ? b->len != expected : !range_within(off, len, b->len))
+		r = error_set(err, ERROR_DAMAGED, "a data block has not the length it should have");
+	else
+		memcpy(buf, b->data + off, len);
+	cache_put(sq->data, b);
+	return r;
+}
+
+static int fragment_read(struct squash *sq, const struct squash_inode *inode, size_t off, void *buf,
+			 size_t len, struct error **err)
+{
+	uint8_t raw[SQUASH_FRAGMENT_LEN];
+	if (inode->fragment >= sq->fragment_count)
+		return error_set(err, ERROR_DAMAGED, "a file's fragment does not exist");
+	if (meta_element(sq, sq->fragments, inode->fragment, sizeof(raw), raw, err) < 0)
+		return -1;
+	struct bytes b = bytes_of(raw, sizeof(raw));
+	uint64_t position = bytes_le64(&b);
+	uint32_t word = bytes_le32(&b);
+	return part_read(sq, position, word, 0, inode->offset + off, buf, len, err);
+}
+
+/* A whole block that nobody has decoded yet goes straight where the caller wants it. */
+static int whole_read(struct squash *sq, uint64_t position, uint32_t word, void *buf, size_t len,
+		      struct error **err)
+{
+	struct cached *b = cache_peek(sq->data, position, word);
+	if (b) {
+		cache_put(sq->data, b);
+		return part_read(sq, position, word, len, 0, buf, len, err);
+	}
+	size_t n = 0;
+	if (stored_read(sq, position, word, buf, len, &n, err) < 0)
+		return -1;
+	if (n != len)
+		return error_set(err, ERROR_DAMAGED,
+				 "a data block has not the length it should have");
+	return 0;
+}
+
+/* Reads len bytes at off, which lie within the file's blocks. */
+static int blocks_read(struct squash *sq, const struct squash_inode *inode, uint8_t *buf,
+		       size_t len, uint64_t off, struct error **err)
+{
+	struct meta words CLEANUP_META = { 0 };
+	uint64_t index = off >> sq->block_log, position = 0;
+	if (positions_find(sq, inode, index, &words, &position, err) < 0)
+		return -1;
+	while (len > 0) {
+		uint8_t raw[4];
+		if (meta_read(&words, raw, sizeof(raw), err) < 0)
+			return -1;
+		struct bytes b = bytes_of(raw, sizeof(raw));
+		uint32_t word = bytes_le32(&b), stored = 0;
+		if (data_word(sq, word, &stored, err) < 0)
+			return -1;
+		uint64_t left = inode->size - (index << sq->block_log);
+		size_t expected = left < sq->block_size ? (size_t)left : sq->block_size;
+		size_t skip = off & (sq->block_size - 1);
+		size_t n = expected - skip < len ? expected - skip : len;
+		int r = 0;
+		if (stored == 0)
+			memset(buf, 0, n);
+		else if (n == expected)
+			r = whole_read(sq, position, word, buf, n, err);
+		else
+			r = part_read(sq, position, word, expected, skip, buf, n, err);
+		if (r < 0)
+			return -1;
+		position += stored;
+		index++;
+		buf += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+ssize_t squash_read(struct squash *sq, const struct squash_inode *inode, void *buf, size_t len,
+		    uint64_t off, struct error **err)
+{
+	if (!S_ISREG(inode->mode))
+		return error_set(err, ERROR_INTERNAL, "not a regular file");
+	if (off >= inode->size)
+		return 0;
+	if (len > inode->size - off)
+		len = (size_t)(inode->size - off);
+	if (len > SSIZE_MAX)
+		len = SSIZE_MAX;
+	/* The blocks cover whole << block_log bytes, or, when no fragment holds the tail, all. */
+	uint64_t in_blocks = data_blocks(sq, inode) << sq->block_log;
+	size_t n = 0;
+	if (off < in_blocks) {
+		n = len < in_blocks - off ? len : (size_t)(in_blocks - off);
+		if (blocks_read(sq, inode, buf, n, off, err) < 0)
+			return -1;
+	}
+	if (n < len && fragment_read(sq, inode, (size_t)(off + n - in_blocks), (uint8_t *)buf + n,
+				     len - n, err) < 0)
+		return -1;
+	return (ssize_t)len;
+}

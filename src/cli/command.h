@@ -9,59 +9,83 @@
 
 /*
  * One table of commands and options: parsing, help, completion and the manual's synopsis all come
- * from it. A command is one file, cmd_NAME.c, ending in its one entry.
+ * from it. A command is one file, cmd_NAME.c, ending in its one entry; table.c lists them.
  */
 enum option_kind {
 	OPTION_SWITCH, /* --x, --x=false */
 	OPTION_TEXT,   /* --x V, --x=V: the last wins */
 	OPTION_INT,
-	OPTION_ARRAY,  /* repeatable, commas kept */
-	OPTION_LIST,   /* repeatable, split at commas */
+	OPTION_ARRAY, /* repeatable, commas kept */
+	OPTION_LIST,  /* repeatable, split at commas */
+	OPTION_MAP,   /* repeatable, split at commas, each NAME=VALUE; the last of a name wins */
+};
+
+/*
+ * Scripts pass options that coffer has no use for. What can be left out without changing what the
+ * container sees or may do is taken silently; the rest is refused by name.
+ */
+enum option_support {
+	OPTION_WORKS,
+	OPTION_NO_EFFECT,
+	OPTION_UNSUPPORTED,
 };
 
 struct option_value {
-	bool set;        /* given at all, on the command line or by a variable */
-	bool on;         /* OPTION_SWITCH */
-	const char *text; /* OPTION_TEXT; borrowed */
-	long number;     /* OPTION_INT */
-	struct strings list; /* OPTION_ARRAY, OPTION_LIST */
+	bool set;	     /* given at all, on the command line or by a variable */
+	bool on;	     /* OPTION_SWITCH */
+	const char *text;    /* OPTION_TEXT; borrowed */
+	long number;	     /* OPTION_INT */
+	struct strings list; /* OPTION_ARRAY, OPTION_LIST, OPTION_MAP */
 };
 
 struct option {
-	const char *name;      /* long, without dashes */
-	char letter;           /* short, or 0 */
+	const char *name; /* long, without dashes */
+	char letter;	  /* short, or 0 */
 	enum option_kind kind;
-	const char *argument;  /* how help names its value: "file", ... */
-	const char *help;      /* one line */
-	const char *variables; /* names without APPTAINER_, blank-separated, or NULL: runtime.md 17 */
-	bool hidden;           /* accepted, not in help (runtime.md 17) */
-	bool add_variables;    /* variables are added to the command line's, not replaced by it */
+	const char *argument; /* how help names its value: "file", ...; NULL for switches */
+	const char *help;     /* a few words, wrapped by help */
+	const char
+		*variables; /* names without APPTAINER_, blank-separated, or NULL: runtime.md 17 */
+	enum option_support support;
+	bool hidden;		/* accepted, not in help (runtime.md 17) */
+	bool add_variables;	/* variables are added to the command line's, not replaced by it */
+	bool no_value_ever;	/* a switch that carries no value: what follows = may be a secret */
+	const char *deprecated; /* what to say when it is used, or NULL */
 };
 
 struct command;
 struct invocation {
 	const struct command *command;
-	struct option_value *values;    /* one per command->options */
-	const char *const *arguments;   /* what is left, NULL-terminated */
+	struct option_value *values;  /* one per command->options; owned */
+	const char *const *arguments; /* what is left, NULL-terminated; owned */
 	size_t argument_count;
-	const char *program;            /* "coffer", "apptainer" or "singularity" */
+	const char *program; /* "coffer", "apptainer" or "singularity" */
+	const char *config;  /* --config, or the default */
 };
 
 struct command {
-	const char *name;       /* "build"; "sif list" for one of a group */
-	const char *summary;    /* one line */
-	const char *usage;      /* after the program's name: "build [build options...] ..." */
-	const char *description;
-	const char *examples;
+	const char *name;	      /* "build"; "sif list" for one of a group */
+	const char *alias;	      /* another name, or NULL */
+	const char *summary;	      /* one line */
+	const char *usage;	      /* after the program's name: "build [build options...] ..." */
+	const char *description;      /* lines of at most 78 columns; %s is the program's name */
+	const char *examples;	      /* the same, or NULL */
 	const struct option *options; /* ends with a NULL name */
 	int min_arguments, max_arguments; /* max -1: any */
-	bool intermixed;        /* options may follow arguments */
-	int error_status;       /* exit status of an error: 255, or 1 for the sif group */
-	/* Does it: returns the exit status, or -1 with *err set. */
+	bool intermixed;		  /* options may follow arguments */
+	bool group;			  /* has sub-commands and does nothing itself */
+	bool usage_errors; /* its errors are shown as usage errors with status 1: sif.md 11.9 */
+	bool hidden;
+	/* Does it: returns the exit status, or -1 with *err set. NULL for a group. */
 	int (*run)(const struct invocation *in, struct error **err);
 };
 
 /* The value of an option by its long name; asking for one that is not in the table aborts. */
 const struct option_value *invocation_option(const struct invocation *in, const char *name);
+
+/* All commands, NULL-terminated: table.c. Those of a group follow it. */
+extern const struct command *const command_table[];
+/* The options before the command. */
+extern const struct command command_global;
 
 #endif

@@ -1,7 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/base.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
-int main(void)
+#include "cli/internal.h"
+#include "config.h"
+
+/*
+ * Called by the name apptainer or singularity it is the same program: only the name in messages
+ * changes, and what `--version` prints begins as scripts expect it.
+ */
+
+/* A closed standard descriptor would be given to the next file opened, and messages written there.
+ */
+static int hold_standard_descriptors(void)
 {
-	return 0;
+	int fd;
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return -1;
+	} while (fd <= STDERR_FILENO);
+	return close(fd);
+}
+
+static int print_version(const char *program, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (buffer_printf(&text, err, "%s version %s%s\n", program, COFFER_VERSION,
+			  program[0] == 'c' ? "" : " (coffer)") < 0)
+		return -1;
+	return report_print(&text, err);
+}
+
+static int print_help(const struct command *command, const char *program, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (help_command(command, program, &text, err) < 0)
+		return -1;
+	return report_print(&text, err);
+}
+
+/* No command, or one that does not exist. */
+static int usage_of_all(const char *program, const char *unknown, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (unknown)
+		dprintf(STDERR_FILENO, "Error: unknown command \"%s\" for \"%s\"\n\n", unknown,
+			program);
+	if (help_main_usage(program, &text, err) < 0 || report_print(&text, err) < 0)
+		return -1;
+	return EXIT_USAGE;
+}
+
+/* Errors of words alone, before the command is begun. */
+static int usage_or_fatal(const struct command *command, const char *program, bool flag,
+			  struct error **err)
+{
+	if (error_kind(*err) != ERROR_USAGE)
+		return -1;
+	int status = report_usage(command, program, flag, *err);
+	error_free(err);
+	return status;
+}
+
+static int run_command(const struct command *command, const char *const *words,
+		       const struct invocation *global, struct error **err)
+{
+	CLEANUP_INVOCATION struct invocation in = { 0 };
+	if (parse_words(command, words, &in, err) < 0)
+		return usage_or_fatal(command, global->program, true, err);
+	in.program = global->program;
+	in.config = global->config;
+	if (command->group || invocation_option(&in, "help")->on)
+		return print_help(command, in.program, err);
+	if (parse_check_arguments(&in, err) < 0)
+		return usage_or_fatal(command, in.program, false, err);
+	if (settings_check_support(&in, err) < 0 || settings_apply_variables(&in, err) < 0)
+		return -1;
+	int status = command->run(&in, err);
+	if (status < 0 && command->usage_errors) {
+		status = report_usage(command, in.program, false, *err);
+		error_free(err);
+	}
+	return status;
+}
+
+static int run_program(const char *const *argv, struct error **err)
+{
+	CLEANUP_INVOCATION struct invocation global = { 0 };
+	const char *program = settings_program(argv[0]);
+	size_t words;
+	if (parse_words(&command_global, argv + (argv[0] != NULL), &global, err) < 0)
+		return usage_or_fatal(&command_global, program, true, err);
+	global.program = program;
+	if (invocation_option(&global, "help")->on)
+		return print_help(&command_global, program, err);
+	if (invocation_option(&global, "version")->on)
+		return print_version(program, err);
+	if (!global.argument_count)
+		return usage_of_all(program, NULL, err);
+	const struct command *command = table_find(global.arguments, &words);
+	if (!command)
+		return usage_of_all(program, global.arguments[0], err);
+	if (settings_apply_global(&global, err) < 0)
+		return -1;
+	return run_command(command, global.arguments + words, &global, err);
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	(void)argc;
+	if (hold_standard_descriptors() < 0)
+		return EXIT_FATAL;
+	int status = run_program((const char *const *)argv, &err);
+	return err ? report_error(err) : status;
 }

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include <string.h>
+
+/* Completion for shells, from the table: words only, no program is run while a person types. */
+
+static bool offered(const struct option *o)
+{
+	return !o->hidden && o->support == OPTION_WORKS;
+}
+
+/* The words that may stand after `command` (NULL: at the start), blank-separated. */
+static int put_words(const struct command *command, struct buffer *ret, struct error **err)
+{
+	const struct command *options = command ? command : &command_global;
+	for (const struct option *o = options->options; o->name; o++) {
+		if (!offered(o))
+			continue;
+		if (buffer_printf(ret, err, "--%s%s ", o->name,
+				  o->kind == OPTION_SWITCH ? "" : "=") < 0 ||
+		    (o->letter && buffer_printf(ret, err, "-%c ", o->letter) < 0))
+			return -1;
+	}
+	for (const struct command *const *c = command_table; *c; c++) {
+		const char *blank = strchr((*c)->name, ' ');
+		size_t len = command ? strlen(command->name) : 0;
+		bool here = command ? blank && !strncmp((*c)->name, command->name, len) &&
+					      (*c)->name[len] == ' '
+				    : !blank;
+		if (here && !(*c)->hidden && buffer_printf(ret, err, "%s ", command_word(*c)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int put_cases(struct buffer *ret, struct error **err)
+{
+	for (const struct command *const *c = command_table; *c; c++) {
+		if ((*c)->hidden)
+			continue;
+		if (buffer_printf(ret, err, "\t'%s') words='", (*c)->name) < 0 ||
+		    put_words(*c, ret, err) < 0 || buffer_puts(ret, "' ;;\n", err) < 0)
+			return -1;
+	}
+	if (buffer_puts(ret, "\t*) words='", err) < 0 || put_words(NULL, ret, err) < 0)
+		return -1;
+	return buffer_puts(ret, "' ;;\n", err);
+}
+
+/* The same function for bash and zsh; they differ in how they learn of the words typed. */
+static int put_bash(const char *p, struct buffer *ret, struct error **err)
+{
+	if (buffer_printf(ret, err,
+			  "# bash completion for %s\n"
+			  "_%s() {\n"
+			  "\tlocal word command= words=\n"
+			  "\tlocal current=${COMP_WORDS[COMP_CWORD]}\n"
+			  "\tCOMPREPLY=()\n"
+			  "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+			  "\t\tcase $command$word in\n"
+			  "\t\t-*) ;;\n"
+			  "\t\tsif) command='sif ' ;;\n"
+			  "\t\t*) command=$command$word; break ;;\n"
+			  "\t\tesac\n"
+			  "\tdone\n"
+			  "\tcase ${command%% } in\n",
+			  p, p) < 0 ||
+	    put_cases(ret, err) < 0)
+		return -1;
+	return buffer_printf(ret, err,
+			     "\tesac\n"
+			     "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+			     "\tif [[ -n $command && $current != -* ]]; then\n"
+			     "\t\tCOMPREPLY+=($(compgen -f -- \"$current\"))\n"
+			     "\tfi\n"
+			     "\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n"
+			     "}\n"
+			     "complete -o filenames -F _%s %s\n",
+			     p, p);
+}
+
+static int put_zsh(const char *p, struct buffer *ret, struct error **err)
+{
+	if (buffer_printf(ret, err,
+			  "#compdef %s\n"
+			  "# zsh completion for %s\n"
+			  "_%s() {\n"
+			  "\tlocal word command= words_text=\n"
+			  "\tfor word in ${words[2,CURRENT-1]}; do\n"
+			  "\t\tcase $command$word in\n"
+			  "\t\t-*) ;;\n"
+			  "\t\tsif) command='sif ' ;;\n"
+			  "\t\t*) command=$command$word; break ;;\n"
+			  "\t\tesac\n"
+			  "\tdone\n"
+			  "\tlocal words_saved=$words\n"
+			  "\tlocal -a offered\n"
+			  "\tcase ${command%% } in\n",
+			  p, p, p) < 0)
+		return -1;
+	CLEANUP_BUFFER struct buffer cases = { 0 };
+	if (put_cases(&cases, err) < 0)
+		return -1;
+	/* zsh keeps the command line itself in `words`. */
+	for (const char *at = cases.data; *at;) {
+		const char *found = strstr(at, "words='");
+		size_t len = found ? (size_t)(found - at) : strlen(at);
+		if (buffer_append(ret, at, len, err) < 0)
+			return -1;
+		if (!found)
+			break;
+		if (buffer_puts(ret, "words_text='", err) < 0)
+			return -1;
+		at = found + strlen("words='");
+	}
+	return buffer_printf(ret, err,
+			     "\tesac\n"
+			     "\toffered=(${=words_text})\n"
+			     "\tcompadd -S '' -- ${(M)offered:#*=}\n"
+			     "\tcompadd -- ${offered:#*=}\n"
+			     "\t[[ -n $command ]] && _files\n"
+			     "}\n"
+			     "_%s \"$@\"\n",
+			     p);
+}
+
+static int put_fish_options(const char *p, const struct command *c, const char *condition,
+			    struct buffer *ret, struct error **err)
+{
+	for (const struct option *o = c->options; o->name; o++) {
+		if (!offered(o))
+			continue;
+		if (buffer_printf(ret, err, "complete -c %s -n '%s' -l %s", p, condition, o->name) <
+			    0 ||
+		    (o->letter && buffer_printf(ret, err, " -s %c", o->letter) < 0) ||
+		    buffer_puts(ret, o->kind == OPTION_SWITCH ? "\n" : " -r\n", err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int put_fish(const char *p, struct buffer *ret, struct error **err)
+{
+	if (buffer_printf(ret, err, "# fish completion for %s\n", p) < 0 ||
+	    put_fish_options(p, &command_global, "__fish_use_subcommand", ret, err) < 0)
+		return -1;
+	for (const struct command *const *c = command_table; *c; c++) {
+		CLEANUP_BUFFER struct buffer condition = { 0 };
+		const char *word = command_word(*c);
+		bool of_group = word != (*c)->name;
+		if ((*c)->hidden)
+			continue;
+		if (of_group ? buffer_printf(&condition, err,
+					     "__fish_seen_subcommand_from sif; and "
+					     "__fish_seen_subcommand_from %s",
+					     word) < 0
+			     : buffer_printf(&condition, err, "__fish_seen_subcommand_from %s",
+					     word) < 0)
+			return -1;
+		if (buffer_printf(ret, err, "complete -c %s -n '%s' -a %s -d '%s'\n", p,
+				  of_group ? "__fish_seen_subcommand_from sif"
+					   : "__fish_use_subcommand",
+				  word, (*c)->summary) < 0 ||
+		    put_fish_options(p, *c, condition.data, ret, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int run_completion(const struct invocation *in, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	const char *shell = in->arguments[0];
+	int r;
+	if (!strcmp(shell, "bash"))
+		r = put_bash(in->program, &text, err);
+	else if (!strcmp(shell, "zsh"))
+		r = put_zsh(in->program, &text, err);
+	else if (!strcmp(shell, "fish"))
+		r = put_fish(in->program, &text, err);
+	else
+		return error_set(err, ERROR_USAGE,
+				 "no completion for the shell \"%s\": there is "
+				 "one for bash, zsh and fish",
+				 shell);
+	return r < 0 ? -1 : report_print(&text, err);
+}
+
+const struct command command_completion = {
+	.name = "completion",
+	.summary = "Print a completion script for a shell",
+	.usage = "completion <bash|zsh|fish>",
+	.description = "Prints a script that makes the shell complete commands and options.\n",
+	.examples = "$ source <(%s completion bash)\n"
+		    "$ %s completion zsh > ~/.zfunc/_%s\n"
+		    "$ %s completion fish > ~/.config/fish/completions/%s.fish\n",
+	.options = options_help_only,
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.intermixed = true,
+	.usage_errors = true,
+	.run = run_completion,
+};

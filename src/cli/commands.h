@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_CLI_COMMANDS_H
+#define COFFER_CLI_COMMANDS_H
+
+#include "cli/internal.h"
+
+/* The entries that each cmd_*.c ends in, and what their tables share. */
+extern const struct command command_build, command_completion, command_exec, command_help,
+	command_inspect, command_run, command_run_help, command_shell, command_sif,
+	command_sif_dump, command_sif_header, command_sif_info, command_sif_list,
+	command_table_dump, command_test, command_version;
+
+#define OPTION_HELP                                                                             \
+	{                                                                                       \
+		.name = "help", .letter = 'h', .kind = OPTION_SWITCH, .help = "print this help" \
+	}
+
+/* A command without options of its own. */
+extern const struct option options_help_only[];
+
+#endif

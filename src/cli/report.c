@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a person can do about an error whose maker did not know better. */
+static const char *usual_hint(enum error_kind kind)
+{
+	switch (kind) {
+	case ERROR_NOT_FOUND:
+		return "check the name";
+	case ERROR_EXISTS:
+		return "choose another name, or move what is there away";
+	case ERROR_MEMORY:
+		return "free some memory or raise the limits (ulimit -a), then try again";
+	case ERROR_DAMAGED:
+		return "the file is damaged or was tampered with: get a fresh copy of it";
+	case ERROR_KEY_MISSING:
+		return "give the key: --passphrase, --pem-path=FILE, or one of the "
+		       "APPTAINER_ENCRYPTION_ variables";
+	case ERROR_KEY_INVALID:
+		return "check the key: a build takes an RSA public key in PEM form, a run the "
+		       "private one";
+	case ERROR_KEY_WRONG:
+		return "check that this is the key that the image was built with";
+	case ERROR_POLICY:
+		return "ask the administrator of this machine";
+	case ERROR_INTERNAL:
+		return "this is a fault in coffer: please report it with the output of `coffer -d`";
+	default:
+		return NULL;
+	}
+}
+
+int report_error(const struct error *e)
+{
+	const char *hint = error_hint_text(e);
+	if (!hint)
+		hint = usual_hint(error_kind(e));
+	log_say(LOG_FATAL, "%s", error_message(e));
+	/* Not an INFO line: it belongs to the line above, also with --quiet. */
+	if (hint)
+		dprintf(STDERR_FILENO, "%-8s %s\n", "", hint);
+	int status = error_exit_status(e);
+	return status ? status : EXIT_FATAL;
+}
+
+int report_usage(const struct command *command, const char *program, bool flag,
+		 const struct error *e)
+{
+	struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	dprintf(STDERR_FILENO, "Error for command \"%s\": %s\n\n",
+		command == &command_global ? program : command_word(command), error_message(e));
+	if (error_hint_text(e))
+		dprintf(STDERR_FILENO, "%s\n\n", error_hint_text(e));
+	/* The status says it already: text that cannot be shown changes nothing. */
+	if (help_usage_error(command, program, flag, &text, &err) < 0 ||
+	    report_print(&text, &err) < 0)
+		error_free(&err);
+	return EXIT_USAGE;
+}
+
+int report_print(const struct buffer *text, struct error **err)
+{
+	int r = text->len ? fd_write(STDOUT_FILENO, text->data, text->len) : 0;
+	return r < 0 ? error_errno(err, -r, "write to standard output") : 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+const char *settings_program(const char *argv0)
+{
+	static const char *const names[] = { "apptainer", "singularity" };
+	const char *base = path_base_name(argv0 ? argv0 : "");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(base, names[i]))
+			return names[i];
+	return "coffer";
+}
+
+static bool blank(const char *text)
+{
+	return !text || !text[strspn(text, " \t\r\n")];
+}
+
+/*
+ * The value of a variable by its name without prefix, or NULL; empty and blank ones do not count.
+ * Notes what runtime.md 17 says about the old prefix.
+ */
+static const char *variable(const char *name, struct error **err)
+{
+	CLEANUP_TEXT char *ours = text_printf(err, "APPTAINER_%s", name);
+	CLEANUP_TEXT char *old = ours ? text_printf(err, "SINGULARITY_%s", name) : NULL;
+	if (!old)
+		return NULL;
+	const char *value = getenv(ours), *old_value = getenv(old);
+	if (blank(old_value))
+		return blank(value) ? NULL : value;
+	if (blank(value)) {
+		log_info("Environment variable %s is set, but %s is preferred", old, ours);
+		return old_value;
+	}
+	if (strcmp(value, old_value) != 0)
+		log_warning("%s and %s have different values, using the latter", old, ours);
+	return value;
+}
+
+static int from_variable(const struct option *o, const char *name, struct option_value *value,
+			 struct error **err)
+{
+	struct option_value probe = { 0 };
+	const char *text = variable(name, err);
+	if (!text)
+		return *err ? -1 : 0;
+	if (o->support == OPTION_UNSUPPORTED) {
+		/* A switch that is off asks for nothing. */
+		if (o->kind == OPTION_SWITCH && parse_value(o, text, &probe, err) == 0 && !probe.on)
+			return 0;
+		if (*err)
+			return error_wrap(err, "unable to set flag %s to value %s", o->name, text);
+		error_set(err, ERROR_UNSUPPORTED,
+			  "--%s, asked for by APPTAINER_%s, is not supported by coffer", o->name,
+			  name);
+		return error_hint(err, "unset the variable to go on without it");
+	}
+	if (value->set && !o->add_variables)
+		return 0;
+	if (parse_value(o, text, value, err) < 0)
+		return error_wrap(err, "unable to set flag %s to value %s", o->name, text);
+	return 0;
+}
+
+static int from_variables(struct invocation *in, struct error **err)
+{
+	for (size_t i = 0; in->command->options[i].name; i++) {
+		const struct option *o = &in->command->options[i];
+		if (!o->variables || o->support == OPTION_NO_EFFECT)
+			continue;
+		const char *at = o->variables;
+		while (*at) {
+			size_t len = strcspn(at, " ");
+			CLEANUP_TEXT char *name = text_dup_len(at, len, err);
+			if (!name || from_variable(o, name, &in->values[i], err) < 0)
+				return -1;
+			at += len;
+			at += strspn(at, " ");
+		}
+	}
+	return 0;
+}
+
+int settings_apply_variables(struct invocation *in, struct error **err)
+{
+	if (from_variables(in, err) == 0)
+		return 0;
+	return error_kind(*err) == ERROR_USAGE
+		       ? error_wrap(err, "While parsing environment variables: while updating "
+					 "flags from environment")
+		       : -1;
+}
+
+int settings_apply_global(struct invocation *in, struct error **err)
+{
+	const char *level = getenv("APPTAINER_MESSAGELEVEL");
+	char *end;
+	if (!blank(level)) {
+		long n = strtol(level, &end, 10);
+		if (!*end && n >= LOG_ERROR && n <= LOG_DEBUG)
+			log_set_level((int)n);
+	}
+	if (from_variables(in, err) < 0)
+		return error_wrap(err, "While parsing global environment variables: while "
+				       "updating flags from environment");
+	static const struct {
+		const char *name;
+		int level;
+	} levels[] = { { "debug", LOG_DEBUG },
+		       { "verbose", LOG_VERBOSE },
+		       { "quiet", LOG_WARNING + 1 },
+		       { "silent", LOG_ERROR } };
+	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+		if (!invocation_option(in, levels[i].name)->on)
+			continue;
+		log_set_level(levels[i].level);
+		break;
+	}
+	log_set_colour(isatty(STDERR_FILENO) && !invocation_option(in, "nocolor")->on);
+	/* Programs that a build starts, this one among them, shall be as quiet. */
+	CLEANUP_TEXT char *number = text_printf(err, "%d", log_get_level());
+	if (!number || setenv("APPTAINER_MESSAGELEVEL", number, 1) < 0)
+		return *err ? -1 : error_set(err, ERROR_MEMORY, "out of memory");
+	const struct option_value *config = invocation_option(in, "config");
+	in->config = config->set ? config->text : COFFER_CONFIG_FILE;
+	return 0;
+}
+
+int settings_check_support(const struct invocation *in, struct error **err)
+{
+	for (size_t i = 0; in->command->options[i].name; i++) {
+		const struct option *o = &in->command->options[i];
+		const struct option_value *v = &in->values[i];
+		if (!v->set)
+			continue;
+		if (o->deprecated)
+			log_warning("Flag --%s has been deprecated, %s", o->name, o->deprecated);
+		if (o->support != OPTION_UNSUPPORTED || (o->kind == OPTION_SWITCH && !v->on))
+			continue;
+		error_set(err, ERROR_UNSUPPORTED, "--%s is not supported by coffer", o->name);
+		return error_hint(err, "leave it out; `%s %s --help` lists what there is",
+				  in->program, in->command->name);
+	}
+	return 0;
+}

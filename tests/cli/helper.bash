@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every end-to-end test loads. The runner (scripts/check) sets:
+#   COFFER         the program
+#   COFFER_ROOT    where tests/ lies
+#   COFFER_SHARED  the shared folder (fixtures, spec)
+# Tests run as root, as a user with subordinate ids and as one without: `am_root`, `have_subids`.
+
+bats_require_minimum_version 1.5.0
+: "${COFFER:=$BATS_TEST_DIRNAME/../../build/coffer}"
+: "${COFFER_ROOT:=$BATS_TEST_DIRNAME/../..}"
+: "${COFFER_SHARED:=$COFFER_ROOT/../shared}"
+FIXTURES=$COFFER_SHARED/fixtures
+PATH=$(dirname "$COFFER"):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export COFFER PATH
+unset APPTAINER_ENCRYPTION_PEM_PATH APPTAINER_ENCRYPTION_PEM_DATA APPTAINER_ENCRYPTION_PASSPHRASE
+
+am_root() { [ "$(id -u)" -eq 0 ]; }
+have_subids() { grep -q "^$(id -un):" /etc/subuid; }
+# The type that `sif list` shows for what this user builds by default.
+default_kind() { if am_root; then echo 'Encrypted squashfs'; else echo 'Gocryptfs squashfs'; fi; }
+
+# A folder of the test file's own on disk, and in it a busybox tree and a definition.
+make_work() {
+	WORK=$(mktemp -d /var/tmp/coffer-cli.XXXXXX)
+	export WORK
+	cd "$WORK" || return 1
+}
+drop_work() { chmod -R u+rwX "$WORK" 2>/dev/null; rm -rf "$WORK"; }
+
+make_tree() { # DIR
+	mkdir -p "$1/bin" "$1/etc"
+	cp /bin/busybox "$1/bin/busybox"
+	local name
+	for name in sh cat echo env id ls mkdir rm touch md5sum find sort stat pwd sleep kill tty ps mount grep true false test head wc dd hostname chown chmod umask; do
+		ln -sf busybox "$1/bin/$name"
+	done
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"
+	echo 'root:x:0:' >"$1/etc/group"
+	echo 'a marker that must stay hidden' >"$1/etc/secret.txt"
+}
+
+make_definition() { # FILE TREE
+	cat >"$1" <<END
+Bootstrap: localimage
+From: $2
+
+%post
+    echo "made in post" >/etc/post.txt
+
+%environment
+    export GREETING="hello"
+
+%runscript
+    echo "\$GREETING, args: \$*"
+
+%test
+    test -e /etc/post.txt
+
+%labels
+    org.example.name end-to-end
+
+%help
+    A test image.
+END
+}
+
+make_keys() { # in the current folder: rsa_pri.pem, rsa_pub.pem as in the guide, and other_pri.pem
+	local name
+	for name in rsa other; do
+		ssh-keygen -q -t rsa -b 2048 -m pem -N '' -f "./$name"
+		ssh-keygen -f "./$name.pub" -e -m pem >"${name}_pub.pem"
+		mv "$name" "${name}_pri.pem"
+	done
+}
+
+# Runs a command in a terminal of its own: terminal [PROMPT ANSWER]... -- COMMAND...
+terminal() { "$COFFER_ROOT/tests/cli/terminal" "$@"; }
+
+# After `run --separate-stderr`: standard error has this line.
+err_has() {
+	grep -qF -- "$1" <<<"$stderr" || { echo "no '$1' in: $stderr"; false; }
+}
+# A failure as it should be: status, a line of cause with its words, and a second line of remedy.
+refused() { # STATUS WORDS
+	[ "$status" -eq "$1" ] || { echo "status $status, not $1: $stderr"; false; }
+	err_has "$2"
+	[ "$(grep -c . <<<"$stderr")" -ge 2 ] || { echo "no remedy: $stderr"; false; }
+}
+# Nothing of coffer's is left behind: processes, and files in the folder but those named.
+no_processes() {
+	local i
+	for i in $(seq 40); do
+		pgrep -u "$(id -u)" -x 'coffer|coffer-server|coffer:.*' >/dev/null || return 0
+		sleep 0.05
+	done
+	pgrep -u "$(id -u)" -af coffer
+	false
+}

@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,8 +80,13 @@ int error_errno(struct error **err, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	char *what = format(fmt, ap);
 	va_end(ap);
+	/* The kernel's words stand inside a sentence, and scripts know them in small letters. */
+	const char *words = strerror(errnum);
+	bool capital = words[0] && islower((unsigned char)words[1]);
 	char *message = NULL;
-	if (what && asprintf(&message, "%s: %s", what, strerror(errnum)) < 0)
+	if (what && asprintf(&message, "%s: %c%s", what,
+			     capital ? tolower((unsigned char)words[0]) : words[0],
+			     words[0] ? words + 1 : "") < 0)
 		message = NULL;
 	free(what);
 	return error_make(err, kind_of_errno(errnum), errnum, message);

@@ -4,7 +4,11 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-	&command_completion, &command_help, &command_table_dump, &command_version, NULL,
+	&command_completion, &command_help,
+	&command_sif,	     &command_sif_dump,
+	&command_sif_header, &command_sif_info,
+	&command_sif_list,   &command_table_dump,
+	&command_version,    NULL,
 };
 
 static const struct option global_options[] = {

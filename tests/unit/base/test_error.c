@@ -23,7 +23,7 @@ static void errno_is_kept(void **state)
 	error_wrap(&err, "build");
 	assert_int_equal(error_to_errno(err), ENOSPC);
 	assert_int_equal(error_kind(err), ERROR_IO);
-	assert_string_equal(error_message(err), "build: write: No space left on device");
+	assert_string_equal(error_message(err), "build: write: no space left on device");
 }
 
 static void first_hint_stays(void **state)

@@ -11,7 +11,10 @@ int sink_write(struct sink *s, const void *buf, size_t len, uint64_t off, struct
 	uint64_t end;
 	if (!checked_add(off, (uint64_t)len, &end) || end > INT64_MAX)
 		return error_set(err, ERROR_LIMIT, "a write past the largest possible file");
-	if (len && s->ops->write(s, buf, len, off, err) < 0)
+	/* Nothing written moves no end, as with pwrite(2). */
+	if (!len)
+		return 0;
+	if (s->ops->write(s, buf, len, off, err) < 0)
 		return -1;
 	if (end > s->size)
 		s->size = end;

@@ -18,6 +18,8 @@ static void writes_at_an_offset(void **state)
 	assert_ok(sink_write(part, "abc", 3, 2, err));
 	assert_int_equal(part->size, 5);
 	assert_int_equal(file->size, 105);
+	assert_ok(sink_write(part, "", 0, 50, err));
+	assert_int_equal(part->size, 5);
 	assert_ok(sink_read(part, buf, 5, 0, err));
 	assert_memory_equal(buf, "\0\0abc", 5);
 	assert_fails(ERROR_INTERNAL, sink_read(part, buf, 6, 0, err));

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two binary headers (spec 2): found, checked against their checksum, the newer one chosen.
+ * Nothing of an image reaches libcryptsetup but what luks2_header_to_memory writes.
+ */
+#include "seal/luks2/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* spec 2.1: the sizes a header may have, which are the places of the second one too. */
+static const uint64_t header_lens[] = { 16384,	32768,	 65536,	  131072, 262144,
+					524288, 1048576, 2097152, 4194304 };
+
+static bool known_header_len(uint64_t len)
+{
+	for (size_t i = 0; i < sizeof(header_lens) / sizeof(*header_lens); i++)
+		if (header_lens[i] == len)
+			return true;
+	return false;
+}
+
+/* One of the two headers, its checksum found right. */
+struct copy {
+	uint64_t len, sequence;
+	char uuid[LUKS2_UUID_LEN + 1];
+	struct buffer area; /* header and JSON, len bytes */
+};
+
+static void copy_done(struct copy *c)
+{
+	buffer_free(&c->area);
+}
+#define CLEANUP_COPY __attribute__((cleanup(copy_done)))
+
+/* A UUID goes on only if it is one: else none is better. */
+static void take_uuid(const char *raw, char ret[LUKS2_UUID_LEN + 1])
+{
+	size_t len = strnlen(raw, LUKS2_UUID_LEN);
+	bool good = len == 36;
+	for (size_t i = 0; good && i < len; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		good = dash ? raw[i] == '-' : strchr("0123456789abcdefABCDEF", raw[i]) != NULL;
+	}
+	snprintf(ret, LUKS2_UUID_LEN + 1, "%.*s", 36,
+		 good ? raw : "00000000-0000-0000-0000-000000000000");
+}
+
+static int check_sum(struct buffer *area, struct error **err)
+{
+	uint8_t stored[LUKS2_CHECKSUM_LEN], sum[CRYPTO_SHA256_LEN];
+	memcpy(stored, area->data + LUKS2_CHECKSUM_OFF, sizeof(stored));
+	memset(area->data + LUKS2_CHECKSUM_OFF, 0, sizeof(stored));
+	if (crypto_sha256(area->data, area->len, sum, err) < 0)
+		return -1;
+	if (memcmp(stored, sum, sizeof(sum)) != 0)
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the checksum is wrong");
+	return 0;
+}
+
+/* Reads the header at off; spec 2.1 has the fields in this order. */
+static int read_copy(struct source *device, uint64_t off, struct copy *ret, struct error **err)
+{
+	uint8_t raw[LUKS2_BINARY_LEN];
+	if (device->size < sizeof(raw))
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: only %llu bytes",
+				 (unsigned long long)device->size);
+	if (source_read(device, raw, sizeof(raw), off, err) < 0)
+		return -1;
+	struct bytes b = bytes_of(raw, sizeof(raw));
+	const void *magic = bytes_take(&b, LUKS2_MAGIC_LEN);
+	uint16_t version = bytes_be16(&b);
+	uint64_t len = bytes_be64(&b), sequence = bytes_be64(&b);
+	bytes_skip(&b, LUKS2_LABEL_LEN);
+	const char *algorithm = bytes_take(&b, LUKS2_ALGORITHM_LEN);
+	bytes_skip(&b, LUKS2_SALT_LEN);
+	const char *uuid = bytes_take(&b, LUKS2_UUID_LEN);
+	bytes_skip(&b, LUKS2_LABEL_LEN);
+	uint64_t stored_off = bytes_be64(&b);
+
+	if (!bytes_ok(&b) ||
+	    memcmp(magic, off ? LUKS2_MAGIC_SECONDARY : LUKS2_MAGIC_PRIMARY, LUKS2_MAGIC_LEN) != 0)
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: none is there");
+	if (version != LUKS2_VERSION)
+		return error_set(err, ERROR_UNSUPPORTED, "LUKS version %u is not supported",
+				 version);
+	if (stored_off != off)
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: it belongs elsewhere");
+	if (!known_header_len(len) || (off && len != off))
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: its size %llu is impossible",
+				 (unsigned long long)len);
+	if (strncmp(algorithm, "sha256", LUKS2_ALGORITHM_LEN) != 0)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "LUKS2 header: only sha256 is supported as its checksum");
+
+	struct copy c = { .len = len, .sequence = sequence };
+	take_uuid(uuid, c.uuid);
+	char *area = buffer_reserve(&c.area, len, err);
+	if (!area || source_read(device, area, len, off, err) < 0) {
+		copy_done(&c);
+		return -1;
+	}
+	c.area.len = len;
+	if (check_sum(&c.area, err) < 0) {
+		copy_done(&c);
+		return -1;
+	}
+	*ret = c;
+	return 0;
+}
+
+/* The second header is behind the first; where that one is damaged it may be in nine places. */
+static int find_secondary(struct source *device, const struct copy *primary, struct copy *ret)
+{
+	for (size_t i = 0; i < sizeof(header_lens) / sizeof(*header_lens); i++) {
+		CLEANUP_ERROR struct error *ignored = NULL;
+		if (primary && primary->len != header_lens[i])
+			continue;
+		if (range_within(header_lens[i], LUKS2_BINARY_LEN, device->size) &&
+		    read_copy(device, header_lens[i], ret, &ignored) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+int luks2_header_read(struct source *device, struct luks2_header *ret, struct error **err)
+{
+	CLEANUP_COPY struct copy first = { 0 }, second = { 0 };
+	CLEANUP_ERROR struct error *why = NULL;
+	bool have_first = read_copy(device, 0, &first, &why) == 0;
+	/* An error that is not about the bytes would be the same for the other copy. */
+	if (!have_first && error_kind(why) != ERROR_DAMAGED) {
+		*err = why;
+		why = NULL;
+		return -1;
+	}
+	bool have_second = find_secondary(device, have_first ? &first : NULL, &second) == 0;
+	if (!have_first && !have_second) {
+		*err = why;
+		why = NULL;
+		return -1;
+	}
+	const struct copy *best =
+		have_second && (!have_first || second.sequence > first.sequence) ? &second : &first;
+
+	struct luks2_header header;
+	if (luks2_json_read(best->area.data + LUKS2_BINARY_LEN, best->len - LUKS2_BINARY_LEN,
+			    best->len, device->size, &header, err) < 0) {
+		if (error_kind(*err) == ERROR_UNSUPPORTED)
+			error_hint(err, "images as Apptainer, cryptsetup luksFormat and coffer "
+					"make them can be opened; build this one anew");
+		return -1;
+	}
+	memcpy(header.uuid, best->uuid, sizeof(header.uuid));
+	*ret = header;
+	return 0;
+}
+
+/* A binary header with its JSON at the start of area, as spec 2.1 lays it out. */
+static int put_copy(const struct luks2_header *header, const struct buffer *json, bool secondary,
+		    uint8_t *area, struct error **err)
+{
+	uint8_t *at = area;
+	memset(area, 0, header->header_len);
+	memcpy(at, secondary ? LUKS2_MAGIC_SECONDARY : LUKS2_MAGIC_PRIMARY, LUKS2_MAGIC_LEN);
+	at += LUKS2_MAGIC_LEN;
+	bytes_put_be(at, LUKS2_VERSION, 2);
+	at += 2;
+	bytes_put_be(at, header->header_len, 8);
+	at += 8;
+	bytes_put_be(at, 1, 8);
+	at += 8 + LUKS2_LABEL_LEN;
+	strcpy((char *)at, "sha256");
+	at += LUKS2_ALGORITHM_LEN + LUKS2_SALT_LEN;
+	memcpy(at, header->uuid, strlen(header->uuid));
+	at += LUKS2_UUID_LEN + LUKS2_LABEL_LEN;
+	bytes_put_be(at, secondary ? header->header_len : 0, 8);
+	memcpy(area + LUKS2_BINARY_LEN, json->data, json->len);
+	return crypto_sha256(area, header->header_len, area + LUKS2_CHECKSUM_OFF, err);
+}
+
+static int write_all(const struct luks2_header *header, struct source *device, int fd,
+		     struct error **err)
+{
+	CLEANUP_BUFFER struct buffer json = { 0 }, area = { 0 };
+	if (luks2_json_write(header, &json, err) < 0)
+		return -1;
+	if (json.len >= header->header_len - LUKS2_BINARY_LEN)
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the JSON does not fit");
+	uint64_t cap = header->header_len > LUKS2_AREA_MAX ? header->header_len : LUKS2_AREA_MAX;
+	uint8_t *p = (uint8_t *)buffer_reserve(&area, cap, err);
+	if (!p)
+		return -1;
+	int r = 0;
+	for (int i = 0; i < 2; i++) {
+		if (put_copy(header, &json, i == 1, p, err) < 0)
+			return -1;
+		if (!r)
+			r = fd_pwrite(fd, p, header->header_len, (uint64_t)i * header->header_len);
+	}
+	for (unsigned i = 0; !r && i < header->count; i++) {
+		const struct luks2_keyslot *slot = &header->keyslots[i];
+		if (source_read(device, p, slot->area_len, slot->area_off, err) < 0)
+			return -1;
+		r = fd_pwrite(fd, p, slot->area_len, slot->area_off);
+	}
+	return r < 0 ? error_errno(err, -r, "copy the LUKS2 header to memory") : 0;
+}
+
+int luks2_header_to_memory(const struct luks2_header *header, struct source *device, int *ret_fd,
+			   struct error **err)
+{
+	CLEANUP_FD int fd = memfd_create("luks2-header", MFD_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "make a memory file");
+	/* libcryptsetup asks that the whole keyslots area be there; unused parts stay holes. */
+	if (ftruncate(fd, (off_t)(2 * header->header_len + header->keyslots_len)) < 0)
+		return error_errno(err, errno, "size a memory file");
+	if (write_all(header, device, fd, err) < 0)
+		return -1;
+	*ret_fd = fd_steal(&fd);
+	return 0;
+}
+
+int luks2_check(struct source *device, struct error **err)
+{
+	struct luks2_header header;
+	return luks2_header_read(device, &header, err);
+}

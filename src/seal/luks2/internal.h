@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_SEAL_LUKS2_INTERNAL_H
+#define COFFER_SEAL_LUKS2_INTERNAL_H
+
+#include <libcryptsetup.h>
+
+#include "crypto/crypto.h"
+#include "seal/luks2/format.h"
+#include "seal/luks2/luks2.h"
+
+/* header.c: finds the valid one of the two headers and vets it, without a key. */
+int luks2_header_read(struct source *device, struct luks2_header *ret, struct error **err);
+/*
+ * A memory file with the header written anew from what was vetted, both copies alike, and the
+ * keyslot areas: all that libcryptsetup ever sees of an image. *ret_fd is the caller's.
+ */
+int luks2_header_to_memory(const struct luks2_header *header, struct source *device, int *ret_fd,
+			   struct error **err);
+
+/*
+ * json.c: vets the JSON text and fills all of *ret but uuid; header_len is that of the binary
+ * header, device_len the size of what the header lies on.
+ */
+int luks2_json_read(const char *text, size_t len, uint64_t header_len, uint64_t device_len,
+		    struct luks2_header *ret, struct error **err);
+int luks2_json_write(const struct luks2_header *header, struct buffer *ret, struct error **err);
+
+/* device.c: a context of libcryptsetup that keeps its words to itself. Stays where it is made. */
+struct luks2_device {
+	struct crypt_device *cd;
+	char words[256]; /* the last error that the library logged */
+};
+/*
+ * header_fd: the memory file (borrowed); data: the path of the block device that the payload is
+ * on, or NULL when only the header is needed.
+ */
+int luks2_device_init(struct luks2_device *d, int header_fd, const char *data, struct error **err);
+void luks2_device_done(struct luks2_device *d);
+#define CLEANUP_LUKS2_DEVICE __attribute__((cleanup(luks2_device_done)))
+/* Makes an error from what the library returned. Returns -1. */
+int luks2_device_error(const struct luks2_device *d, int result, const char *what,
+		       struct error **err);
+
+/* keyslot.c: the volume key. */
+int luks2_unlock(const struct luks2_header *header, struct source *device,
+		 const struct secret *passphrase, struct secret **ret, struct error **err);
+/* keyslot.c: ERROR_MEMORY when a slot's KDF wants more than the machine has. */
+int luks2_check_memory(const struct luks2_header *header, struct error **err);
+
+/* create.c: a fresh header area of LUKS2_NEW_DATA_OFF bytes in a memory file, and its key. */
+int luks2_format(const struct secret *passphrase, const struct luks2_create_options *options,
+		 int *ret_fd, struct secret **ret_key, struct error **err);
+
+#endif

@@ -3,6 +3,7 @@
 #define COFFER_BASE_BASE_H
 
 /* The door of base/: what every other folder may use. */
+#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"

@@ -89,5 +89,6 @@ int crypto_gcm_open(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_L
 	if (!ran)
 		return crypto_fail(err, "decrypt");
 	ERR_clear_error();
-	return error_set(err, ERROR_DAMAGED, "does not authenticate");
+	return error_set(err, ERROR_DAMAGED,
+			 "the data is damaged or was altered (it does not authenticate)");
 }

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_SEAL_GOCRYPTFS_INTERNAL_H
+#define COFFER_SEAL_GOCRYPTFS_INTERNAL_H
+
+#include "crypto/crypto.h"
+#include "seal/gocryptfs/format.h"
+#include "seal/gocryptfs/gocryptfs.h"
+
+/* gocryptfs.conf, vetted. */
+struct gocryptfs_config {
+	uint8_t salt[SALT_MAX];
+	size_t salt_len;
+	uint64_t n;
+	uint32_t r, p;
+	uint8_t wrapped[WRAPPED_LEN]; /* the master key: nonce, ciphertext, tag */
+};
+
+int gocryptfs_config_parse(const char *conf, size_t len, struct gocryptfs_config *ret,
+			   struct error **err);
+int gocryptfs_config_print(const struct gocryptfs_config *config, struct buffer *ret,
+			   struct error **err);
+/* The key that wraps the master key: encryption.md 4.4. */
+int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct secret *password,
+			 struct crypto_gcm **ret, struct error **err);
+/* A wrong password is refused before the costly part is done: empty, or too long. */
+int gocryptfs_check_password(const struct secret *password, struct error **err);
+
+/* What blocks are encrypted with. */
+struct gocryptfs_content {
+	struct crypto_gcm *gcm;
+	uint8_t file_id[FILE_ID_LEN];
+};
+int gocryptfs_content_key(const struct secret *master, struct crypto_gcm **ret, struct error **err);
+
+/*
+ * Blocks in a row, of `cipher`, whose first has the given number: `len` bytes in clear from `skip`
+ * bytes into the first one. Only the last block may be short: cipher_len says it. `cipher` is
+ * altered.
+ */
+int gocryptfs_blocks_open(const struct gocryptfs_content *content, uint64_t number, uint8_t *cipher,
+			  size_t cipher_len, size_t skip, void *buf, size_t len,
+			  struct error **err);
+/* The other way; every block gets a fresh nonce. *ret_len: bytes of cipher. */
+int gocryptfs_blocks_seal(const struct gocryptfs_content *content, uint64_t number,
+			  const uint8_t *plain, size_t len, uint8_t *cipher, size_t *ret_len,
+			  struct error **err);
+
+/* The sink of the content under a master key; writes the header. `file` is borrowed. */
+int gocryptfs_sink_new(struct sink *file, const struct secret *master, struct sink **ret,
+		       struct error **err);
+
+/* Where a block begins in the file. */
+static inline uint64_t gocryptfs_block_off(uint64_t number)
+{
+	return HEADER_LEN + number * CIPHER_LEN;
+}
+
+#endif

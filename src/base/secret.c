@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,13 +17,38 @@
  * of their pages, so that the first byte past them is already in the guard page.
  */
 struct secret {
-	unsigned char *map; /* the first guard page */
-	size_t map_len;	    /* both guard pages included */
+	struct secret *next, *prev; /* among all secrets */
+	unsigned char *map;	    /* the first guard page */
+	size_t map_len;		    /* both guard pages included */
 	unsigned char *data;
 	size_t size;
 };
 
 static atomic_bool any_unlocked;
+static struct secret *all_secrets;
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void enlist(struct secret *s)
+{
+	pthread_mutex_lock(&all_lock);
+	s->next = all_secrets;
+	if (s->next)
+		s->next->prev = s;
+	all_secrets = s;
+	pthread_mutex_unlock(&all_lock);
+}
+
+static void delist(struct secret *s)
+{
+	pthread_mutex_lock(&all_lock);
+	if (s->next)
+		s->next->prev = s->prev;
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		all_secrets = s->next;
+	pthread_mutex_unlock(&all_lock);
+}
 
 static size_t page_size(void)
 {
@@ -57,6 +83,7 @@ int secret_new(size_t size, struct secret **ret, struct error **err)
 	s->map_len = map_len;
 	s->data = map + page + pages_len - size;
 	s->size = size;
+	enlist(s);
 	*ret = s;
 	return 0;
 }
@@ -74,6 +101,7 @@ void secret_free(struct secret **s)
 	if (!*s)
 		return;
 	size_t page = page_size(), len = (*s)->map_len - 2 * page;
+	delist(*s);
 	explicit_bzero((*s)->map + page, len);
 	munmap((*s)->map, (*s)->map_len);
 	free(*s);
@@ -121,6 +149,16 @@ bool secret_any_unlocked(void)
 void secret_wipe(void *data, size_t len)
 {
 	explicit_bzero(data, len);
+}
+
+void secret_lock_again(void)
+{
+	size_t page = page_size();
+	pthread_mutex_lock(&all_lock);
+	for (struct secret *s = all_secrets; s; s = s->next)
+		if (mlock(s->map + page, s->map_len - 2 * page) < 0)
+			atomic_store(&any_unlocked, true);
+	pthread_mutex_unlock(&all_lock);
 }
 
 int secret_harden_process(void)

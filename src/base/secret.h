@@ -36,6 +36,12 @@ bool secret_equal(const struct secret *a, const struct secret *b);
 /* True when some secret's memory could not be locked since the program began: say so once. */
 bool secret_any_unlocked(void);
 
+/*
+ * Locks all secrets once more: a forked process inherits their bytes, not their locks (mlock(2)),
+ * so one that keeps them, as the server does, calls this first.
+ */
+void secret_lock_again(void);
+
 /* Wipes memory in a way that the compiler cannot drop. */
 void secret_wipe(void *data, size_t len);
 

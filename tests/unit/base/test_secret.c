@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,11 +52,45 @@ static void ends_in_a_guard_page(void **state)
 	}
 }
 
+static long locked_kib(void)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	assert_ok(fd_read_file(AT_FDCWD, "/proc/self/status", 65536, &text, err));
+	const char *line = strstr(text.data, "VmLck:");
+	return line ? strtol(line + strlen("VmLck:"), NULL, 10) : -1;
+}
+
+/* A fork loses the locks; the count of the kernel shows them back, and gone with the secret. */
+static void locks_survive_a_fork(void **state)
+{
+	(void)state;
+	struct secret *s = NULL, *t = NULL;
+	assert_ok(secret_new(5000, &s, err));
+	assert_ok(secret_new(10, &t, err));
+	secret_free(&t);
+	long before = locked_kib();
+	assert_true(before >= 8);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		bool lost = locked_kib() == 0;
+		secret_lock_again();
+		bool back = locked_kib() == before;
+		secret_free(&s);
+		_exit(lost && back && locked_kib() == 0 ? 0 : 1);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	secret_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holds_and_compares),
 		cmocka_unit_test(ends_in_a_guard_page),
+		cmocka_unit_test(locks_survive_a_fork),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

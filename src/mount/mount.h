@@ -9,35 +9,40 @@
  * itself in. Three steps, in two processes:
  *
  *   1. the container's process, in its own user and mount namespace:  mount_attach
- *   2. it sends the descriptor to the command (fd_send)
+ *   2. it sends the descriptor to the command (fd_send) and closes it
  *   3. the command, which holds the opened tree:                       mount_serve
  *
  * The kernel demands that the opener of /dev/fuse and the mounter share a user namespace, so the
  * server cannot do step 1 itself. Until it answers, whoever looks into the mount waits.
+ *
+ * A dead server is noticed (ENOTCONN) only when nobody else holds the descriptor: so neither the
+ * container's process nor the command may keep it.
  */
 
 /*
- * Opens /dev/fuse and mounts it, read-only, on an existing directory. all_users: others than the
- * mounter may look in too (their uid must be mapped). fuse_fd: -1 to open /dev/fuse here, or one
- * that was opened earlier in this user namespace. Returns the descriptor in *ret_fd. The errors
- * name what to do when /dev/fuse is missing or closed.
+ * Opens /dev/fuse, and mounts it read-only on an existing directory. all_users: others than the
+ * mounter may look in too (their uid must be mapped). Returns the descriptor in *ret_fd. The
+ * errors name what to do when /dev/fuse is missing or closed.
  */
 int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
 
 struct mount_options {
-	bool own_all;   /* everything is shown as owned by `uid` and `gid` (container's numbers) */
-	uid_t uid;      /* used with own_all */
+	bool own_all;     /* everything is shown as owned by `uid` and `gid` (container's numbers) */
+	uid_t uid;        /* used with own_all */
 	gid_t gid;
 	unsigned threads; /* 0: as many as CPUs, at least 2, at most 8 */
+	int image_fd;     /* what the tree reads from, kept open; -1: nothing */
 };
 
 /*
  * Forks the server. It takes the tree with its keys and fuse_fd; the caller then frees its own
  * tree and closes its descriptor. The server drops everything else (empty root, no capabilities,
- * no new privileges, seccomp allow-list, not dumpable) and ends when the mount goes. Returns when
- * it has locked itself in and answers, or with the error that kept it from doing so.
+ * no new privileges, seccomp allow-list, not dumpable) and ends when the mount goes, also long
+ * after the command: signals from the terminal and the death of the command do not reach it.
+ * Returns when it has locked itself in and answers, or with the error that kept it from doing so.
  *
- * No thread may have been started in the calling process. *ret is the caller's to watch and kill.
+ * No thread may have been started in the calling process. *ret is the caller's to watch; freeing
+ * it (process_kill) kills the server.
  */
 int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
 		struct process *ret, struct error **err);

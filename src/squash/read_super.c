@@ -267,6 +267,11 @@ uint64_t squash_inode_count(const struct squash *sq)
 	return sq->inode_count;
 }
 
+bool squash_has_xattrs(const struct squash *sq)
+{
+	return sq->xattr_ids != NULL;
+}
+
 squash_ref squash_root(const struct squash *sq)
 {
 	return sq->root;

@@ -35,6 +35,8 @@ void squash_free(struct squash **sq);
 /* Bytes of the source that the file system uses (the superblock's bytes_used). */
 uint64_t squash_bytes_used(const struct squash *sq);
 uint64_t squash_inode_count(const struct squash *sq);
+/* False: no file has an extended attribute, as the image has no table of them. */
+bool squash_has_xattrs(const struct squash *sq);
 
 /*
  * Where an inode is: position of its metadata block and offset in it, 48 bits. The name under

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server locks itself in.
+ *
+ * It reads bytes that an enemy may have written, with a key in its memory that nobody else has. So
+ * it gives up, stage by stage, whatever a person who took it over could use: the eyes of other
+ * processes on it, descriptors, the file system, capabilities, resources, system calls. It begins
+ * in user, mount, network and IPC namespaces of its own, made by the fork (serve.c).
+ *
+ * No ids are mapped in its user namespace, and none need be: the mounts below ask for capabilities
+ * alone. A process that may not be looked at may not write its own id maps either (/proc/self is
+ * root's), so mapping would mean to open it for others for a while, keys and all.
+ */
+#include "mount/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A sanitizer's run time needs more memory, more calls, and a place for its report. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+/* What all of the server's private memory may be: caches are bounded, this stops a runaway. */
+#define MEMORY_MAX ((rlim_t)1 << 30)
+
+/* Nobody looks into this process, and no signal but SIGKILL and SIGSTOP moves it. */
+int isolate_memory(struct error **err)
+{
+	int r = secret_harden_process();
+	if (r < 0)
+		return error_errno(err, -r, "hide the memory of the image server");
+	secret_lock_again();
+	/*
+	 * The mount outlives the command when a child of the payload does, so the server is in a
+	 * session of its own: a hang-up or Ctrl-C is not for it. It ends when the mount goes. What
+	 * is blocked here is so for the threads that come; a fault still kills.
+	 */
+	sigset_t all;
+	sigfillset(&all);
+	if (setsid() < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		return error_errno(err, errno, "begin a session for the image server");
+	(void)prctl(PR_SET_NAME, "coffer-image");
+	return 0;
+}
+
+static int compare_fds(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+/* Keeps these descriptors (negative ones are passed over), and /dev/null as the first three. */
+int isolate_descriptors(const int *keep, size_t count, struct error **err)
+{
+	int sorted[8];
+	size_t n = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] < 0)
+			continue;
+		/* The callers' descriptors come from open calls of a process with a standard error.
+		 */
+		if (keep[i] <= STDERR_FILENO || n == sizeof(sorted) / sizeof(*sorted))
+			return error_set(err, ERROR_INTERNAL, "descriptor %d cannot be kept",
+					 keep[i]);
+		sorted[n++] = keep[i];
+	}
+	qsort(sorted, n, sizeof(*sorted), compare_fds);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return error_errno(err, errno, "open /dev/null");
+	int last = SANITIZED ? STDOUT_FILENO : STDERR_FILENO;
+	for (int fd = 0; fd <= last; fd++)
+		if (dup2(null, fd) < 0)
+			return error_errno(err, errno, "close the standard streams");
+	unsigned from = STDERR_FILENO + 1;
+	for (size_t i = 0; i <= n; i++) {
+		unsigned to = i < n ? (unsigned)sorted[i] : UINT_MAX;
+		if (i < n && to < from) /* given twice */
+			continue;
+		if (to > from && close_range(from, i < n ? to - 1 : UINT_MAX, 0) < 0)
+			return error_errno(err, errno, "close descriptors");
+		from = to + 1;
+	}
+	return 0;
+}
+
+/* An empty, read-only file system, not attached to anything. */
+static int empty_tree(void)
+{
+	CLEANUP_FD int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
+	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return fsmount(context, FSMOUNT_CLOEXEC,
+		       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			       MOUNT_ATTR_NOEXEC);
+}
+
+/* The root becomes an empty directory; every other mount is let go of. */
+int isolate_root(struct error **err)
+{
+	/* Else what happens here would happen in the namespace we came from. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, errno, "part the mounts of the image server");
+	CLEANUP_FD int tree = empty_tree();
+	if (tree < 0)
+		return error_errno(err, errno, "make an empty root for the image server");
+	/* On top of the old root: no directory need exist, and a path cannot mislead. */
+	if (move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(tree) < 0)
+		return error_errno(err, errno, "enter the empty root");
+	if (syscall(SYS_pivot_root, ".", ".") == 0) {
+		if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+			return error_errno(err, errno, "let go of the old root");
+		return 0;
+	}
+	/* A kernel that still runs from its initial memory file system cannot pivot away from it;
+	 * leaving a changed root takes a capability, which is dropped next. */
+	if (errno != EINVAL || chroot(".") < 0 || chdir("/") < 0)
+		return error_errno(err, errno, "change to the empty root");
+	return 0;
+}
+
+/* No capability, nor a way to get one. Each thread has its own, so this precedes them. */
+int isolate_privileges(struct error **err)
+{
+	for (cap_value_t cap = 0; cap < cap_max_bits(); cap++)
+		if (cap_drop_bound(cap) < 0)
+			return error_errno(err, errno, "drop capability %d", (int)cap);
+	cap_t none = cap_init();
+	bool ok = none && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+		  cap_set_proc(none) == 0;
+	int errnum = errno;
+	cap_free(none);
+	if (!ok)
+		return error_errno(err, errnum, "drop all capabilities");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, errno, "give up new privileges");
+	return 0;
+}
+
+/* After the threads have been started, as it forbids more. */
+int isolate_limits(struct error **err)
+{
+	static const struct {
+		int resource;
+		rlim_t limit;
+	} limits[] = {
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_FSIZE, 0 },
+		{ RLIMIT_NOFILE, 0 }, /* those that are open stay so */
+		{ RLIMIT_NPROC, 0 },
+		{ RLIMIT_MSGQUEUE, 0 },
+#if !SANITIZED
+		{ RLIMIT_DATA, MEMORY_MAX },
+#endif
+	};
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		struct rlimit now;
+		if (getrlimit((__rlimit_resource_t)limits[i].resource, &now) < 0)
+			return error_errno(err, errno, "read resource limit %d",
+					   limits[i].resource);
+		rlim_t limit = now.rlim_max < limits[i].limit ? now.rlim_max : limits[i].limit;
+		struct rlimit wanted = { limit, limit };
+		if (setrlimit((__rlimit_resource_t)limits[i].resource, &wanted) < 0)
+			return error_errno(err, errno, "set resource limit %d", limits[i].resource);
+	}
+	return 0;
+}
+
+enum rule {
+	ALLOW,
+	ALLOW_NOT_EXEC, /* unless the third argument has PROT_EXEC */
+	REFUSE,		/* fails with EACCES instead of killing */
+};
+
+/*
+ * Every system call that the locked-in server makes, with who makes it. All else kills the
+ * process.
+ */
+static const struct {
+	int call;
+	enum rule rule;
+} calls[] = {
+	{ SCMP_SYS(read), ALLOW },    /* libfuse: the next request */
+	{ SCMP_SYS(writev), ALLOW },  /* libfuse: answers */
+	{ SCMP_SYS(write), ALLOW },   /* serve.c: "ready"; nothing else can be written to */
+	{ SCMP_SYS(pread64), ALLOW }, /* io/source.c: the image */
+	{ SCMP_SYS(close), ALLOW },   /* serve.c: the status pipe; libfuse and sources at the end */
+	{ SCMP_SYS(futex), ALLOW },   /* locks and conditions of ours, libfuse's and OpenSSL's */
+	{ SCMP_SYS(restart_syscall), ALLOW }, /* the kernel, for a timed wait after SIGCONT */
+	{ SCMP_SYS(sched_yield), ALLOW },     /* spinning locks */
+	{ SCMP_SYS(brk), ALLOW },	      /* malloc, as the next five */
+	{ SCMP_SYS(mmap), ALLOW_NOT_EXEC },
+	{ SCMP_SYS(munmap), ALLOW },
+	{ SCMP_SYS(mremap), ALLOW },
+	{ SCMP_SYS(mprotect), ALLOW_NOT_EXEC }, /* and base/secret.c: guard pages */
+	{ SCMP_SYS(madvise), ALLOW },		/* and base/secret.c; glibc: a thread's stack */
+	{ SCMP_SYS(mlock), ALLOW },		/* base/secret.c */
+	{ SCMP_SYS(munlock), ALLOW },
+	/* malloc, when a thread's heap shrinks: it asks for the overcommit mode, and takes no for
+	 * an answer. OpenSSL, when it looks for a configuration. There is nothing to open. */
+	{ SCMP_SYS(openat), REFUSE },
+	{ SCMP_SYS(sched_getaffinity), ALLOW }, /* malloc: how many heaps to make */
+	{ SCMP_SYS(getrandom), ALLOW },		/* malloc and OpenSSL: seeds */
+	{ SCMP_SYS(getpid), ALLOW },		/* OpenSSL: has the process forked? */
+	{ SCMP_SYS(gettid), ALLOW },
+	{ SCMP_SYS(clock_gettime), ALLOW }, /* where the clock cannot be read without a call */
+	{ SCMP_SYS(gettimeofday), ALLOW },
+	{ SCMP_SYS(rt_sigprocmask), ALLOW }, /* glibc: when a thread ends */
+	{ SCMP_SYS(exit), ALLOW },
+	{ SCMP_SYS(exit_group), ALLOW },
+#if SANITIZED
+	/* The sanitizers: their own allocator and stacks; on a finding, what a report takes. */
+	{ SCMP_SYS(sigaltstack), ALLOW },
+	{ SCMP_SYS(rt_sigaction), ALLOW },
+	{ SCMP_SYS(rt_sigreturn), ALLOW },
+	{ SCMP_SYS(prctl), ALLOW },
+	{ SCMP_SYS(getrlimit), ALLOW },
+	{ SCMP_SYS(prlimit64), ALLOW },
+	{ SCMP_SYS(getrusage), ALLOW },
+	{ SCMP_SYS(nanosleep), ALLOW },
+	{ SCMP_SYS(clock_nanosleep), ALLOW },
+	{ SCMP_SYS(ioctl), ALLOW },
+	{ SCMP_SYS(tgkill), ALLOW },
+	{ SCMP_SYS(newfstatat), ALLOW },
+	{ SCMP_SYS(fstat), ALLOW },
+	{ SCMP_SYS(stat), REFUSE },
+	{ SCMP_SYS(open), REFUSE },
+	{ SCMP_SYS(readlink), REFUSE },
+	{ SCMP_SYS(readlinkat), REFUSE },
+	{ SCMP_SYS(pipe), REFUSE },
+	{ SCMP_SYS(pipe2), REFUSE },
+#endif
+};
+
+static int rule_add(scmp_filter_ctx filter, int call, enum rule rule)
+{
+	switch (rule) {
+	case ALLOW:
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+	case ALLOW_NOT_EXEC:
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+					SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	case REFUSE:
+		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), call, 0);
+	}
+	return -EINVAL;
+}
+
+/* For all threads at once: what they do once they run is all that they may do. */
+int isolate_calls(struct error **err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	if (!filter)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* A call that an architecture has not is passed over by libseccomp itself. */
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls) && r == 0; i++)
+		r = rule_add(filter, calls[i].call, calls[i].rule);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	if (r == 0)
+		return 0;
+	error_errno(err, -r, "filter the system calls of the image server");
+	return error_set_kind(err, ERROR_SYSTEM);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The FUSE operations over the squashfs reader.
+ *
+ * The kernel is told to keep everything for ever (names, absent names, attributes, data, listings,
+ * targets of links), because an image never changes; and to do without OPEN, RELEASE and FLUSH.
+ * What is left is one READDIRPLUS a directory and one READ a small file.
+ */
+#include "mount/internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+/* In seconds. The kernel cuts what is more than it can count. */
+#define FOR_EVER 1e9
+
+/* Readers that may wait at once for what was read ahead. */
+#define BACKGROUND_MAX 64
+
+/* The unit that st_blocks counts in, and the one we count blocks of the file system in. */
+#define SECTOR 512
+#define BLOCK 4096
+
+/* One buffer a thread for answers; it grows to the largest one asked for, and never shrinks. */
+static _Thread_local struct {
+	char *data;
+	size_t cap;
+} answer;
+
+static char *answer_buffer(size_t len)
+{
+	if (len > answer.cap) {
+		free(answer.data);
+		answer.data = malloc(len);
+		answer.cap = answer.data ? len : 0;
+	}
+	return answer.data;
+}
+
+void ops_thread_end(void)
+{
+	free(answer.data);
+	answer.data = NULL;
+	answer.cap = 0;
+}
+
+void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options)
+{
+	*ops = (struct ops){
+		.squash = squash,
+		.root = squash_root(squash),
+		.has_xattrs = squash_has_xattrs(squash),
+		.own_all = options->own_all,
+		.uid = options->uid,
+		.gid = options->gid,
+	};
+}
+
+/*
+ * Node numbers need no table. The kernel calls the root 1; any other inode is its reference plus
+ * two. A reference has 48 bits, so the sum never wraps and is never 0 or 1: no two inodes share a
+ * number, and all hard links of one have the same. For the same reason FORGET has nothing to do.
+ */
+static fuse_ino_t node_of(const struct ops *ops, squash_ref ref)
+{
+	return ref == ops->root ? FUSE_ROOT_ID : ref + 2;
+}
+
+static squash_ref ref_of(const struct ops *ops, fuse_ino_t node)
+{
+	return node == FUSE_ROOT_ID ? ops->root : node - 2;
+}
+
+static struct ops *ops_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static void reply_error(fuse_req_t req, const struct error *err)
+{
+	fuse_reply_err(req, error_to_errno(err));
+}
+
+/* The inode of a node; answers the request itself when there is none. */
+static bool inode_of(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	struct ops *ops = ops_of(req);
+	if (squash_inode(ops->squash, ref_of(ops, node), ret, &err) == 0)
+		return true;
+	reply_error(req, err);
+	return false;
+}
+
+static void stat_of(const struct ops *ops, const struct squash_inode *inode, struct stat *st)
+{
+	*st = (struct stat){
+		.st_ino = inode->number,
+		.st_mode = inode->mode,
+		.st_nlink = inode->links,
+		.st_uid = ops->own_all ? ops->uid : inode->uid,
+		.st_gid = ops->own_all ? ops->gid : inode->gid,
+		/* glibc's numbers of devices are Linux' new encoding in their lower half. */
+		.st_rdev = inode->device,
+		.st_size = (off_t)inode->size,
+		.st_blksize = BLOCK,
+		.st_blocks = (blkcnt_t)((inode->size + SECTOR - 1) / SECTOR),
+		.st_atim.tv_sec = inode->mtime,
+		.st_mtim.tv_sec = inode->mtime,
+		.st_ctim.tv_sec = inode->mtime,
+	};
+}
+
+static void entry_of(const struct ops *ops, const struct squash_inode *inode,
+		     struct fuse_entry_param *e)
+{
+	*e = (struct fuse_entry_param){
+		.ino = node_of(ops, inode->ref),
+		.attr_timeout = FOR_EVER,
+		.entry_timeout = FOR_EVER,
+	};
+	stat_of(ops, inode, &e->attr);
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	(void)userdata;
+	/* Splicing gains nothing for data that was just decoded, and would need more system calls
+	 * in the filter. What never changes is never to be asked for again. */
+	conn->want &=
+		~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+			    FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS_AUTO);
+	conn->want |= conn->capable &
+		      (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
+		       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA);
+	conn->max_background = BACKGROUND_MAX;
+	conn->congestion_threshold = BACKGROUND_MAX;
+	conn->time_gran = 1000000000;
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	struct ops *ops = ops_of(req);
+	struct squash_inode dir, inode;
+	struct fuse_entry_param e;
+	squash_ref ref;
+	if (!inode_of(req, parent, &dir))
+		return;
+	if (!S_ISDIR(dir.mode)) {
+		fuse_reply_err(req, ENOTDIR);
+		return;
+	}
+	if (squash_lookup(ops->squash, &dir, name, strlen(name), &ref, &err) < 0) {
+		if (error_kind(err) != ERROR_NOT_FOUND) {
+			reply_error(req, err);
+			return;
+		}
+		/* Node 0: the absence is kept for ever too. */
+		e = (struct fuse_entry_param){ .entry_timeout = FOR_EVER };
+	} else if (squash_inode(ops->squash, ref, &inode, &err) < 0) {
+		reply_error(req, err);
+		return;
+	} else {
+		entry_of(ops, &inode, &e);
+	}
+	fuse_reply_entry(req, &e);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)fi;
+	struct squash_inode inode;
+	struct stat st;
+	if (!inode_of(req, node, &inode))
+		return;
+	stat_of(ops_of(req), &inode, &st);
+	fuse_reply_attr(req, &st, FOR_EVER);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t node)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	struct squash_inode inode;
+	if (!inode_of(req, node, &inode))
+		return;
+	if (!S_ISLNK(inode.mode)) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	/* The kernel takes at most a page, the final NUL that it adds included. */
+	if (inode.size >= PATH_MAX) {
+		fuse_reply_err(req, ENAMETOOLONG);
+		return;
+	}
+	char target[PATH_MAX];
+	if (squash_readlink(ops_of(req)->squash, &inode, target, sizeof(target), &err) < 0)
+		reply_error(req, err);
+	else
+		fuse_reply_buf(req, target, inode.size);
+}
+
+/* ENOSYS: the kernel opens without us from now on, keeping data and listings in its cache. */
+static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	(void)fi;
+	fuse_reply_err(req, ENOSYS);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	(void)fi;
+	CLEANUP_ERROR struct error *err = NULL;
+	struct squash_inode inode;
+	if (!inode_of(req, node, &inode))
+		return;
+	if (!S_ISREG(inode.mode) || off < 0) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	/* A short answer means the end of the file to the kernel, so the size is never cut. */
+	char *buf = answer_buffer(size);
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	ssize_t n = squash_read(ops_of(req)->squash, &inode, buf, size, (uint64_t)off, &err);
+	if (n < 0)
+		reply_error(req, err);
+	else
+		fuse_reply_buf(req, buf, (size_t)n);
+}
+
+struct listing {
+	fuse_req_t req;
+	char *buf;
+	size_t len, cap;
+};
+
+/* Adds one entry; false when there is no more room. */
+static bool listing_add(struct listing *l, const char *name, const struct fuse_entry_param *e,
+			uint64_t next)
+{
+	size_t room = l->cap - l->len;
+	size_t n = fuse_add_direntry_plus(l->req, l->buf + l->len, room, name, e, (off_t)next);
+	if (n > room)
+		return false;
+	l->len += n;
+	return true;
+}
+
+/*
+ * Positions in a listing, as the kernel keeps them: 0 is before ".", 1 before "..", and 2 more
+ * than squash's own after that.
+ */
+#define POSITION_DOTS 2
+
+static int listing_each(void *context, const struct squash_dirent *entry, uint64_t next_position)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	struct listing *l = context;
+	struct ops *ops = ops_of(l->req);
+	struct fuse_entry_param e = { 0 };
+	struct squash_inode inode;
+	char name[NAME_MAX + 2];
+	if (entry->len >= sizeof(name))
+		return 0;
+	memcpy(name, entry->name, entry->len);
+	name[entry->len] = '\0';
+	if (squash_inode(ops->squash, entry->ref, &inode, &err) == 0) {
+		entry_of(ops, &inode, &e);
+	} else {
+		/* Node 0: the name alone. Who looks it up gets the error. */
+		e.attr.st_ino = entry->number;
+		e.attr.st_mode = entry->type;
+	}
+	return listing_add(l, name, &e, next_position + POSITION_DOTS) ? 0 : 1;
+}
+
+static bool listing_dots(struct listing *l, const struct squash_inode *dir, uint64_t off)
+{
+	/* Node 0: the kernel knows these two. */
+	struct fuse_entry_param e = { .attr.st_mode = S_IFDIR, .attr.st_ino = dir->number };
+	if (off == 0 && !listing_add(l, ".", &e, 1))
+		return false;
+	e.attr.st_ino =
+		node_of(ops_of(l->req), dir->ref) == FUSE_ROOT_ID ? dir->number : dir->parent;
+	return off > 1 || listing_add(l, "..", &e, POSITION_DOTS);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+			   struct fuse_file_info *fi)
+{
+	(void)fi;
+	CLEANUP_ERROR struct error *err = NULL;
+	struct squash_inode dir;
+	if (!inode_of(req, node, &dir))
+		return;
+	if (!S_ISDIR(dir.mode) || off < 0) {
+		fuse_reply_err(req, ENOTDIR);
+		return;
+	}
+	struct listing l = { .req = req, .buf = answer_buffer(size), .cap = size };
+	if (!l.buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	uint64_t from = off > POSITION_DOTS ? (uint64_t)off - POSITION_DOTS : 0;
+	/* What was listed before an error is given; the error comes with the next call. */
+	if (listing_dots(&l, &dir, (uint64_t)off) &&
+	    squash_readdir(ops_of(req)->squash, &dir, from, listing_each, &l, &err) < 0 && !l.len)
+		reply_error(req, err);
+	else
+		fuse_reply_buf(req, l.buf, l.len);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+	(void)node;
+	const struct ops *ops = ops_of(req);
+	struct statvfs st = {
+		.f_bsize = BLOCK,
+		.f_frsize = BLOCK,
+		.f_blocks = (squash_bytes_used(ops->squash) + BLOCK - 1) / BLOCK,
+		.f_files = squash_inode_count(ops->squash),
+		.f_namemax = 256,
+	};
+	fuse_reply_statfs(req, &st);
+}
+
+/* Answers with an attribute or a list of names, or with its length when that was the question. */
+static void reply_attribute(fuse_req_t req, const struct buffer *b, size_t size)
+{
+	if (size == 0)
+		fuse_reply_xattr(req, b->len);
+	else if (b->len > size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, b->data, b->len);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer value = { 0 };
+	struct ops *ops = ops_of(req);
+	struct squash_inode inode;
+	/* The kernel then never asks again. */
+	if (!ops->has_xattrs) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	if (!inode_of(req, node, &inode))
+		return;
+	if (inode.xattr == UINT32_MAX)
+		fuse_reply_err(req, ENODATA);
+	else if (squash_xattr_get(ops->squash, &inode, name, &value, &err) == 0)
+		reply_attribute(req, &value, size);
+	else
+		fuse_reply_err(req,
+			       error_kind(err) == ERROR_NOT_FOUND ? ENODATA : error_to_errno(err));
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer names = { 0 };
+	struct ops *ops = ops_of(req);
+	struct squash_inode inode;
+	if (!ops->has_xattrs) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	if (!inode_of(req, node, &inode))
+		return;
+	if (inode.xattr != UINT32_MAX && squash_xattr_list(ops->squash, &inode, &names, &err) < 0)
+		reply_error(req, err);
+	else
+		reply_attribute(req, &names, size);
+}
+
+/* What is missing here libfuse answers with ENOSYS, and the kernel does not ask again. */
+const struct fuse_lowlevel_ops ops_table = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.getattr = op_getattr,
+	.readlink = op_readlink,
+	.open = op_open,
+	.read = op_read,
+	.opendir = op_open,
+	.readdirplus = op_readdirplus,
+	.statfs = op_statfs,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+};

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server process: a few threads, each taking one request after another from /dev/fuse.
+ *
+ * The order of its life is the point of it. Threads must exist before the system call filter (to
+ * start one takes calls that it forbids), and capabilities must be gone before the threads (each
+ * thread has its own); so the threads are started in between and wait at a gate until everything
+ * is locked. libfuse's own loop with threads is not used: it ends them by cancelling, for which
+ * glibc loads a library.
+ */
+#include "mount/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define THREADS_MIN 2
+#define THREADS_MAX 8
+
+/* Enough for the decompressors; a sanitizer's frames are several times larger. */
+#define STACK_SIZE ((size_t)1 << 20)
+
+struct server {
+	struct image_tree *tree; /* this process's copy */
+	struct fuse_session *session;
+	struct ops ops;
+	int status_fd;
+	pthread_t threads[THREADS_MAX];
+	unsigned thread_count; /* besides the first one */
+
+	/* the gate */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned waiting;
+	bool open;
+};
+
+/* ------------------------------------------------------------------ what the child says */
+
+/* One message over the status pipe; smaller than PIPE_BUF, so whole or not at all. */
+struct status {
+	int ready;
+	int kind, errnum;
+	char message[1024], hint[1024];
+};
+
+static void status_error(int fd, const struct error *err)
+{
+	struct status s = { .kind = error_kind(err), .errnum = error_to_errno(err) };
+	const char *hint = error_hint_text(err);
+	snprintf(s.message, sizeof(s.message), "%s", error_message(err));
+	snprintf(s.hint, sizeof(s.hint), "%s", hint ? hint : "");
+	(void)fd_write(fd, &s, sizeof(s));
+}
+
+static int status_read(int fd, struct error **err)
+{
+	struct status s = { 0 };
+	ssize_t n = fd_read(fd, &s, sizeof(s));
+	if (n < 0)
+		return error_errno(err, (int)-n, "hear from the image server");
+	if ((size_t)n != sizeof(s))
+		return error_set(err, ERROR_SYSTEM, "the image server died while it started");
+	if (s.ready)
+		return 0;
+	error_set(err, (enum error_kind)s.kind, "%.*s", (int)sizeof(s.message) - 1, s.message);
+	if (*s.hint)
+		error_hint(err, "%.*s", (int)sizeof(s.hint) - 1, s.hint);
+	return -1;
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+/*
+ * When the mount goes, every thread that waits or will wait for a request is told so (ENODEV).
+ * A thread that fails for another reason leaves the work to the others.
+ */
+static void loop(struct server *s)
+{
+	struct fuse_buf buf = { .mem = NULL };
+	while (!fuse_session_exited(s->session)) {
+		int n = fuse_session_receive_buf(s->session, &buf);
+		if (n == -EINTR || n == -EAGAIN)
+			continue;
+		if (n <= 0)
+			break;
+		fuse_session_process_buf(s->session, &buf);
+	}
+	free(buf.mem);
+	ops_thread_end();
+}
+
+static void *thread_main(void *argument)
+{
+	struct server *s = argument;
+	pthread_mutex_lock(&s->lock);
+	s->waiting++;
+	pthread_cond_broadcast(&s->changed);
+	while (!s->open)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	loop(s);
+	return NULL;
+}
+
+/* Returns when all are at the gate: then they have made the calls that a thread's start makes. */
+static int start_threads(struct server *s, unsigned count, struct error **err)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+	if (r == 0)
+		r = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	while (r == 0 && s->thread_count + 1 < count) {
+		r = pthread_create(&s->threads[s->thread_count], &attr, thread_main, s);
+		if (r == 0)
+			s->thread_count++;
+	}
+	if (r != 0)
+		return error_errno(err, r, "start the threads of the image server");
+	pthread_attr_destroy(&attr);
+	pthread_mutex_lock(&s->lock);
+	while (s->waiting < s->thread_count)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static void open_gate(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->open = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static unsigned count_threads(unsigned wanted)
+{
+	cpu_set_t cpus;
+	unsigned n = wanted;
+	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		n = (unsigned)CPU_COUNT(&cpus);
+	if (!wanted && n < THREADS_MIN)
+		n = THREADS_MIN;
+	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
+}
+
+/* ------------------------------------------------------------------ the server's life */
+
+static int session_new(struct server *s, int fuse_fd, struct error **err)
+{
+	char name[] = "coffer", path[32];
+	char *argv[] = { name, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+	s->session = fuse_session_new(&args, &ops_table, sizeof(ops_table), &s->ops);
+	fuse_opt_free_args(&args);
+	if (!s->session)
+		return error_set(err, ERROR_MEMORY, "libfuse cannot make a session");
+	snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
+	if (fuse_session_mount(s->session, path) != 0)
+		return error_set(err, ERROR_SYSTEM, "libfuse does not take the mount's descriptor");
+	return 0;
+}
+
+/* libfuse complains about requests that were interrupted by the end of the mount: to nobody. */
+static void no_log(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	(void)level;
+	(void)fmt;
+	(void)ap;
+}
+
+static int prepare(struct server *s, int fuse_fd, const struct mount_options *options,
+		   struct error **err)
+{
+	const int keep[] = { fuse_fd, options->image_fd, s->status_fd };
+	/* One heap for all threads: each of its own would keep what it once used. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	fuse_set_log_func(no_log);
+	if (isolate_memory(err) < 0 ||
+	    isolate_descriptors(keep, sizeof(keep) / sizeof(*keep), err) < 0 ||
+	    isolate_root(err) < 0 || isolate_privileges(err) < 0)
+		return -1;
+	ops_init(&s->ops, s->tree->squash, options);
+	if (session_new(s, fuse_fd, err) < 0 ||
+	    start_threads(s, count_threads(options->threads), err) < 0)
+		return -1;
+	/* From here on the server lives as long as the mount, not as long as the command. A command
+	 * that has just died is found out by the write of "ready". */
+	if (isolate_limits(err) < 0)
+		return -1;
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		return error_errno(err, errno, "part from the command");
+	return isolate_calls(err);
+}
+
+static _Noreturn void server_main(struct server *s, int fuse_fd,
+				  const struct mount_options *options)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	if (prepare(s, fuse_fd, options, &err) < 0) {
+		status_error(s->status_fd, err);
+		image_tree_free(&s->tree);
+		_exit(255);
+	}
+	static const struct status ready = { .ready = 1 };
+	bool heard = fd_write(s->status_fd, &ready, sizeof(ready)) == 0;
+	fd_close(&s->status_fd);
+	if (heard) {
+		open_gate(s);
+		loop(s);
+		for (unsigned i = 0; i < s->thread_count; i++)
+			pthread_join(s->threads[i], NULL);
+		fuse_session_destroy(s->session);
+	}
+	image_tree_free(&s->tree);
+	/* Not exit: what libraries want to do at exit is not for a locked-in process. */
+	_exit(heard ? 0 : 255);
+}
+
+static int fork_server(struct process *ret, struct error **err)
+{
+	const unsigned long long own = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET;
+	int r = process_fork(CLONE_NEWUSER | own, ret);
+	/* Root can do without a user namespace where the site has none. */
+	if (r < 0 && geteuid() == 0)
+		r = process_fork(own, ret);
+	if (r >= 0)
+		return r;
+	error_errno(err, -r, "start the image server in namespaces of its own");
+	if (r == -EPERM || r == -ENOSPC || r == -EUSERS || r == -EINVAL)
+		error_hint(err, "allow user namespaces, as root: sysctl user.max_user_namespaces "
+				"(and kernel.unprivileged_userns_clone=1, where it exists)");
+	return -1;
+}
+
+int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
+		struct process *ret, struct error **err)
+{
+	int status_pipe[2];
+	if (pipe2(status_pipe, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "start the image server");
+	CLEANUP_FD int status_in = status_pipe[0];
+	CLEANUP_FD int status_out = status_pipe[1];
+	CLEANUP_PROCESS struct process server = PROCESS_NONE;
+	int r = fork_server(&server, err);
+	if (r < 0)
+		return -1;
+	if (r == 0) {
+		struct server s = {
+			.tree = tree,
+			.status_fd = status_out,
+			.lock = PTHREAD_MUTEX_INITIALIZER,
+			.changed = PTHREAD_COND_INITIALIZER,
+		};
+		server_main(&s, fuse_fd, options);
+	}
+	fd_close(&status_out);
+	if (status_read(status_in, err) < 0)
+		return -1;
+	*ret = server;
+	server = PROCESS_NONE;
+	return 0;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_TESTS_MOUNT_MOUNTED_H
+#define COFFER_TESTS_MOUNT_MOUNTED_H
+
+/*
+ * A tree, an image of it, and the image mounted in a namespace of its own: a process there attaches
+ * the mount, and runs the shell commands that the test asks for.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/capability.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mount/internal.h"
+
+static char work[] = "/tmp/coffer-test-mount-XXXXXX";
+
+static int shell(const char *script)
+{
+	struct error *err = NULL;
+	struct process_spawn spawn = PROCESS_SPAWN;
+	const char *argv[] = { "sh", "-c", script, NULL };
+	spawn.argv = argv;
+	spawn.directory = work;
+	int r = process_run(&spawn, &err);
+	if (err)
+		print_error("%s: %s\n", script, error_message(err));
+	error_free(&err);
+	return r;
+}
+
+/* Times, modes, kinds and names that an image can get wrong. */
+static const char make_tree[] =
+	"set -e; umask 022; mkdir tree mnt; cd tree\n"
+	"mkdir -p deep/a/b/c/d/e/f/g wide empty modes many\n"
+	"echo hello >hello; : >empty-file; ln -s hello link; ln -s /nonexistent/x dangling\n"
+	"ln -s \"$(head -c 3000 /dev/zero | tr '\\0' l)\" long-link\n"
+	"ln hello deep/a/hard; head -c 3000000 /dev/urandom >random\n"
+	"seq 1 400000 >text; head -c 131072 text >one-block; head -c 131073 text >block-and-byte\n"
+	"truncate -s 5M sparse; echo end >>sparse; mkfifo fifo\n"
+	"i=0; while [ $i -lt 1500 ]; do echo $i >wide/file-with-a-rather-long-name-$i; "
+	"i=$((i+1));\n"
+	"done\n"
+	"for m in 400 444 600 644 755 4755 2755; do echo $m >modes/$m; chmod $m modes/$m; done\n"
+	"printf x >'odd name\t*'; printf y >\"$(printf 'new\\nline')\"; printf z >$(head -c 255 "
+	"\\\n"
+	" /dev/zero | tr '\\0' n); echo deep >deep/a/b/c/d/e/f/g/file; chmod 1777 empty\n"
+	"setfattr -n user.colour -v blue hello; setfattr -n user.binary -v 0x00ff00 text\n"
+	"touch -d '1999-12-31 23:59:58' hello; touch -d '2030-01-02 03:04:05' wide; cd ..\n"
+	"mksquashfs tree image -noappend -quiet -no-progress -xattrs >/dev/null\n"
+	"mkdir plain; echo plain >plain/file\n"
+	"mksquashfs plain image-plain -noappend -quiet -no-progress -no-xattrs >/dev/null\n";
+
+static inline int make_images(void **state)
+{
+	(void)state;
+	return mkdtemp(work) ? shell(make_tree) : -1;
+}
+
+static inline int remove_images(void **state)
+{
+	(void)state;
+	return shell("chmod -R u+rwX . && rm -rf \"$PWD\"");
+}
+
+/* A file as a source whose reads can be made to fail from another process. */
+struct faulty_source {
+	struct source source;
+	struct source *below; /* owned */
+	volatile int *broken; /* shared; borrowed */
+};
+
+static inline int faulty_read(struct source *s, void *buf, size_t len, uint64_t off,
+			      struct error **err)
+{
+	struct faulty_source *f = (struct faulty_source *)s;
+	if (*f->broken)
+		return error_set(err, ERROR_DAMAGED, "told to fail");
+	return source_read(f->below, buf, len, off, err);
+}
+
+static inline void faulty_free(struct source *s)
+{
+	source_free(&((struct faulty_source *)s)->below);
+	free(s);
+}
+
+static const struct source_ops faulty_ops = { .read = faulty_read, .free = faulty_free };
+
+/* The trees here are made by hand and freed so, in the server too. */
+void image_tree_free(struct image_tree **tree)
+{
+	if (!*tree)
+		return;
+	squash_free(&(*tree)->squash);
+	source_free(&(*tree)->partition);
+	free(*tree);
+	*tree = NULL;
+}
+
+/* *ret_fd: the image's descriptor, which the tree owns. */
+static inline struct image_tree *open_tree_of(const char *image, volatile int *broken, int *ret_fd)
+{
+	char path[256];
+	snprintf(path, sizeof(path), "%s/%s", work, image);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd > 2);
+	struct source *file = NULL;
+	assert_ok(source_from_fd(fd, &file, err));
+	struct faulty_source *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	*f = (struct faulty_source){ .source = { .ops = &faulty_ops, .size = file->size },
+				     .below = file,
+				     .broken = broken };
+	struct image_tree *tree = calloc(1, sizeof(*tree));
+	assert_non_null(tree);
+	tree->partition = &f->source;
+	const struct squash_options options = { 0 };
+	assert_ok(squash_open(tree->partition, &options, &tree->squash, err));
+	*ret_fd = fd;
+	return tree;
+}
+
+/* A program that is started has no capability in the namespace of a normal user. */
+#define UNMOUNT "unmount"
+
+struct mounted {
+	struct process container, server;
+	int socket;
+	volatile int *broken;
+};
+
+static inline void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	if (fd < 0 || fd_write(fd, text, strlen(text)) < 0)
+		_exit(101);
+	close(fd);
+}
+
+/* Maps the caller to itself in its new user namespace. */
+static inline void map_self(uid_t uid, gid_t gid)
+{
+	char text[64];
+	write_text("/proc/self/setgroups", "deny");
+	snprintf(text, sizeof(text), "%u %u 1", (unsigned)uid, (unsigned)uid);
+	write_text("/proc/self/uid_map", text);
+	snprintf(text, sizeof(text), "%u %u 1", (unsigned)gid, (unsigned)gid);
+	write_text("/proc/self/gid_map", text);
+}
+
+static inline _Noreturn void container_main(int socket, uid_t uid, gid_t gid)
+{
+	struct error *err = NULL;
+	char script[4096], mnt[256];
+	int fd;
+	map_self(uid, gid);
+	snprintf(mnt, sizeof(mnt), "%s/mnt", work);
+	if (mount_attach(mnt, true, &fd, &err) < 0) {
+		print_error("%s\n", error_message(err));
+		_exit(102);
+	}
+	if (fd_send(socket, fd, 'f') < 0)
+		_exit(103);
+	close(fd);
+	for (;;) {
+		ssize_t n = recv(socket, script, sizeof(script) - 1, 0);
+		if (n <= 0)
+			_exit(0);
+		script[n] = '\0';
+		int status = strcmp(script, UNMOUNT) ? shell(script) : umount2(mnt, 0);
+		if (send(socket, &status, sizeof(status), MSG_NOSIGNAL) != sizeof(status))
+			_exit(104);
+	}
+}
+
+/* Runs a shell script beside the mount ("mnt") and the tree ("tree"); its exit status. */
+static inline int inside(struct mounted *m, const char *script)
+{
+	int status = -1;
+	assert_int_equal(send(m->socket, script, strlen(script), MSG_NOSIGNAL), strlen(script));
+	assert_int_equal(recv(m->socket, &status, sizeof(status), 0), sizeof(status));
+	return status;
+}
+
+/* The container's side alone: the mount waits for a server on *ret_fd. */
+static inline void attach_container(struct mounted *m, int *ret_fd)
+{
+	int pair[2];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	char tag;
+	*m = (struct mounted){ .container = PROCESS_NONE, .server = PROCESS_NONE };
+	m->broken = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(m->broken != MAP_FAILED);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	int r = process_fork(CLONE_NEWUSER | CLONE_NEWNS, &m->container);
+	assert_true(r >= 0);
+	if (r == 0) {
+		close(pair[0]);
+		container_main(pair[1], uid, gid);
+	}
+	close(pair[1]);
+	m->socket = pair[0];
+	assert_int_equal(fd_receive(m->socket, ret_fd, &tag), 0);
+}
+
+static inline void mounted_begin(struct mounted *m, const char *image,
+				 const struct mount_options *wishes)
+{
+	int fuse_fd;
+	attach_container(m, &fuse_fd);
+	struct mount_options options = *wishes;
+	struct image_tree *tree = open_tree_of(image, m->broken, &options.image_fd);
+	assert_ok(mount_serve(tree, fuse_fd, &options, &m->server, err));
+	image_tree_free(&tree);
+	close(fuse_fd);
+}
+
+/* Whether a process ends by itself in a second. */
+static inline bool ends_soon(const struct process *p)
+{
+	struct pollfd poll_fd = { .fd = p->pid_fd, .events = POLLIN };
+	return poll(&poll_fd, 1, 1000) == 1;
+}
+
+static inline void mounted_end(struct mounted *m)
+{
+	process_kill(&m->container);
+	if (m->server.pid > 0) {
+		assert_true(ends_soon(&m->server));
+		assert_int_equal(process_wait(&m->server), 0);
+	}
+	close(m->socket);
+	munmap((void *)m->broken, 4096);
+}
+
+#endif

@@ -19,7 +19,7 @@ struct run_config {
 	bool config_passwd, config_group, config_resolv_conf;
 	bool user_bind_control;
 	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
-	bool mount_kernel;           /* `mount encrypted = kernel`: the default of --mount=kernel */
+	bool mount_kernel;	     /* `mount encrypted = kernel`: the default of --mount=kernel */
 	uint64_t sessiondir_max_mib; /* default 64 */
 	struct strings bind_paths;   /* default /etc/localtime, /etc/hosts */
 };
@@ -40,22 +40,23 @@ struct run_plan {
 	const struct run_config *config;
 
 	/* options, named as on the command line; lists are not yet parsed */
-	struct strings bind; /* each: one -B argument; the variables' ones follow the command line's */
+	struct strings
+		bind; /* each: one -B argument; the variables' ones follow the command line's */
 	struct strings mount; /* each: one --mount record (type=bind,...) */
 	struct strings env;   /* each: NAME=VALUE */
 	struct strings env_file;
 	struct strings no_mount;
-	const char *home;   /* SRC[:DST] */
-	const char *cwd;    /* --pwd, --cwd */
+	const char *home; /* SRC[:DST] */
+	const char *cwd;  /* --pwd, --cwd */
 	const char *app;
 	const char *hostname;
-	const char *shell;  /* --shell */
-	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns, pid,
-		ipc, uts, no_init, no_umask, no_eval;
+	const char *shell; /* --shell */
+	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns,
+		pid, ipc, uts, no_init, no_umask, no_eval;
 	bool kernel_mount; /* --mount=kernel */
 
 	/* for build's sections: not reachable from the command line */
-	bool for_build;          /* the fixed mounts of deffile.md 7, not the default ones */
+	bool for_build;		 /* the fixed mounts of deffile.md 7, not the default ones */
 	bool inherit_namespaces; /* the user and mount namespace exist already: make none */
 };
 
@@ -72,7 +73,7 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
  * with CLONE_NEWUSER and waits.
  */
 enum run_id_map {
-	RUN_MAP_SELF,        /* U to U: runs as oneself */
+	RUN_MAP_SELF,	     /* U to U: runs as oneself */
 	RUN_MAP_ROOT_ALONE,  /* 0 to U, nothing else */
 	RUN_MAP_ROOT_SUBIDS, /* 0 to U, 1.. to the subordinate ids, by newuidmap and newgidmap */
 };
@@ -85,9 +86,12 @@ enum run_id_map run_best_root_map(void);
 int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err);
 
 /*
- * Loads the filter that answers chown and mknod with success and does nothing (design.md: a user
- * without subordinate ids). Needs no_new_privs or CAP_SYS_ADMIN.
+ * Loads the filter that answers making a block or character device (but 0:0) with success and does
+ * nothing; with `owners` also the families of chown, setuid, setgid and setgroups, for a root that
+ * is mapped alone (design.md: a user without subordinate ids). Needs no_new_privs or
+ * CAP_SYS_ADMIN. Programs that look whether they really became another user still fail: apt wants
+ * APT::Sandbox::User "root".
  */
-int run_pretend_owners(struct error **err);
+int run_pretend_owners(bool owners, struct error **err);
 
 #endif

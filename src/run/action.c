@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * The environment scripts are the image's, in its own shell's language: its own /bin/sh sources
+ * them, once, and tells what it ends up with by `export -p` on a descriptor that we read
+ * (runtime.md 4.1). What the host brings is handed over in variables of that shell, never in its
+ * arguments, which everybody on the machine can read. The payload is chosen and started by us.
+ */
+
+#define ENV_DIRECTORY "/.singularity.d/env"
+#define RESULT_LIMIT ((size_t)8 << 20)
+#define RESULT_FD 9 /* one digit: no shell takes more */
+#define RESULT_END "coffer-end"
+#define NOT_STARTED "coffer-not-started"
+
+/* The variables that scripts see from the start (4.1, step 2). */
+static const char *const visible[] = { "HOME",		 "SINGULARITY_APPNAME", "SINGULARITY_SHELL",
+				       "APPTAINER_NAME", "APPTAINER_CONTAINER", NULL };
+
+static const char *const path_names[] = { "PATH", "PREPEND_PATH", "APPEND_PATH" };
+
+static int path_index(const char *name)
+{
+	for (int i = 0; i < 3; i++) {
+		if (!strcmp(name, path_names[i]))
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * The value as the inside of double quotes: what the shell evaluates there stays (5.2), but
+ * a quote, or a backslash at the very end, cannot close them.
+ */
+static char *quotable(const char *value, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer out = { 0 };
+	for (const char *p = value; *p; p++) {
+		int r = 0;
+		if (*p == '"')
+			r = buffer_puts(&out, "\\\"", err);
+		else if (*p == '\\' && (p[1] == '\0' || p[1] == '"'))
+			r = buffer_puts(&out, "\\\\", err);
+		else if (*p == '\\')
+			r = buffer_append(&out, p++, 2, err);
+		else
+			r = buffer_append(&out, p, 1, err);
+		if (r < 0)
+			return NULL;
+	}
+	return buffer_steal(&out, err);
+}
+
+/* Adds "name=<value of the i-th injection>" to the script, and the value to the variables. */
+static int hand_over(const struct run_job *job, size_t i, const char *name, struct buffer *script,
+		     struct strings *variables, struct error **err)
+{
+	const struct run_injection *in = &job->env.injections.items[i];
+	bool literal = job->plan->no_eval;
+	CLEANUP_TEXT char *value = literal ? text_dup(in->value, err) : quotable(in->value, err);
+	if (!value || strings_addf(variables, err, "COFFER_V%zu=%s", i, value) < 0)
+		return -1;
+	if (literal)
+		return buffer_printf(script, err, "%s=$__coffer_v%zu\n", name, i);
+	return buffer_printf(script, err, "eval \"%s=\\\"$__coffer_v%zu\\\"\"\n", name, i);
+}
+
+static int write_injection(const struct run_job *job, struct buffer *script,
+			   struct strings *variables, struct error **err)
+{
+	const struct run_injections *list = &job->env.injections;
+	if (buffer_puts(script,
+			"__coffer_inject() {\n"
+			"__coffer_done=1\n"
+			"[ -n \"${PATH-}\" ] || PATH=" RUN_DEFAULT_PATH "\n"
+			"export PATH\n",
+			err) < 0)
+		return -1;
+	for (size_t i = 0; i < list->len; i++) {
+		const char *name = list->items[i].name;
+		if (path_index(name) >= 0)
+			continue;
+		if (hand_over(job, i, name, script, variables, err) < 0 ||
+		    buffer_printf(script, err, "export %s\n", name) < 0)
+			return -1;
+		if (!strcmp(name, "LD_LIBRARY_PATH") && *list->items[i].value &&
+		    buffer_puts(script, "LD_LIBRARY_PATH=$LD_LIBRARY_PATH:/.singularity.d/libs\n",
+				err) < 0)
+			return -1;
+	}
+	return buffer_puts(script, "}\n", err);
+}
+
+static int write_paths(const struct run_job *job, struct buffer *script, struct strings *variables,
+		       struct error **err)
+{
+	const struct run_injections *list = &job->env.injections;
+	size_t at[3] = { SIZE_MAX, SIZE_MAX, SIZE_MAX };
+	for (size_t i = 0; i < list->len; i++) {
+		int which = path_index(list->items[i].name);
+		if (which >= 0)
+			at[which] = i;
+	}
+	if (buffer_puts(script, "__coffer_paths() {\n:\n", err) < 0)
+		return -1;
+	if (at[0] != SIZE_MAX) {
+		if (hand_over(job, at[0], "PATH", script, variables, err) < 0)
+			return -1;
+	} else {
+		static const char *const joined[3] = { NULL, "PATH=$__coffer_p:$PATH\n",
+						       "PATH=$PATH:$__coffer_p\n" };
+		for (int k = 1; k < 3; k++) {
+			if (at[k] != SIZE_MAX &&
+			    (hand_over(job, at[k], "__coffer_p", script, variables, err) < 0 ||
+			     buffer_puts(script, joined[k], err) < 0))
+				return -1;
+		}
+	}
+	return buffer_puts(script, "export PATH\n}\n", err);
+}
+
+static const char main_script[] =
+	"if [ -d " ENV_DIRECTORY " ]; then\n"
+	"for __coffer_f in " ENV_DIRECTORY "/*.sh; do\n"
+	"[ -f \"$__coffer_f\" ] || continue\n"
+	"case $__coffer_f in\n"
+	"*/99-runtimevars.sh) __coffer_paths; __coffer_late= ;;\n"
+	"*/99-base.sh) . \"$__coffer_f\"; __coffer_inject ;;\n"
+	"*/10-docker.sh | */10-docker2singularity.sh) . \"$__coffer_f\"; __coffer_default ;;\n"
+	"*) . \"$__coffer_f\" ;;\n"
+	"esac\n"
+	"done\n"
+	"else\n"
+	"[ ! -f /environment ] || . /environment\n"
+	"__coffer_default\n"
+	"__coffer_inject\n"
+	"fi\n"
+	"[ -n \"${PATH-}\" ] || PATH=" RUN_DEFAULT_PATH "\n"
+	"[ -z \"$__coffer_late\" ] || __coffer_paths\n";
+
+static const char default_script[] =
+	"__coffer_late=1\n"
+	"__coffer_default() {\n"
+	"for __coffer_p in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do\n"
+	"case :${PATH-}: in\n"
+	"*:$__coffer_p:*) ;;\n"
+	"*) PATH=${PATH:+$PATH:}$__coffer_p ;;\n"
+	"esac\n"
+	"done\n"
+	"}\n";
+
+static int write_script(const struct run_job *job, struct buffer *script, struct strings *variables,
+			struct error **err)
+{
+	if (buffer_puts(script, "unset COFFER_SCRIPT PATH PS1 PS2 PROMPT_COMMAND\n__coffer_done=\n",
+			err) < 0)
+		return -1;
+	for (size_t i = 0; i < job->env.injections.len; i++) {
+		if (buffer_printf(script, err, "__coffer_v%zu=${COFFER_V%zu-}; unset COFFER_V%zu\n",
+				  i, i, i) < 0)
+			return -1;
+	}
+	if (buffer_puts(script, default_script, err) < 0 ||
+	    write_injection(job, script, variables, err) < 0 ||
+	    write_paths(job, script, variables, err) < 0 ||
+	    buffer_puts(script, main_script, err) < 0)
+		return -1;
+	/* A tree that is only being built has no 99-base.sh yet. */
+	if (job->plan->for_build &&
+	    buffer_puts(script, "[ -n \"$__coffer_done\" ] || __coffer_inject\n", err) < 0)
+		return -1;
+	return buffer_puts(script, "{ umask; export -p; echo " RESULT_END "; } >&9\n", err);
+}
+
+/* ---------------------------------------------------------------- reading the result */
+
+/* What the shells of the world write between "=" and the end of the line: quoted in any way. */
+static int read_quoted(const char **at, struct buffer *ret, struct error **err)
+{
+	const char *p = *at;
+	char quote = 0;
+	if (buffer_puts(ret, "", err) < 0)
+		return -1;
+	for (; *p && (quote || *p != '\n'); p++) {
+		char c = *p;
+		if (quote == '\'' ? c == '\'' : quote && c == '"' && quote == '"') {
+			quote = 0;
+			continue;
+		}
+		if (!quote && (c == '\'' || c == '"')) {
+			quote = c;
+			continue;
+		}
+		if (!quote && c == '$' && p[1] == '\'') {
+			quote = '$';
+			p++;
+			continue;
+		}
+		if (quote == '$' && c == '\'') {
+			quote = 0;
+			continue;
+		}
+		if (c == '\\' && quote != '\'' && p[1]) {
+			c = *++p;
+			if (quote == '$') {
+				static const char names[] = "abefnrtvE",
+						  codes[] = "\a\b\033\f\n\r\t\v\033";
+				const char *known = strchr(names, c);
+				if (known) {
+					c = codes[known - names];
+				} else if (c >= '0' && c <= '7') {
+					unsigned v = 0;
+					for (int k = 0; k < 3 && *p >= '0' && *p <= '7'; k++)
+						v = v * 8 + (unsigned)(*p++ - '0');
+					p--;
+					c = (char)v;
+				}
+			} else if (c == '\n') {
+				continue;
+			}
+		}
+		if (buffer_append(ret, &c, 1, err) < 0)
+			return -1;
+	}
+	*at = *p ? p + 1 : p;
+	return 0;
+}
+
+/* The shell's own, which no script has set. */
+static bool shells_own(const char *name)
+{
+	static const char *const names[] = { "_", "SHLVL", "OLDPWD", "PWD" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(name, names[i]))
+			return true;
+	}
+	return !strncmp(name, "COFFER_V", 8);
+}
+
+/* Returns 1 when the end mark was found, 0 when not. */
+static int read_result(const char *text, struct strings *ret, struct error **err)
+{
+	const char *at = text;
+	char *end;
+	long mask = strtol(at, &end, 8);
+	if (end != at && mask >= 0 && mask <= 0777)
+		(void)umask((mode_t)mask);
+	at += strcspn(at, "\n");
+	while (*at) {
+		at += strspn(at, "\n");
+		if (!strncmp(at, RESULT_END "\n", sizeof(RESULT_END)))
+			return 1;
+		if (!strncmp(at, "export ", 7)) {
+			at += 7;
+		} else if (!strncmp(at, "declare -", 9)) {
+			at += 9;
+			at += strcspn(at, " \n");
+			at += *at == ' ';
+		}
+		size_t len = strcspn(at, "=\n");
+		CLEANUP_TEXT char *name = text_dup_len(at, len, err);
+		CLEANUP_BUFFER struct buffer value = { 0 };
+		if (!name)
+			return -1;
+		at += len;
+		if (*at != '=')
+			continue;
+		at++;
+		if (read_quoted(&at, &value, err) < 0)
+			return -1;
+		if (run_env_name_ok(name, strlen(name)) && !shells_own(name) &&
+		    run_env_set(ret, name, value.data ? value.data : "", err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- without a shell */
+
+static bool script_is_standard(int dir, const char *name)
+{
+	static const char *const standard[] = { "01-base.sh", "94-appsbase.sh", "95-apps.sh",
+						"99-base.sh", "99-runtimevars.sh" };
+	for (size_t i = 0; i < sizeof(standard) / sizeof(*standard); i++) {
+		if (!strcmp(name, standard[i]))
+			return true;
+	}
+	CLEANUP_ERROR struct error *failed = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd_read_file(dir, name, 65536, &text, &failed) < 0)
+		return false;
+	char *rest = text.data;
+	for (char *line; rest && (line = strsep(&rest, "\n"));) {
+		line += strspn(line, " \t");
+		if (*line && *line != '#')
+			return false;
+	}
+	return true;
+}
+
+static bool has_other_scripts(void)
+{
+	int fd = open(ENV_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	bool other = false;
+	if (!dir) {
+		fd_close(&fd);
+		return false;
+	}
+	for (struct dirent *e; !other && (e = readdir(dir));) {
+		size_t len = strlen(e->d_name);
+		other = len > 3 && !strcmp(e->d_name + len - 3, ".sh") &&
+			!script_is_standard(dirfd(dir), e->d_name);
+	}
+	(void)closedir(dir);
+	return other;
+}
+
+static int environment_without_shell(const struct run_job *job, struct strings *ret,
+				     struct error **err)
+{
+	if (has_other_scripts())
+		log_warning("The image has environment scripts, but no /bin/sh to run them: they "
+			    "are left out");
+	const char *path = RUN_DEFAULT_PATH, *before = NULL, *after = NULL;
+	bool based = access(ENV_DIRECTORY "/99-base.sh", F_OK) == 0;
+	if (based && (run_env_set(ret, "PS1", "Apptainer> ", err) < 0 ||
+		      run_env_set(ret, "LD_LIBRARY_PATH", "/.singularity.d/libs", err) < 0))
+		return -1;
+	for (size_t i = 0; i < job->env.injections.len; i++) {
+		const struct run_injection *in = &job->env.injections.items[i];
+		int which = path_index(in->name);
+		if (which == 0)
+			path = in->value;
+		else if (which == 1)
+			before = in->value;
+		else if (which == 2)
+			after = in->value;
+		else if (run_env_set(ret, in->name, in->value, err) < 0)
+			return -1;
+	}
+	if (strcmp(path, RUN_DEFAULT_PATH) != 0)
+		before = after = NULL;
+	CLEANUP_TEXT char *whole =
+		text_printf(err, "%s%s%s%s%s", before ? before : "", before ? ":" : "", path,
+			    after ? ":" : "", after ? after : "");
+	return whole ? run_env_set(ret, "PATH", whole, err) : -1;
+}
+
+/* ---------------------------------------------------------------- the shell */
+
+static _Noreturn void become_shell(const struct strings *variables, int result)
+{
+	static const char *const argv[] = { "sh", "-c", "eval \"$COFFER_SCRIPT\"", NULL };
+	if (result == RESULT_FD ? fcntl(result, F_SETFD, 0) == 0
+				: dup2(result, RESULT_FD) == RESULT_FD)
+		execve("/bin/sh", (char *const *)argv, variables->items);
+	/* Told apart from a script that ends with whatever status. */
+	(void)fd_write(result, NOT_STARTED, strlen(NOT_STARTED));
+	_exit(127);
+}
+
+int run_action_environment(const struct run_job *job, struct strings *ret, int *ret_exit,
+			   struct error **err)
+{
+	if (access("/bin/sh", X_OK) < 0)
+		return environment_without_shell(job, ret, err);
+	CLEANUP_BUFFER struct buffer script = { 0 };
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_STRINGS struct strings variables = { 0 };
+	CLEANUP_TEXT char *cwd = getcwd(NULL, 0);
+	for (size_t i = 0; visible[i]; i++) {
+		const char *value = run_env_get(&job->env.base, visible[i]);
+		if (value && run_env_set(&variables, visible[i], value, err) < 0)
+			return -1;
+	}
+	if (cwd && run_env_set(&variables, "PWD", cwd, err) < 0)
+		return -1;
+	if (write_script(job, &script, &variables, err) < 0 ||
+	    strings_addf(&variables, err, "COFFER_SCRIPT=%s", script.data) < 0)
+		return -1;
+	CLEANUP_FD int result = memfd_create("environment", MFD_CLOEXEC);
+	if (result < 0)
+		return error_errno(err, errno, "make room for the environment");
+	CLEANUP_PROCESS struct process child = PROCESS_NONE;
+	int r = process_fork(0, &child);
+	if (r < 0)
+		return error_errno(err, -r, "start the image's shell");
+	if (r == 0)
+		become_shell(&variables, result);
+	int status = process_wait(&child);
+	if (status < 0)
+		return error_errno(err, -status, "wait for the image's shell");
+	if (lseek(result, 0, SEEK_SET) < 0 ||
+	    fd_read_all(result, RESULT_LIMIT, "the environment", &text, err) < 0)
+		return *err ? -1 : error_errno(err, errno, "read the environment");
+	int complete = read_result(text.data ? text.data : "", ret, err);
+	if (complete < 0)
+		return -1;
+	if (!complete && text.len && !strcmp(text.data, NOT_STARTED))
+		return environment_without_shell(job, ret, err);
+	/* A script ended everything (4.1): its status is the container's. */
+	*ret_exit = complete ? -1 : status;
+	return 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void run_binds_free(struct run_binds *b)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		free(b->items[i].source);
+		free(b->items[i].target);
+	}
+	free(b->items);
+	*b = (struct run_binds){ 0 };
+}
+
+/* Adds one, its texts copied; the source is made absolute. */
+static int add(struct run_binds *ret, const char *source, const char *target, bool read_only,
+	       bool nested, struct error **err)
+{
+	if (*target != '/')
+		return error_set(err, ERROR_USAGE,
+				 "unable to add %s to mount list: destination must be an absolute "
+				 "path",
+				 target);
+	CLEANUP_TEXT char *from = path_absolute(source, err);
+	CLEANUP_TEXT char *to = from ? path_absolute(target, err) : NULL;
+	if (!to)
+		return -1;
+	struct run_bind *grown =
+		array_grow(ret->items, ret->len, &ret->cap, sizeof(*ret->items), err);
+	if (!grown)
+		return -1;
+	ret->items = grown;
+	ret->items[ret->len++] = (struct run_bind){
+		.source = from, .target = to, .read_only = read_only, .nested = nested
+	};
+	from = to = NULL;
+	return 0;
+}
+
+#define BIND_WORDS                                                                             \
+	"While setting bind mount configuration: while parsing bind path: while getting bind " \
+	"path: "
+
+static bool is_option(const char *word)
+{
+	return !strcmp(word, "ro") || !strcmp(word, "rw");
+}
+
+/* SRC[:DST[:OPTION]] cut at its colons, "\:" and "\," in the source made literal. */
+struct spec {
+	char *part[3];
+	size_t count;
+	bool read_only;
+};
+
+/*
+ * Cuts a whole -B argument into words: at commas, which are literal after a backslash; each word
+ * at colons likewise. Works in place: *at moves behind the word.
+ */
+static int cut(char **at, struct spec *spec, struct error **err)
+{
+	char *from = *at, *to = *at;
+	*spec = (struct spec){ .part = { to }, .count = 1 };
+	for (; *from && *from != ','; from++) {
+		if (from[0] == '\\' && (from[1] == ':' || from[1] == ',') && spec->count == 1) {
+			*to++ = *++from;
+		} else if (*from == ':') {
+			if (spec->count == 3)
+				return error_set(err, ERROR_USAGE, BIND_WORDS "bad bind syntax: %s",
+						 *at);
+			*to++ = '\0';
+			spec->part[spec->count++] = to;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*at = *from ? from + 1 : from;
+	*to = '\0';
+	return 0;
+}
+
+static int option(struct spec *spec, const char *word, struct error **err)
+{
+	if (!strncmp(word, "image-src=", 10) || !strncmp(word, "id=", 3))
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "binding from an image (%s) is not supported", word);
+	if (!is_option(word))
+		return error_set(err, ERROR_USAGE, BIND_WORDS "%s is not a valid bind option",
+				 word);
+	/* Once asked for, "ro" stays. */
+	spec->read_only |= !strcmp(word, "ro");
+	return 0;
+}
+
+int run_bind_parse(const char *argument, struct run_binds *ret, struct error **err)
+{
+	CLEANUP_TEXT char *copy = text_dup(argument, err);
+	if (!copy)
+		return -1;
+	for (char *at = copy; *at;) {
+		struct spec spec;
+		if (cut(&at, &spec, err) < 0)
+			return -1;
+		if (spec.count == 3 && option(&spec, spec.part[2], err) < 0)
+			return -1;
+		/* Options go on after commas: only words that can be nothing else. */
+		while (spec.count == 3) {
+			size_t len = strcspn(at, ",");
+			CLEANUP_TEXT char *word = text_dup_len(at, len, err);
+			if (!word)
+				return -1;
+			if (!is_option(word) && strncmp(word, "image-src=", 10) &&
+			    strncmp(word, "id=", 3))
+				break;
+			if (option(&spec, word, err) < 0)
+				return -1;
+			at += len + (at[len] == ',');
+		}
+		const char *source = spec.part[0];
+		const char *target = spec.count > 1 ? spec.part[1] : "";
+		if (!*source && !*target)
+			continue;
+		if (!*source)
+			source = target;
+		if (!*target)
+			target = source;
+		CLEANUP_TEXT char *whole = NULL;
+		if (spec.count == 1) {
+			/* The destination is then the source, made absolute with it. */
+			whole = path_absolute(source, err);
+			if (!whole)
+				return -1;
+			target = whole;
+		}
+		if (add(ret, source, target, spec.read_only, true, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* One field of a CSV record: in place; quotes are taken off, "" inside them is one quote. */
+static char *csv_field(char **at)
+{
+	char *from = *at, *to = *at, *start = *at;
+	bool quoted = *from == '"';
+	if (quoted)
+		from++;
+	for (; *from; from++) {
+		if (quoted && *from == '"') {
+			if (from[1] != '"') {
+				quoted = false;
+				continue;
+			}
+			from++;
+		} else if (!quoted && *from == ',') {
+			break;
+		}
+		*to++ = *from;
+	}
+	*at = *from ? from + 1 : NULL;
+	*to = '\0';
+	return start;
+}
+
+static bool one_of(const char *word, const char *a, const char *b, const char *c)
+{
+	return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
+}
+
+static int mount_record(char *record, struct run_binds *ret, struct error **err)
+{
+	const char *source = NULL, *target = NULL;
+	bool read_only = false, nested = true;
+	for (char *at = record; at;) {
+		char *key = csv_field(&at);
+		char *value = strchr(key, '=');
+		if (value)
+			*value++ = '\0';
+		if (!strcmp(key, "type")) {
+			if (!value || strcmp(value, "bind"))
+				return error_set(err, ERROR_USAGE,
+						 "unsupported mount type \"%s\", only 'bind' is "
+						 "supported",
+						 value ? value : "");
+		} else if (one_of(key, "source", "src", "src")) {
+			source = value;
+		} else if (one_of(key, "destination", "dst", "target")) {
+			target = value;
+		} else if (one_of(key, "ro", "readonly", "ro")) {
+			read_only = true;
+		} else if (!strcmp(key, "nonested")) {
+			nested = false;
+		} else if (one_of(key, "image-src", "id", "id")) {
+			return error_set(err, ERROR_UNSUPPORTED,
+					 "binding from an image (%s) is not supported", key);
+		} else if (!strcmp(key, "bind-propagation")) {
+			return error_set(err, ERROR_USAGE,
+					 "bind-propagation is not supported in a mount "
+					 "specification");
+		} else {
+			return error_set(err, ERROR_USAGE,
+					 "invalid key \"%s\" in mount specification", key);
+		}
+	}
+	if (!source || !*source || !target || !*target)
+		return error_set(err, ERROR_USAGE,
+				 "mounts must specify a source and a destination");
+	return add(ret, source, target, read_only, nested, err);
+}
+
+int run_mount_parse(const char *records, struct run_binds *ret, struct error **err)
+{
+	CLEANUP_TEXT char *copy = text_dup(records, err);
+	if (!copy)
+		return -1;
+	char *rest = copy;
+	for (char *record; (record = strsep(&rest, "\n"));) {
+		if (*record && mount_record(record, ret, err) < 0)
+			return -1;
+	}
+	return 0;
+}

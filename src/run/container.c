@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SERVER_GRACE_MS 1000 /* how much later than its mount the payload may be seen to end */
+#define SERVER_REAP_MS 200
+
+/* ---------------------------------------------------------------- the container's process */
+
+static int enter_user_namespace(const struct run_job *job, int sock, struct error **err)
+{
+	/*
+	 * The command is not dumpable, so this copy of it is not, and /proc/PID/uid_map would be
+	 * root's. There is no secret here any more.
+	 */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_errno(err, errno, "become dumpable");
+	if (run_channel_say(sock, RUN_WORD_READY, -1, err) < 0 ||
+	    run_channel_expect(sock, RUN_WORD_MAPPED, NULL, err) < 0)
+		return -1;
+	/* The caller's other groups have no number in here. */
+	if (job->map == RUN_MAP_ROOT_SUBIDS && setgroups(0, NULL) < 0)
+		return error_errno(err, errno, "leave the host's groups");
+	return 0;
+}
+
+/* The one place where the image's tree gets its mount. */
+static int attach_image(const struct run_job *job, struct run_session *session, int sock,
+			struct error **err)
+{
+	if (job->image->kind == IMAGE_SANDBOX) {
+		struct stat a, b;
+		CLEANUP_FD int tree = run_tree_clone(AT_FDCWD, job->image->path, err);
+		CLEANUP_FD int place = openat(session->dir, "rootfs", O_PATH | O_CLOEXEC);
+		if (tree < 0)
+			return -1;
+		if (place < 0 || fstat(tree, &a) < 0 || fstat(job->image->directory, &b) < 0)
+			return error_errno(err, errno, "look at %s", job->image->path);
+		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+			return error_set(err, ERROR_NOT_FOUND, "%s has changed", job->image->path);
+		uint64_t set =
+			job->writable ? MOUNT_ATTR_NODEV : MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY;
+		if (run_tree_attributes(tree, set, err) < 0 || run_tree_place(tree, place, err) < 0)
+			return -1;
+	} else {
+		CLEANUP_FD int fuse = -1;
+		if (fchdir(session->dir) < 0)
+			return error_errno(err, errno, "enter the session directory");
+		if (mount_attach("rootfs", !job->own_all, &fuse, err) < 0 ||
+		    run_channel_say(sock, RUN_WORD_FUSE, fuse, err) < 0)
+			return -1;
+		/* Held here, it would keep the mount waiting for a server that has died. */
+		fd_close(&fuse);
+		if (run_channel_expect(sock, RUN_WORD_GO, NULL, err) < 0)
+			return -1;
+	}
+	session->root = openat(session->dir, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return session->root < 0 ? error_errno(err, errno, "open the image's root") : 0;
+}
+
+/* With the minimal /dev, the caller's terminal is known inside as its console only. */
+static void reopen_terminal(const struct run_job *job)
+{
+	if (!job->minimal_dev)
+		return;
+	CLEANUP_FD int console = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct stat a, b;
+	if (console < 0 || !isatty(console) || fstat(console, &a) < 0)
+		return;
+	for (int fd = 0; fd < 3; fd++) {
+		if (fstat(fd, &b) == 0 && S_ISCHR(b.st_mode) && a.st_rdev == b.st_rdev)
+			(void)dup2(console, fd);
+	}
+}
+
+static int enter_directory(const struct run_job *job, struct error **err)
+{
+	if (chdir(job->start) == 0)
+		return 0;
+	CLEANUP_TEXT char *why = run_errno_words(errno, err);
+	if (!why)
+		return -1;
+	if (job->start_asked)
+		return error_set(err, ERROR_NOT_FOUND,
+				 "failed to set working directory: chdir %s: %s", job->start, why);
+	const char *instead = chdir(job->home) == 0 ? job->home : "/";
+	log_warning("Error changing the container working directory. Using '%s' instead: chdir %s: "
+		    "%s",
+		    instead, job->start, why);
+	return 0;
+}
+
+static int set_up(const struct run_job *job, int sock, struct error **err)
+{
+	struct run_session session;
+	if (job->user_namespace && enter_user_namespace(job, sock, err) < 0)
+		return -1;
+	/* Modes of what is made from here on are meant as they are written. */
+	mode_t mask = umask(0);
+	if (run_session_open(job, &session, err) < 0 ||
+	    attach_image(job, &session, sock, err) < 0 || run_layer_make(job, &session, err) < 0 ||
+	    run_mounts_make(job, &session, err) < 0)
+		return -1;
+	if (job->plan->hostname && job->clone_flags & CLONE_NEWUTS &&
+	    sethostname(job->plan->hostname, strlen(job->plan->hostname)) < 0)
+		return error_errno(err, errno, "set the host name");
+	if (run_root_change(&session, err) < 0)
+		return -1;
+	fd_close(&session.dir);
+	fd_close(&session.root);
+	fd_close(&session.final);
+	reopen_terminal(job);
+	(void)umask(job->plan->no_umask ? 022 : mask);
+	if (run_drop_privileges(job, err) < 0)
+		return -1;
+	/* Credentials have changed, and that takes the wish to die with the command away. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return enter_directory(job, err);
+}
+
+_Noreturn void run_child(const struct run_job *job, int sock)
+{
+	struct error *error = NULL;
+	if (set_up(job, sock, &error) == 0 && (!job->init || run_init(&error) == 0))
+		(void)run_payload(job, &error);
+	run_channel_fail(sock, error);
+	_exit(255);
+}
+
+/* ---------------------------------------------------------------- the command */
+
+static int clone_refused(int errnum, struct error **err)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	static const char knob[] = "/proc/sys/kernel/unprivileged_userns_clone";
+	bool off = fd_read_file(AT_FDCWD, knob, 64, &text, &ignored) == 0 && text.len &&
+		   *text.data == '0';
+	error_errno(err, errnum, "Failed to create user namespace");
+	error_set_kind(err, ERROR_SYSTEM);
+	if (off)
+		return error_hint(err,
+				  "user namespace requires to set %s to 1: as root, sysctl "
+				  "kernel.unprivileged_userns_clone=1",
+				  knob);
+	if (errnum == ENOSPC || errnum == EUSERS)
+		return error_hint(err, "maximum number of user namespaces exceeded, check "
+				       "/proc/sys/user/max_user_namespaces: as root, sysctl "
+				       "user.max_user_namespaces=15000");
+	return error_hint(err, "not allowed to create user namespace: check the sysctls "
+			       "user.max_user_namespaces and "
+			       "kernel.apparmor_restrict_unprivileged_userns, or the limits of the "
+			       "container that coffer itself runs in");
+}
+
+static int serve_image(const struct run_job *job, struct key **key, int sock,
+		       struct process *server, struct error **err)
+{
+	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
+	CLEANUP_FD int fuse = -1;
+	int r = image_unseal(job->image, key ? *key : NULL, NULL, &tree, err);
+	if (key)
+		key_free(key);
+	if (r < 0 || run_channel_expect(sock, RUN_WORD_FUSE, &fuse, err) < 0)
+		return -1;
+	struct mount_options options = {
+		.own_all = job->own_all,
+		.uid = job->inside_uid,
+		.gid = job->inside_gid,
+		.image_fd = job->image->fd,
+	};
+	if (mount_serve(tree, fuse, &options, server, err) < 0)
+		return -1;
+	return run_channel_say(sock, RUN_WORD_GO, -1, err);
+}
+
+static int set_up_from_outside(const struct run_job *job, struct key **key, pid_t pid, int sock,
+			       struct process *server, struct error **err)
+{
+	if (job->user_namespace && (run_channel_expect(sock, RUN_WORD_READY, NULL, err) < 0 ||
+				    run_write_id_maps(pid, job->map, err) < 0 ||
+				    run_channel_say(sock, RUN_WORD_MAPPED, -1, err) < 0))
+		return -1;
+	if (job->image->kind != IMAGE_SANDBOX)
+		return serve_image(job, key, sock, server, err);
+	if (key)
+		key_free(key);
+	return 0;
+}
+
+struct watch {
+	struct process *child, *server;
+	int signals;
+	int sock; /* -1 once the payload runs */
+	bool job_control;
+};
+
+static void on_signal(const struct watch *w)
+{
+	struct signalfd_siginfo info;
+	if (read(w->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	int sig = (int)info.ssi_signo;
+	if (sig == SIGCHLD)
+		return;
+	/* What the terminal sends it sends to the payload, too, which shares our group. */
+	if (info.ssi_code != SI_KERNEL)
+		(void)syscall(SYS_pidfd_send_signal, w->child->pid_fd, sig, NULL, 0);
+	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
+		(void)raise(SIGSTOP);
+}
+
+static bool ends_within(int pid_fd, int milliseconds)
+{
+	struct pollfd p = { .fd = pid_fd, .events = POLLIN };
+	return poll(&p, 1, milliseconds) > 0;
+}
+
+/*
+ * The server has ended. With status 0 because its mount is gone, which the kernel may do a moment
+ * before the payload's end is seen; else the payload would go on with what the kernel has cached.
+ */
+static int on_server_end(const struct watch *w, struct error **err)
+{
+	int status = process_wait(w->server);
+	if (ends_within(w->child->pid_fd, status == 0 ? SERVER_GRACE_MS : 0))
+		return 0;
+	process_kill(w->child);
+	if (status > 128)
+		error_set(err, ERROR_SYSTEM,
+			  "the process that serves the image was killed by signal %d: the "
+			  "container was ended",
+			  status - 128);
+	else
+		error_set(err, ERROR_SYSTEM,
+			  "the process that serves the image ended (status %d): the container was "
+			  "ended",
+			  status);
+	return error_hint(err, "look for a memory limit or an out-of-memory kill, then run it "
+			       "again");
+}
+
+/* Returns 0 when the payload has ended, or -1 with *err. */
+static int watch_until_end(struct watch *w, struct error **err)
+{
+	for (;;) {
+		struct pollfd p[] = {
+			{ .fd = w->child->pid_fd, .events = POLLIN },
+			{ .fd = w->sock, .events = POLLIN },
+			{ .fd = w->signals, .events = POLLIN },
+			{ .fd = w->server->pid > 0 ? w->server->pid_fd : -1, .events = POLLIN },
+		};
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
+			return error_errno(err, errno, "wait for the container");
+		if (p[1].revents) {
+			int r = run_channel_finish(w->sock, err);
+			w->sock = -1;
+			if (r < 0)
+				return -1;
+		}
+		if (p[2].revents)
+			on_signal(w);
+		if (p[0].revents)
+			return 0;
+		if (p[3].revents && on_server_end(w, err) < 0)
+			return -1;
+	}
+}
+
+static int collect(struct process *child, int *ret_status, struct error **err)
+{
+	int status;
+	pid_t pid;
+	do
+		pid = waitpid(child->pid, &status, 0);
+	while (pid < 0 && errno == EINTR);
+	if (pid < 0)
+		return error_errno(err, errno, "wait for the container");
+	child->pid = 0;
+	fd_close(&child->pid_fd);
+	*ret_status = status;
+	return 0;
+}
+
+/* Ends as the payload did, so that the caller's shell sees the same (runtime.md 18). */
+static void end_by_signal(int sig)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	(void)signal(sig, SIG_DFL);
+	(void)raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int watch_container(const struct run_job *job, struct process *child, struct process *server,
+			   int sock, int *ret_status, struct error **err)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	/* Faults of our own must kill at once. */
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGABRT);
+	CLEANUP_FD int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0)
+		return error_errno(err, errno, "watch for signals");
+	sigprocmask(SIG_BLOCK, &all, &before);
+	struct watch w = { .child = child, .server = server, .signals = signals, .sock = sock };
+	int status = 0;
+	int r = watch_until_end(&w, err);
+	/* An error said at the very end has come by now. */
+	if (r == 0 && w.sock >= 0)
+		r = run_channel_finish(w.sock, err);
+	if (r == 0)
+		r = collect(child, &status, err);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (r < 0)
+		return -1;
+	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	if (server->pid > 0 && ends_within(server->pid_fd, SERVER_REAP_MS))
+		(void)process_wait(server);
+	/* A child that the payload left behind keeps its mount; the server goes with it. */
+	server->pid = 0;
+	fd_close(&server->pid_fd);
+	if (WIFSIGNALED(status) && !job->plan->for_build)
+		end_by_signal(WTERMSIG(status));
+	return 0;
+}
+
+/* The descriptors 0 to 2 exist, so that no file of ours becomes one of them. */
+static int fill_standard_descriptors(struct error **err)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (open("/dev/null", O_RDWR) != fd)
+			return error_set(err, ERROR_SYSTEM, "cannot open /dev/null");
+	}
+	return 0;
+}
+
+int run_container(struct image *image, struct key **key, const struct run_plan *plan,
+		  int *ret_status, struct error **err)
+{
+	CLEANUP_RUN_JOB struct run_job job = { 0 };
+	CLEANUP_PROCESS struct process server = PROCESS_NONE;
+	CLEANUP_PROCESS struct process child = PROCESS_NONE;
+	int pair[2];
+	if (fill_standard_descriptors(err) < 0 || run_job_prepare(image, plan, &job, err) < 0 ||
+	    run_channel_open(pair, err) < 0)
+		return -1;
+	CLEANUP_FD int ours = pair[0];
+	CLEANUP_FD int theirs = pair[1];
+	int r = process_fork(job.clone_flags, &child);
+	if (r < 0)
+		return job.user_namespace ? clone_refused(-r, err)
+					  : error_errno(err, -r, "create the container's process");
+	if (r == 0) {
+		if (key)
+			key_free(key);
+		fd_close(&ours);
+		/* The path is all that is needed from here on, and a sandbox's identity. */
+		fd_close(&image->fd);
+		run_child(&job, theirs);
+	}
+	fd_close(&theirs);
+	if (set_up_from_outside(&job, key, child.pid, ours, &server, err) < 0)
+		return -1;
+	return watch_container(&job, &child, &server, ours, ret_status, err);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The minimal /dev: runtime.md 6.3. It lies in the session directory, which is ours alone. */
+
+static int open_place(int dev, const char *name, bool directory, struct error **err)
+{
+	int fd;
+	if (directory) {
+		if (mkdirat(dev, name, 0755) < 0 && errno != EEXIST)
+			return error_errno(err, errno, "make /dev/%s", name);
+		fd = openat(dev, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	} else {
+		fd = openat(dev, name, O_CREAT | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	}
+	return fd < 0 ? error_errno(err, errno, "make /dev/%s", name) : fd;
+}
+
+static int bind_device(int dev, const char *name, const char *source, struct error **err)
+{
+	CLEANUP_FD int place = open_place(dev, name, false, err);
+	CLEANUP_FD int tree = place < 0 ? -1 : run_tree_clone(AT_FDCWD, source, err);
+	return tree < 0 ? -1 : run_tree_place(tree, place, err);
+}
+
+static int mount_new(int dev, const char *name, const char *type, const char *const *options,
+		     uint64_t attributes, struct error **err)
+{
+	CLEANUP_FD int place = open_place(dev, name, true, err);
+	CLEANUP_FD int tree = place < 0 ? -1 : run_new_filesystem(type, options, attributes, err);
+	return tree < 0 ? -1 : run_tree_place(tree, place, err);
+}
+
+static int make_pts(const struct run_job *job, int dev, struct error **err)
+{
+	char gid[16];
+	/* The group tty is mapped only where no user namespace is. */
+	const struct group *tty = job->user_namespace ? NULL : getgrnam("tty");
+	const char *options[] = {
+		"mode", "0620", "ptmxmode", "0666", tty ? "gid" : NULL, gid, NULL
+	};
+	if (tty)
+		snprintf(gid, sizeof(gid), "%u", (unsigned)tty->gr_gid);
+	uint64_t set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	if (mount_new(dev, "pts", "devpts", options, set, err) < 0)
+		return -1;
+	if (symlinkat("/dev/pts/ptmx", dev, "ptmx") < 0 && errno != EEXIST)
+		return error_errno(err, errno, "make /dev/ptmx");
+	return 0;
+}
+
+static int bind_console(int dev, struct error **err)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		char path[256];
+		if (isatty(fd) && ttyname_r(fd, path, sizeof(path)) == 0)
+			return bind_device(dev, "console", path, err);
+	}
+	return 0;
+}
+
+int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err)
+{
+	static const char *const devices[] = { "tty", "null", "zero", "random", "urandom" };
+	static const char *const links[][2] = { { "fd", "/proc/self/fd" },
+						{ "stdin", "/proc/self/fd/0" },
+						{ "stdout", "/proc/self/fd/1" },
+						{ "stderr", "/proc/self/fd/2" } };
+	static const char *const shm[] = { "mode", "1777", NULL };
+	static const char *const none[] = { NULL };
+	uint64_t set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	CLEANUP_FD int dev = path_open_in_root(session->final, "/dev", O_RDONLY | O_DIRECTORY, 0);
+	if (dev < 0)
+		return error_errno(err, -dev, "open /dev");
+	for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++) {
+		char path[32];
+		snprintf(path, sizeof(path), "/dev/%s", devices[i]);
+		if (bind_device(dev, devices[i], path, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
+		if (symlinkat(links[i][1], dev, links[i][0]) < 0 && errno != EEXIST)
+			return error_errno(err, errno, "make /dev/%s", links[i][0]);
+	}
+	if (mount_new(dev, "shm", "tmpfs", shm, set, err) < 0)
+		return -1;
+	if (job->clone_flags & CLONE_NEWIPC &&
+	    mount_new(dev, "mqueue", "mqueue", none, set, err) < 0)
+		return -1;
+	bool pts = job->config->mount_devpts;
+	for (size_t i = 0; i < job->plan->no_mount.len; i++)
+		pts = pts && strcmp(job->plan->no_mount.items[i], "devpts") != 0;
+	if (pts && make_pts(job, dev, err) < 0)
+		return -1;
+	return bind_console(dev, err);
+}

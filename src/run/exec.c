@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What is to be executed: runtime.md 4.2. */
+struct command {
+	struct strings argv;
+	char *path; /* owned */
+};
+
+static void command_free(struct command *c)
+{
+	strings_free(&c->argv);
+	text_free(&c->path);
+}
+
+char *run_errno_words(int errnum, struct error **err)
+{
+	char *text = text_dup(strerror(errnum), err);
+	if (text)
+		*text = (char)tolower((unsigned char)*text);
+	return text;
+}
+
+static bool executable(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* ---------------------------------------------------------------- the environment */
+
+static int restore_host(const struct run_job *job, struct strings *env, struct error **err)
+{
+	for (size_t i = 0; i < job->env.base.len; i++) {
+		const char *item = job->env.base.items[i];
+		const char *equals = strchr(item, '=');
+		CLEANUP_TEXT char *name = text_dup_len(item, (size_t)(equals - item), err);
+		if (!name)
+			return -1;
+		const char *now = run_env_get(env, name);
+		/* Our own words about the container are no script's to change. */
+		bool fixed =
+			!strcmp(name, "APPTAINER_NAME") || !strcmp(name, "APPTAINER_CONTAINER");
+		if (now && !*now && !fixed)
+			run_env_unset(env, name);
+		else if ((!now || fixed) && run_env_set(env, name, equals + 1, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_prompt(struct strings *env, struct error **err)
+{
+	const char *ps1 = run_env_get(env, "PS1"), *old = run_env_get(env, "PROMPT_COMMAND");
+	CLEANUP_TEXT char *value = NULL;
+	if (old && *old)
+		value = text_printf(err,
+				    "%s; PROMPT_COMMAND=\"${PROMPT_COMMAND%%%%; "
+				    "PROMPT_COMMAND=*}\"; PS1=\"%s\"",
+				    old, ps1 ? ps1 : "");
+	else
+		value = text_printf(err, "PS1=\"%s\"; unset PROMPT_COMMAND", ps1 ? ps1 : "");
+	return value ? run_env_set(env, "PROMPT_COMMAND", value, err) : -1;
+}
+
+static int finish_environment(const struct run_job *job, struct strings *env, struct error **err)
+{
+	static const char place[] = "/.singularity.d/env/91-environment.sh";
+	if (restore_host(job, env, err) < 0 || set_prompt(env, err) < 0)
+		return -1;
+	if (!run_env_get(env, "APPTAINER_ENVIRONMENT") &&
+	    run_env_set(env, "APPTAINER_ENVIRONMENT", place, err) < 0)
+		return -1;
+	if (!run_env_get(env, "SINGULARITY_ENVIRONMENT") &&
+	    run_env_set(env, "SINGULARITY_ENVIRONMENT", place, err) < 0)
+		return -1;
+	if (!run_env_get(env, "PATH") && run_env_set(env, "PATH", RUN_DEFAULT_PATH, err) < 0)
+		return -1;
+	char *cwd = getcwd(NULL, 0);
+	CLEANUP_TEXT char *owned = cwd;
+	return owned ? run_env_set(env, "PWD", owned, err) : 0;
+}
+
+/* ---------------------------------------------------------------- the command */
+
+static int add_words(struct command *c, const char *const *words, struct error **err)
+{
+	for (; words && *words; words++) {
+		if (strings_add(&c->argv, *words, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A program by its path, with the user's arguments. Returns 1 when it is there, 0 when not. */
+static int try_program(struct command *c, const char *path, const char *const *words,
+		       struct error **err)
+{
+	if (!executable(path))
+		return 0;
+	c->path = text_dup(path, err);
+	if (!c->path || strings_add(&c->argv, path, err) < 0 || add_words(c, words, err) < 0)
+		return -1;
+	return 1;
+}
+
+/* An error of the action script: status 1, not 255 (4.2). */
+static int action_error(struct error **err, const char *words, const char *name)
+{
+	error_set(err, ERROR_COMMAND, "%s%s", words, name);
+	return error_set_exit_status(err, 1);
+}
+
+static int find_in_path(const char *name, const struct strings *env, char **ret, struct error **err)
+{
+	const char *path = run_env_get(env, "PATH");
+	bool denied = false;
+	CLEANUP_TEXT char *copy = text_dup(path ? path : "", err);
+	if (!copy)
+		return -1;
+	char *rest = copy;
+	for (char *dir; *name && (dir = strsep(&rest, ":"));) {
+		CLEANUP_TEXT char *full = path_join(*dir ? dir : ".", name, err);
+		struct stat st;
+		if (!full)
+			return -1;
+		if (executable(full)) {
+			*ret = full;
+			full = NULL;
+			return 0;
+		}
+		denied |= stat(full, &st) == 0 && S_ISREG(st.st_mode);
+	}
+	if (denied)
+		return error_set(err, ERROR_COMMAND, "permission denied");
+	error_set(err, ERROR_NOT_FOUND, "\"%s\": executable file not found in $PATH", name);
+	return -1;
+}
+
+static int choose_exec(const struct run_job *job, const struct strings *env, struct command *c,
+		       struct error **err)
+{
+	const char *const *words = job->plan->arguments;
+	const char *name = words && *words ? *words : "";
+	struct stat st;
+	if (!strchr(name, '/')) {
+		if (find_in_path(name, env, &c->path, err) < 0)
+			return -1;
+	} else {
+		if (stat(name, &st) < 0) {
+			CLEANUP_TEXT char *why = run_errno_words(errno, err);
+			return why ? error_set(err, ERROR_NOT_FOUND, "stat %s: %s", name, why) : -1;
+		}
+		if (S_ISDIR(st.st_mode))
+			return error_set(err, ERROR_COMMAND, "is a directory");
+		if (!executable(name))
+			return error_set(err, ERROR_COMMAND, "permission denied");
+		c->path = text_dup(name, err);
+		if (!c->path)
+			return -1;
+	}
+	return strings_add(&c->argv, c->path, err) < 0 ? -1 : add_words(c, words + 1, err);
+}
+
+static int choose_shell(const struct run_job *job, struct strings *env, struct command *c,
+			struct error **err)
+{
+	static const char *const norc[] = { "--norc", NULL };
+	int r = job->plan->shell ? try_program(c, job->plan->shell, NULL, err) : 0;
+	if (r)
+		return r < 0 ? -1 : 0;
+	r = try_program(c, "/bin/bash", norc, err);
+	if (r == 0)
+		r = try_program(c, "/bin/sh", NULL, err);
+	if (r == 0)
+		return action_error(err, "/bin/sh does not exist in container", "");
+	return r < 0 ? -1 : run_env_set(env, "SHELL", c->path, err);
+}
+
+static int choose_app(const struct run_job *job, const char *script, const char *complaint,
+		      struct command *c, struct error **err)
+{
+	CLEANUP_TEXT char *path = text_printf(err, "/scif/apps/%s/scif/%s", job->plan->app, script);
+	if (!path)
+		return -1;
+	int r = try_program(c, path, job->plan->arguments, err);
+	if (r == 0)
+		r = try_program(c, "/scif/apps/singularity/scif/test", job->plan->arguments, err);
+	if (r == 0)
+		return action_error(err, complaint, job->plan->app);
+	return r < 0 ? -1 : 0;
+}
+
+static int choose_run(const struct run_job *job, struct command *c, struct error **err)
+{
+	const char *const *words = job->plan->arguments;
+	int r = try_program(c, "/.singularity.d/runscript", words, err);
+	if (r == 0)
+		r = try_program(c, "/apptainer", words, err);
+	if (r == 0) {
+		r = try_program(c, "/bin/sh", words, err);
+		if (r > 0)
+			log_info("No runscript found in container, executing /bin/sh");
+	}
+	if (r == 0)
+		return action_error(err,
+				    "No runscript and no /bin/sh executable found in container, "
+				    "aborting",
+				    "");
+	return r < 0 ? -1 : 0;
+}
+
+static int choose_test(const struct run_job *job, struct command *c, struct error **err)
+{
+	static const char fallback[] = "/.singularity.d/actions/test";
+	int r = try_program(c, "/.singularity.d/test", job->plan->arguments, err);
+	if (r)
+		return r < 0 ? -1 : 0;
+	log_info("No test script found in container, exiting");
+	r = try_program(c, fallback, job->plan->arguments, err);
+	if (r == 0)
+		return error_set(err, ERROR_NOT_FOUND, "exec %s failed: no such file or directory",
+				 fallback);
+	return r < 0 ? -1 : 0;
+}
+
+static int choose(const struct run_job *job, struct strings *env, struct command *c,
+		  struct error **err)
+{
+	bool app = job->plan->app && *job->plan->app;
+	switch (job->plan->action) {
+	case RUN_EXEC:
+		return choose_exec(job, env, c, err);
+	case RUN_SHELL:
+		return choose_shell(job, env, c, err);
+	case RUN_RUN:
+		return app ? choose_app(job, "runscript", "no runscript for contained app: ", c,
+					err)
+			   : choose_run(job, c, err);
+	case RUN_TEST:
+		return app ? choose_app(job, "test", "No tests for contained app: ", c, err)
+			   : choose_test(job, c, err);
+	}
+	return error_set(err, ERROR_INTERNAL, "unknown action");
+}
+
+static int become(const struct command *c, const struct strings *env, struct error **err)
+{
+	execve(c->path, c->argv.items, env->items);
+	if (errno == ENOEXEC) {
+		/* A script without its first line is /bin/sh's. */
+		CLEANUP_STRINGS struct strings argv = { 0 };
+		if (strings_add(&argv, "/bin/sh", err) < 0 || strings_add(&argv, c->path, err) < 0)
+			return -1;
+		for (size_t i = 1; i < c->argv.len; i++) {
+			if (strings_add(&argv, c->argv.items[i], err) < 0)
+				return -1;
+		}
+		execve("/bin/sh", argv.items, env->items);
+	}
+	if (errno == ENOENT)
+		return error_set(err, ERROR_COMMAND,
+				 "exec %s failed: a shared library is likely missing in the image",
+				 c->path);
+	error_errno(err, errno, "exec %s failed", c->path);
+	return error_set_kind(err, ERROR_COMMAND);
+}
+
+int run_payload(const struct run_job *job, struct error **err)
+{
+	CLEANUP_STRINGS struct strings env = { 0 };
+	__attribute__((cleanup(command_free))) struct command c = { 0 };
+	int ended = -1;
+	if (run_action_environment(job, &env, &ended, err) < 0)
+		return -1;
+	if (ended >= 0)
+		_exit(ended);
+	if (finish_environment(job, &env, err) < 0 || choose(job, &env, &c, err) < 0)
+		return -1;
+	return become(&c, &env, err);
+}

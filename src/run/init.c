@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Reaps whoever has ended. Returns the payload's status once it was it, else -1. */
+static int reap(pid_t payload)
+{
+	int status, result = -1;
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+		if (pid == payload)
+			result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	}
+	return result;
+}
+
+static _Noreturn void serve(pid_t payload, const sigset_t *set)
+{
+	prctl(PR_SET_NAME, "appinit");
+	/* The payload must not look into this copy of the command, nor at the host's variables. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	/* What the payload has open shall end with it: a pipe to the caller, for example. */
+	(void)close_range(3, ~0U, 0);
+	for (;;) {
+		siginfo_t info;
+		int sig = sigwaitinfo(set, &info);
+		if (sig == SIGCHLD) {
+			int status = reap(payload);
+			/* The kernel ends whoever is left when pid 1 has gone. */
+			if (status >= 0)
+				_exit(status);
+		} else if (sig > 0 && info.si_code != SI_KERNEL) {
+			/* What the terminal sends, it sends to the payload, too. */
+			(void)kill(payload, sig);
+		}
+	}
+}
+
+int run_init(struct error **err)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	/* Pid 1 hears only what it waits for: blocked, a signal is kept for it. */
+	sigprocmask(SIG_BLOCK, &all, &before);
+	struct process payload = PROCESS_NONE;
+	int r = process_fork(0, &payload);
+	if (r < 0)
+		return error_errno(err, -r, "start the container's first process");
+	if (r > 0)
+		serve(payload.pid, &all);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_RUN_INTERNAL_H
+#define COFFER_RUN_INTERNAL_H
+
+#include "run/run.h"
+
+/*
+ * Theory of operation. Two processes of ours take part:
+ *
+ *   the command     resolves the wishes into a struct run_job (plan.c), clones the container's
+ *                   process, writes its id maps, unseals the image, forks the file server, waits.
+ *   the container's holds no key; makes the session directory, attaches the image, builds the
+ *   process         layer, mounts the list of the job, changes root, gives up privileges, takes
+ *                   the environment scripts' results, and becomes the payload.
+ *
+ * Everything that needs the host's view (NSS, current directory, environment, existence of bind
+ * sources) is looked up before the clone; everything beneath the new root goes through
+ * descriptors, since the image's links point where they like.
+ */
+
+#define RUN_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* ---------------------------------------------------------------- bind.c */
+
+/* One user mount: runtime.md 10.1, 10.2. */
+struct run_bind {
+	char *source; /* absolute */
+	char *target; /* absolute */
+	bool read_only;
+	bool nested; /* false: left out of APPTAINER_BIND */
+};
+struct run_binds {
+	struct run_bind *items;
+	size_t len, cap;
+};
+void run_binds_free(struct run_binds *b);
+int run_bind_parse(const char *argument, struct run_binds *ret, struct error **err);
+int run_mount_parse(const char *records, struct run_binds *ret, struct error **err);
+
+/* ---------------------------------------------------------------- env.c */
+
+/* A variable to be set inside, after the image's own scripts (runtime.md 5.2). */
+struct run_injection {
+	char *name;
+	char *value;
+};
+struct run_injections {
+	struct run_injection *items;
+	size_t len, cap;
+};
+struct run_env {
+	/* NAME=VALUE as the payload shall have them unless the image says otherwise */
+	struct strings base;
+	struct run_injections injections;
+};
+void run_env_free(struct run_env *e);
+/* The value in a NAME=VALUE list, or NULL. */
+const char *run_env_get(const struct strings *list, const char *name);
+int run_env_set(struct strings *list, const char *name, const char *value, struct error **err);
+void run_env_unset(struct strings *list, const char *name);
+bool run_env_name_ok(const char *name, size_t len);
+
+struct run_env_source {
+	const char *const *host; /* environ */
+	const struct run_plan *plan;
+	const char *image; /* absolute path */
+	const char *home;
+	const struct run_binds *binds;
+};
+int run_env_prepare(const struct run_env_source *source, struct run_env *ret, struct error **err);
+
+/* envfile.c: evaluates one --env-file's text; each assignment is added to ret as NAME=VALUE. */
+int run_envfile_parse(const char *text, const char *name, const struct strings *known,
+		      struct strings *ret, struct error **err);
+
+/* ---------------------------------------------------------------- plan.c */
+
+enum run_mount_kind {
+	RUN_MOUNT_BIND,	   /* source: a path of the host */
+	RUN_MOUNT_SESSION, /* source: a name below the session directory, made when missing */
+	RUN_MOUNT_TEXT,	   /* source: the text of a read-write file of the session */
+	RUN_MOUNT_PROC,	   /* a new proc */
+	RUN_MOUNT_SYSFS,   /* a new sysfs, else the host's */
+	RUN_MOUNT_DEV,	   /* the minimal /dev */
+	RUN_MOUNT_PASSWD,  /* generated from the image's file */
+	RUN_MOUNT_GROUP,
+	RUN_MOUNT_CWD, /* a bind that is left out where it would hide something (7.3) */
+};
+struct run_mount {
+	enum run_mount_kind kind;
+	char *source;
+	char *target;
+	const char *phase; /* for the warning */
+	bool directory;
+	bool read_only;
+	bool restricted; /* nosuid,nodev */
+	bool needed;	 /* a missing target is an error, else a warning */
+	bool quiet;	 /* ... else nothing at all */
+	bool layered;	 /* a missing target is made in the layer */
+	bool over_link;	 /* a link at the target is covered by the layer, not followed */
+	mode_t mode;	 /* RUN_MOUNT_SESSION */
+};
+
+struct run_job {
+	const struct run_plan *plan;
+	const struct run_config *config;
+	struct image *image;
+
+	uid_t uid; /* the caller's */
+	gid_t gid;
+	uid_t inside_uid;
+	gid_t inside_gid;
+	char *user, *gecos, *passwd_home, *shell;
+	struct strings groups; /* lines for the group file */
+
+	bool user_namespace;
+	enum run_id_map map;
+	unsigned long long clone_flags;
+	bool own_all; /* the image's files are shown as the user's */
+	bool fake_root, pretend_owners, pid_namespace, init;
+	bool minimal_dev, contain, writable, writable_tmpfs;
+
+	char *home;	  /* inside */
+	char *cwd;	  /* the host's, physical; or NULL */
+	char *start;	  /* where to begin */
+	bool start_asked; /* --cwd: a failure is an error */
+	struct run_binds binds;
+	struct run_mount *mounts;
+	size_t mount_count, mount_cap;
+	struct run_env env;
+};
+int run_job_prepare(struct image *image, const struct run_plan *plan, struct run_job *ret,
+		    struct error **err);
+void run_job_free(struct run_job *j);
+#define CLEANUP_RUN_JOB __attribute__((cleanup(run_job_free)))
+
+/* ---------------------------------------------------------------- passwd.c */
+
+/* The new text, or *ret->len unchanged and -1; ERROR_DAMAGED for a line that cannot be read. */
+int run_passwd_text(const char *old, const struct run_job *job, struct buffer *ret,
+		    struct error **err);
+int run_group_text(const char *old, const struct run_job *job, struct buffer *ret,
+		   struct error **err);
+
+/* ---------------------------------------------------------------- mounts.c, layer.c */
+
+struct run_session {
+	int dir;	 /* the session's tmpfs */
+	int root;	 /* the image's tree */
+	int final;	 /* what becomes / */
+	uint64_t device; /* st_dev of the session */
+};
+/* A private mount namespace's tree and the session directory with its places. */
+int run_session_open(const struct run_job *job, struct run_session *ret, struct error **err);
+/* A detached clone of what is at path. Returns the descriptor or -1 with *err. */
+int run_tree_clone(int dirfd, const char *path, struct error **err);
+int run_tree_attributes(int tree, uint64_t set, struct error **err);
+int run_tree_place(int tree, int target, struct error **err);
+int run_new_filesystem(const char *type, const char *const *options, uint64_t attributes,
+		       struct error **err);
+int run_layer_make(const struct run_job *job, struct run_session *session, struct error **err);
+int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err);
+int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err);
+int run_root_change(struct run_session *session, struct error **err);
+
+/* ---------------------------------------------------------------- channel.c */
+
+/* What the two processes say to each other, one packet each. */
+enum run_word {
+	RUN_WORD_READY = 'R', /* child: the id maps may be written */
+	RUN_WORD_MAPPED = 'M',
+	RUN_WORD_FUSE = 'F',  /* child: here is the descriptor to serve */
+	RUN_WORD_GO = 'G',    /* command: the image answers */
+	RUN_WORD_ERROR = 'E', /* child: it failed */
+};
+int run_channel_open(int ret[2], struct error **err);
+int run_channel_say(int sock, enum run_word word, int fd, struct error **err);
+/* Waits for this word. A RUN_WORD_ERROR becomes *err; so does the end of the channel. */
+int run_channel_expect(int sock, enum run_word word, int *ret_fd, struct error **err);
+void run_channel_fail(int sock, struct error *error);
+/* Waits for an error or, as the good end, for the close. Returns 0 or -1 with *err. */
+int run_channel_finish(int sock, struct error **err);
+
+/* ---------------------------------------------------------------- container.c, exec.c */
+
+/* The container's process after its clone. Does not return. */
+_Noreturn void run_child(const struct run_job *job, int sock);
+/* An errno in the words of the messages that Apptainer's users know: a small letter first. */
+char *run_errno_words(int errnum, struct error **err);
+/* Takes the environment, chooses the command and becomes it. Returns with *err only. */
+int run_payload(const struct run_job *job, struct error **err);
+/*
+ * action.c: the environment scripts' results. *ret_exit: -1, or the status with which a script
+ * ended everything.
+ */
+int run_action_environment(const struct run_job *job, struct strings *ret, int *ret_exit,
+			   struct error **err);
+/* init.c: pid 1: starts the payload, forwards, reaps. Returns in the payload's process only. */
+int run_init(struct error **err);
+
+int run_drop_privileges(const struct run_job *job, struct error **err);
+
+#endif

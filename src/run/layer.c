@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * Mount points that the image lacks are made in a directory of the session, which the overlay
+ * puts above the image (runtime.md 9). That directory is ours alone: it holds no links, so it may
+ * be walked by plain openat; the image is looked at without following anything.
+ */
+
+#define LINKS_MAX 40
+
+/*
+ * Where target lies inside the tree once its links are followed as a root of its own would,
+ * written out; what is missing is appended as it is. Returns 1 when it exists, 0 when not, or
+ * -errno (among them -ENOTDIR: something on the way is no directory).
+ */
+static int walk(int root, const char *target, bool keep_last, bool no_links, struct buffer *ret,
+		struct error **err)
+{
+	CLEANUP_TEXT char *todo = text_dup(target, err);
+	if (!todo || buffer_puts(ret, "", err) < 0)
+		return -ENOMEM;
+	int links = 0;
+	bool there = true;
+	char *at = todo;
+	for (;;) {
+		at += strspn(at, "/");
+		size_t len = strcspn(at, "/");
+		if (!len)
+			return there;
+		const char *rest = at + len + strspn(at + len, "/");
+		if (len == 1 && *at == '.') {
+			at += len;
+			continue;
+		}
+		if (len == 2 && !memcmp(at, "..", 2)) {
+			while (ret->len && ret->data[--ret->len] != '/')
+				;
+			ret->data[ret->len] = '\0';
+			at += len;
+			continue;
+		}
+		size_t before = ret->len;
+		if (buffer_printf(ret, err, "/%.*s", (int)len, at) < 0)
+			return -ENOMEM;
+		if (!there || (keep_last && !*rest)) {
+			at += len;
+			there = there && !keep_last;
+			continue;
+		}
+		CLEANUP_FD int fd = path_open_no_links(root, ret->data, O_PATH | O_NOFOLLOW, 0);
+		struct stat st;
+		if (fd == -ENOENT) {
+			there = false;
+			at += len;
+			continue;
+		}
+		if (fd == -ELOOP) {
+			/* The last component is a link: its parents were vetted before. */
+			CLEANUP_TEXT char *name = text_dup_len(at, len, err);
+			ret->len = before;
+			ret->data[before] = '\0';
+			CLEANUP_FD int dir = path_open_no_links(root, before ? ret->data : "/",
+								O_PATH | O_DIRECTORY, 0);
+			char text[4096];
+			if (!name || no_links || ++links > LINKS_MAX || dir < 0)
+				return -ELOOP;
+			ssize_t n = readlinkat(dir, name, text, sizeof(text));
+			if (n <= 0 || n == sizeof(text))
+				return -ELOOP;
+			char *spliced = text_printf(err, "%.*s/%s", (int)n, text, rest);
+			if (!spliced)
+				return -ENOMEM;
+			if (text[0] == '/') {
+				ret->len = 0;
+				ret->data[0] = '\0';
+			}
+			text_free(&todo);
+			todo = at = spliced;
+			continue;
+		}
+		if (fd < 0)
+			return fd;
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		if (*rest && !S_ISDIR(st.st_mode))
+			return -ENOTDIR;
+		at += len;
+	}
+}
+
+/* A directory of the layer that stands above one of the image looks like it. */
+static void look_alike(int root, const char *path, int made)
+{
+	struct stat st;
+	CLEANUP_FD int fd = path_open_no_links(root, path, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	/* An owner that is not mapped here cannot be given, and that is no harm. */
+	struct timespec times[2] = { st.st_atim, st.st_mtim };
+	int r = fchown(made, st.st_uid, st.st_gid);
+	if (fchmod(made, st.st_mode & 07777) < 0 || futimens(made, times) < 0 || r < 0)
+		log_debug("%s of the layer: %s", path, strerror(errno));
+}
+
+static int make_place(int root, int lower, char *path, bool directory)
+{
+	CLEANUP_FD int at = fcntl(lower, F_DUPFD_CLOEXEC, 3);
+	if (at < 0)
+		return -errno;
+	for (char *name = path; *name;) {
+		name += strspn(name, "/");
+		size_t len = strcspn(name, "/");
+		bool last = !name[len];
+		char kept = name[len];
+		name[len] = '\0';
+		if (last && !directory) {
+			int fd =
+				openat(at, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+			if (fd < 0)
+				return -errno;
+			(void)close(fd);
+			return 0;
+		}
+		bool made = mkdirat(at, name, 0755) == 0;
+		if (!made && errno != EEXIST)
+			return -errno;
+		int next = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return -errno;
+		if (made)
+			look_alike(root, path, next);
+		name[len] = kept;
+		fd_close(&at);
+		at = next;
+		name += len;
+	}
+	return 0;
+}
+
+/* True when an earlier mount of a host directory will decide what is there. */
+static bool beneath_another(const struct run_job *job, size_t index)
+{
+	const char *target = job->mounts[index].target;
+	for (size_t i = 0; i < job->mount_count; i++) {
+		size_t len = strlen(job->mounts[i].target);
+		if (i != index && job->mounts[i].directory &&
+		    !strncmp(target, job->mounts[i].target, len) && target[len] == '/')
+			return true;
+	}
+	return false;
+}
+
+/* Returns how many places are new, or -1. */
+static int make_places(const struct run_job *job, struct run_session *session, int lower,
+		       struct error **err)
+{
+	int made = 0;
+	for (size_t i = 0; i < job->mount_count; i++) {
+		const struct run_mount *m = &job->mounts[i];
+		if (!m->layered || beneath_another(job, i))
+			continue;
+		CLEANUP_BUFFER struct buffer path = { 0 };
+		bool cover = false;
+		if (m->over_link) {
+			CLEANUP_FD int fd = path_open_no_links(session->root, m->target,
+							       O_PATH | O_NOFOLLOW, 0);
+			cover = fd == -ELOOP;
+		}
+		int r = walk(session->root, m->target, cover, m->kind == RUN_MOUNT_CWD, &path, err);
+		if (*err)
+			return -1;
+		if (r == 0 && path.len) {
+			r = make_place(session->root, lower, path.data, m->directory);
+			if (r == 0)
+				made++;
+		}
+		/* What cannot be made is said when the mount is tried. */
+		if (r < 0)
+			log_debug("no place for %s in the layer: %s", m->target, strerror(-r));
+	}
+	return made;
+}
+
+static int make_directory(int dir, const char *name, mode_t mode, struct error **err)
+{
+	if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "make %s in the session directory", name);
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, errno, "open %s in the session directory", name) : fd;
+}
+
+static int mount_overlay(const struct run_job *job, struct run_session *session, struct error **err)
+{
+	const char *options[16];
+	size_t n = 0;
+	/* Names relative to the session directory: they say nothing to those who look at
+	 * mountinfo inside. */
+	if (fchdir(session->dir) < 0)
+		return error_errno(err, errno, "enter the session directory");
+	options[n++] = "lowerdir";
+	options[n++] = "lower:rootfs";
+	if (job->writable_tmpfs) {
+		options[n++] = "upperdir";
+		options[n++] = "upper";
+		options[n++] = "workdir";
+		options[n++] = "work";
+	}
+	if (job->writable_tmpfs && (job->user_namespace || job->own_all)) {
+		options[n++] = "userxattr";
+		options[n++] = NULL;
+	} else {
+		/* The image's attributes shall not lead the overlay anywhere. */
+		options[n++] = "redirect_dir";
+		options[n++] = "nofollow";
+		options[n++] = "metacopy";
+		options[n++] = "off";
+	}
+	options[n++] = NULL;
+	return run_new_filesystem("overlay", options, MOUNT_ATTR_NODEV, err);
+}
+
+int run_layer_make(const struct run_job *job, struct run_session *session, struct error **err)
+{
+	if (job->writable) {
+		session->final = fcntl(session->root, F_DUPFD_CLOEXEC, 3);
+		return session->final < 0 ? error_errno(err, errno, "open the image's root") : 0;
+	}
+	CLEANUP_FD int lower = make_directory(session->dir, "lower", 0755, err);
+	CLEANUP_FD int upper = lower < 0 ? -1 : make_directory(session->dir, "upper", 0755, err);
+	CLEANUP_FD int work = upper < 0 ? -1 : make_directory(session->dir, "work", 0755, err);
+	CLEANUP_FD int final = work < 0 ? -1 : make_directory(session->dir, "final", 0755, err);
+	if (final < 0)
+		return -1;
+	look_alike(session->root, "/", lower);
+	look_alike(session->root, "/", upper);
+	int made = make_places(job, session, lower, err);
+	if (made < 0)
+		return -1;
+	CLEANUP_ERROR struct error *failed = NULL;
+	CLEANUP_FD int overlay = mount_overlay(job, session, &failed);
+	if (overlay < 0 && !made && !job->writable_tmpfs) {
+		log_verbose("no overlay, and none is needed: %s", error_message(failed));
+		session->final = fcntl(session->root, F_DUPFD_CLOEXEC, 3);
+		return session->final < 0 ? error_errno(err, errno, "open the image's root") : 0;
+	}
+	if (overlay < 0) {
+		*err = failed;
+		failed = NULL;
+		error_wrap(err, "while creating the overlay for missing mount points");
+		return error_hint(err, "the kernel must allow overlay in user namespaces (Linux "
+				       "5.11), over the file system that holds the image");
+	}
+	if (run_tree_place(overlay, final, err) < 0)
+		return -1;
+	session->final = fd_steal(&overlay);
+	return 0;
+}

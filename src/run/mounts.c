@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PASSWD_LIMIT ((size_t)16 << 20)
+
+/* ---------------------------------------------------------------- single steps */
+
+int run_tree_clone(int dirfd, const char *path, struct error **err)
+{
+	/* Recursive: in a user namespace the kernel refuses to uncover what a mount hides. */
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+	if (!*path)
+		flags |= AT_EMPTY_PATH;
+	int fd = open_tree(dirfd, path, flags);
+	return fd < 0 ? error_errno(err, errno, "bind %s", path) : fd;
+}
+
+int run_tree_attributes(int tree, uint64_t set, struct error **err)
+{
+	struct mount_attr attr = { .attr_set = set };
+	if (set && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return error_errno(err, errno, "set the options of a mount");
+	return 0;
+}
+
+int run_tree_place(int tree, int target, struct error **err)
+{
+	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return error_errno(err, errno, "mount");
+	return 0;
+}
+
+int run_new_filesystem(const char *type, const char *const *options, uint64_t attributes,
+		       struct error **err)
+{
+	CLEANUP_FD int fs = fsopen(type, FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return error_errno(err, errno, "make a file system of type %s", type);
+	/* Its name in the list of mounts. */
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type, 0) < 0)
+		return error_errno(err, errno, "name a %s", type);
+	for (; *options; options += 2) {
+		unsigned command = options[1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+		if (fsconfig(fs, command, options[0], options[1], 0) < 0)
+			return error_errno(err, errno, "option %s of a %s", options[0], type);
+	}
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return error_errno(err, errno, "make a file system of type %s", type);
+	int fd = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attributes);
+	return fd < 0 ? error_errno(err, errno, "make a file system of type %s", type) : fd;
+}
+
+/* ---------------------------------------------------------------- the session */
+
+static int open_tmpfs(const struct run_job *job, struct error **err)
+{
+	char size[32];
+	snprintf(size, sizeof(size), "%lluM", (unsigned long long)job->config->sessiondir_max_mib);
+	const char *options[] = { "mode", "0755", "size", size, NULL };
+	/* Root's is not limited (runtime.md 6.1). */
+	if (job->uid == 0)
+		options[2] = NULL;
+	return run_new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+}
+
+int run_session_open(const struct run_job *job, struct run_session *ret, struct error **err)
+{
+	unsigned long propagation = job->config->mount_slave ? MS_SLAVE : MS_PRIVATE;
+	if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
+		return error_errno(err, errno, "make the mounts private");
+	CLEANUP_FD int dir = open_tmpfs(job, err);
+	if (dir < 0)
+		return -1;
+	/*
+	 * Mounts can only be placed in a tree that is attached. "/" is the one directory that
+	 * always exists and that nobody needs to reach through it: whose root directory is there
+	 * already stays below the new mount.
+	 */
+	if (move_mount(dir, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_errno(err, errno, "place the session directory");
+	struct stat st;
+	if (mkdirat(dir, "rootfs", 0755) < 0 || fstat(dir, &st) < 0)
+		return error_errno(err, errno, "make the session directory");
+	*ret = (struct run_session){ .root = -1, .final = -1, .device = st.st_dev };
+	ret->dir = fd_steal(&dir);
+	return 0;
+}
+
+int run_root_change(struct run_session *session, struct error **err)
+{
+	if (fchdir(session->final) < 0)
+		return error_errno(err, errno, "enter the container's root");
+	if (syscall(SYS_pivot_root, ".", ".") == 0) {
+		/* The old root now lies upon the new one, and the session directory upon that. */
+		if (umount2(".", MNT_DETACH) < 0 || umount2(".", MNT_DETACH) < 0)
+			return error_errno(err, errno, "detach the host's root");
+	} else {
+		/* An initial ramdisk or a chroot cannot be pivoted away. */
+		if (errno != EINVAL || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+			return error_errno(err, errno, "change the root directory");
+	}
+	return chdir("/") < 0 ? error_errno(err, errno, "enter the container's root") : 0;
+}
+
+/* ---------------------------------------------------------------- targets */
+
+/* A missing place can be made only where the session's own memory lies. */
+static int make_target(const struct run_session *session, const struct run_mount *m)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_TEXT char *parent = text_dup(m->target, &ignored);
+	if (!parent)
+		return -ENOMEM;
+	char *slash = strrchr(parent, '/');
+	while (slash && slash > parent) {
+		*slash = '\0';
+		CLEANUP_FD int fd = path_open_in_root(session->final, parent, O_PATH, 0);
+		struct stat st;
+		if (fd >= 0) {
+			if (fstat(fd, &st) < 0 || st.st_dev != session->device)
+				return -ENOENT;
+			break;
+		}
+		slash = strrchr(parent, '/');
+	}
+	if (!slash || slash == parent)
+		return -ENOENT;
+	if (m->directory)
+		return path_make_directories(session->final, m->target, 0755);
+	slash = strrchr(m->target, '/');
+	CLEANUP_TEXT char *dir = text_dup_len(m->target, (size_t)(slash - m->target), &ignored);
+	CLEANUP_FD int at = dir ? path_make_directories(session->final, dir, 0755) : -ENOMEM;
+	if (at < 0)
+		return at;
+	int fd = openat(at, slash + 1, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_target(const struct run_session *session, const struct run_mount *m)
+{
+	int fd = path_open_in_root(session->final, m->target, O_PATH, 0);
+	return fd == -ENOENT ? make_target(session, m) : fd;
+}
+
+/* ---------------------------------------------------------------- sources */
+
+static int session_place(const struct run_session *session, const char *name, mode_t mode,
+			 struct error **err)
+{
+	if (mkdirat(session->dir, name, mode) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "make %s in the session directory", name);
+	return run_tree_clone(session->dir, name, err);
+}
+
+static int session_file(const struct run_session *session, const char *name, const char *text,
+			size_t len, struct error **err)
+{
+	CLEANUP_FD int fd = openat(session->dir, name,
+				   O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int r = fd < 0 ? -errno : fd_write(fd, text, len);
+	if (r < 0)
+		return error_errno(err, -r, "write %s in the session directory", name);
+	return run_tree_clone(session->dir, name, err);
+}
+
+/* Returns a tree, or -1; with *err NULL when the image has none. */
+static int account_file(const struct run_job *job, const struct run_session *session,
+			const struct run_mount *m, struct error **err)
+{
+	const char *word = m->kind == RUN_MOUNT_PASSWD ? "passwd" : "group";
+	CLEANUP_FD int fd =
+		path_open_in_root(session->final, m->target, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		log_warning("%s file doesn't exist in container, not updating", word);
+		return -1;
+	}
+	CLEANUP_BUFFER struct buffer old = { 0 };
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_ERROR struct error *failed = NULL;
+	int r = fd_read_all(fd, PASSWD_LIMIT, m->target, &old, &failed);
+	if (r == 0 && old.len && memchr(old.data, 0, old.len))
+		r = error_set(&failed, ERROR_DAMAGED, "the image's %s file holds a NUL byte", word);
+	const char *words = old.data ? old.data : "";
+	if (r == 0)
+		r = m->kind == RUN_MOUNT_PASSWD ? run_passwd_text(words, job, &text, &failed)
+						: run_group_text(words, job, &text, &failed);
+	if (r < 0) {
+		log_warning("%s, not updating", error_message(failed));
+		return -1;
+	}
+	return session_file(session, word, text.data ? text.data : "", text.len, err);
+}
+
+static int new_or_bound(const struct run_mount *m, const char *type, struct error **err)
+{
+	static const char *const none[] = { NULL };
+	CLEANUP_ERROR struct error *failed = NULL;
+	uint64_t set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	int tree = run_new_filesystem(type, none, set, &failed);
+	if (tree >= 0)
+		return tree;
+	/* In a container whose own one is partly hidden the kernel refuses a new one. */
+	log_verbose("%s: binding the host's", error_message(failed));
+	return run_tree_clone(AT_FDCWD, m->source, err);
+}
+
+static bool same_file(int fd, const char *path)
+{
+	struct stat a, b;
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+static int open_source(const struct run_job *job, const struct run_session *session,
+		       const struct run_mount *m, struct error **err)
+{
+	switch (m->kind) {
+	case RUN_MOUNT_SESSION:
+		return session_place(session, m->source, m->mode, err);
+	case RUN_MOUNT_TEXT:
+		return session_file(session, path_base_name(m->target), m->source,
+				    strlen(m->source), err);
+	case RUN_MOUNT_PASSWD:
+	case RUN_MOUNT_GROUP:
+		return account_file(job, session, m, err);
+	case RUN_MOUNT_PROC:
+		return new_or_bound(m, "proc", err);
+	case RUN_MOUNT_SYSFS:
+		return new_or_bound(m, "sysfs", err);
+	case RUN_MOUNT_DEV:
+		return session_place(session, "dev", 0755, err);
+	case RUN_MOUNT_BIND:
+	case RUN_MOUNT_CWD:
+		break;
+	}
+	return run_tree_clone(AT_FDCWD, m->source, err);
+}
+
+/* ---------------------------------------------------------------- the list */
+
+static int missing(const struct run_job *job, const struct run_mount *m, int errnum,
+		   struct error **err)
+{
+	if (m->quiet)
+		return 0;
+	if (!m->needed) {
+		log_warning("Skipping mount %s [%s]: %s doesn't exist in container",
+			    *m->source ? m->source : m->target, m->phase, m->target);
+		return 0;
+	}
+	if (job->writable)
+		log_warning("By using --writable, coffer can't create %s destination "
+			    "automatically without overlay or underlay",
+			    m->target);
+	if (errnum == ENOENT)
+		error_set(err, ERROR_NOT_FOUND,
+			  "container creation failed: destination %s doesn't exist in container",
+			  m->target);
+	else
+		error_errno(err, errnum, "container creation failed: destination %s", m->target);
+	return error_hint(err, job->writable ? "make it in the image first, or leave --writable out"
+					     : "choose another place for it");
+}
+
+static int mount_one(const struct run_job *job, struct run_session *session,
+		     const struct run_mount *m, struct error **err)
+{
+	CLEANUP_FD int target = open_target(session, m);
+	if (target < 0)
+		return missing(job, m, -target, err);
+	if (m->kind == RUN_MOUNT_CWD && same_file(target, m->source))
+		return 0;
+	CLEANUP_FD int tree = open_source(job, session, m, err);
+	if (tree < 0)
+		return *err ? -1 : 0;
+	uint64_t set = m->restricted ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : 0;
+	if (m->read_only)
+		set |= MOUNT_ATTR_RDONLY;
+	if (m->kind == RUN_MOUNT_DEV)
+		set = MOUNT_ATTR_NOSUID;
+	/* What was asked for must hold; for the rest the host's mounts may be what they are. */
+	CLEANUP_ERROR struct error *refused = NULL;
+	if (run_tree_attributes(tree, set, &refused) < 0) {
+		if (m->read_only || !job->user_namespace) {
+			*err = refused;
+			refused = NULL;
+			return -1;
+		}
+		log_verbose("%s: %s", m->target, error_message(refused));
+	}
+	if (run_tree_place(tree, target, err) < 0)
+		return -1;
+	return m->kind == RUN_MOUNT_DEV ? run_dev_make(job, session, err) : 0;
+}
+
+int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err)
+{
+	for (size_t i = 0; i < job->mount_count; i++) {
+		const struct run_mount *m = &job->mounts[i];
+		CLEANUP_ERROR struct error *failed = NULL;
+		if (mount_one(job, session, m, &failed) == 0)
+			continue;
+		if (m->quiet) {
+			log_verbose("%s: %s", m->target, error_message(failed));
+			continue;
+		}
+		if (!m->needed && error_kind(failed) != ERROR_MEMORY) {
+			log_warning("Skipping mount %s [%s]: %s", m->target, m->phase,
+				    error_message(failed));
+			continue;
+		}
+		*err = failed;
+		failed = NULL;
+		return error_wrap(err, "while mounting %s", m->target);
+	}
+	return 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* runtime.md 8. */
+
+enum { NAME, PASSWORD, UID, GID, GECOS, HOME, SHELL, FIELDS };
+
+static bool parse_id(const char *text, unsigned long *ret)
+{
+	char *end;
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && !errno && *ret <= UINT32_MAX;
+}
+
+/* A field that came from the user's directory must not break the line. */
+static const char *clean(const char *text)
+{
+	return text && !strpbrk(text, ":\n") ? text : "";
+}
+
+static int add_entry(const struct run_job *job, char *const *field, struct buffer *ret,
+		     struct error **err)
+{
+	bool root = job->inside_uid == 0;
+	return buffer_printf(ret, err, "%s:%s:%s:%s:%s:%s:%s\n",
+			     root ? field[NAME] : clean(job->user), field[PASSWORD], field[UID],
+			     field[GID], root ? field[GECOS] : clean(job->gecos), clean(job->home),
+			     field[SHELL]);
+}
+
+int run_passwd_text(const char *old, const struct run_job *job, struct buffer *ret,
+		    struct error **err)
+{
+	bool found = false;
+	CLEANUP_TEXT char *copy = text_dup(old, err);
+	if (!copy)
+		return -1;
+	char *rest = copy;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		char *field[FIELDS], *at = line;
+		size_t count = 0;
+		unsigned long uid;
+		if (!*line)
+			continue;
+		CLEANUP_TEXT char *whole = text_dup(line, err);
+		if (!whole)
+			return -1;
+		for (char *f; count < FIELDS && (f = strsep(&at, ":"));)
+			field[count++] = f;
+		if (count < FIELDS || at || !parse_id(field[UID], &uid))
+			return error_set(err, ERROR_DAMAGED,
+					 "a line of the image's passwd file cannot be read");
+		if (uid == job->inside_uid && !found) {
+			found = true;
+			if (add_entry(job, field, ret, err) < 0)
+				return -1;
+		} else if (buffer_printf(ret, err, "%s\n", whole) < 0) {
+			return -1;
+		}
+	}
+	if (found)
+		return 0;
+	return buffer_printf(ret, err, "%s:x:%u:%u:%s:%s:%s\n", clean(job->user),
+			     (unsigned)job->inside_uid, (unsigned)job->inside_gid,
+			     clean(job->gecos), clean(job->home),
+			     *clean(job->shell) ? job->shell : "/bin/sh");
+}
+
+int run_group_text(const char *old, const struct run_job *job, struct buffer *ret,
+		   struct error **err)
+{
+	size_t len = strlen(old);
+	if (buffer_append(ret, old, len, err) < 0 ||
+	    (len && old[len - 1] != '\n' && buffer_puts(ret, "\n", err) < 0))
+		return -1;
+	for (size_t i = 0; i < job->groups.len; i++) {
+		if (buffer_printf(ret, err, "%s\n", job->groups.items[i]) < 0)
+			return -1;
+	}
+	return 0;
+}

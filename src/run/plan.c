@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern char **environ;
+
+void run_job_free(struct run_job *j)
+{
+	for (size_t i = 0; i < j->mount_count; i++) {
+		free(j->mounts[i].source);
+		free(j->mounts[i].target);
+	}
+	free(j->mounts);
+	run_binds_free(&j->binds);
+	run_env_free(&j->env);
+	strings_free(&j->groups);
+	text_free(&j->user);
+	text_free(&j->gecos);
+	text_free(&j->passwd_home);
+	text_free(&j->shell);
+	text_free(&j->home);
+	text_free(&j->cwd);
+	text_free(&j->start);
+	*j = (struct run_job){ 0 };
+}
+
+static int check_policy(const struct run_job *job, struct error **err)
+{
+	const struct run_config *c = job->config;
+	struct stat root, image;
+	switch (job->image->kind) {
+	case IMAGE_SANDBOX:
+		if (stat("/", &root) < 0 || fstat(job->image->directory, &image) < 0)
+			return error_errno(err, errno, "look at %s", job->image->path);
+		if (root.st_dev == image.st_dev && root.st_ino == image.st_ino)
+			return error_set(err, ERROR_USAGE, "/ as sandbox is not authorized");
+		if (!c->allow_container_dir)
+			return error_set(err, ERROR_POLICY,
+					 "configuration disallows users from running sandbox "
+					 "containers");
+		break;
+	case IMAGE_SQUASHFS:
+		if (!c->allow_container_squashfs)
+			return error_set(err, ERROR_POLICY,
+					 "configuration disallows users from running squashFS "
+					 "containers");
+		break;
+	case IMAGE_SIF:
+		if (!c->allow_container_sif)
+			return error_set(err, ERROR_POLICY,
+					 "configuration disallows users from running unencrypted "
+					 "SIF containers");
+		break;
+	case IMAGE_LUKS2:
+	case IMAGE_GOCRYPTFS:
+		if (!c->allow_container_encrypted)
+			return error_set(err, ERROR_POLICY,
+					 "configuration disallows users from running encrypted "
+					 "SIF containers");
+		break;
+	}
+	if (job->writable && job->image->kind != IMAGE_SANDBOX)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "no SIF writable overlay partition found in %s", job->image->path);
+	return 0;
+}
+
+static bool has_sys_admin(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	return syscall(SYS_capget, &header, data) == 0 && data[0].effective & 1u << CAP_SYS_ADMIN;
+}
+
+/* Inside a namespace where one id alone is mapped, all other owners would show as nobody. */
+static bool single_id(void)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	unsigned inside, outside, count;
+	if (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &ignored) < 0 || !text.len)
+		return false;
+	return sscanf(text.data, "%u %u %u", &inside, &outside, &count) == 3 && count == 1 &&
+	       strchr(text.data, '\n') == text.data + text.len - 1;
+}
+
+static int choose_users(struct run_job *job, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	job->uid = job->inside_uid = getuid();
+	job->gid = job->inside_gid = getgid();
+	job->own_all = single_id();
+	job->fake_root = plan->fakeroot;
+	if (plan->inherit_namespaces)
+		return 0;
+	if (job->uid == 0 && !plan->userns && !plan->fakeroot && has_sys_admin())
+		return 0;
+	if (!job->config->allow_user_ns)
+		return error_set(err, ERROR_POLICY, "user namespace disabled by the configuration");
+	job->user_namespace = true;
+	job->clone_flags |= CLONE_NEWUSER;
+	job->map = plan->fakeroot ? run_best_root_map() : RUN_MAP_SELF;
+	job->own_all = job->map != RUN_MAP_ROOT_SUBIDS;
+	if (job->map != RUN_MAP_SELF)
+		job->inside_uid = job->inside_gid = 0;
+	if (job->map == RUN_MAP_ROOT_ALONE) {
+		log_info("User not listed in /etc/subuid, trying root-mapped namespace");
+		log_info("Changes of owners and device files will be pretended only");
+		job->pretend_owners = true;
+	}
+	return 0;
+}
+
+static bool hostname_ok(const char *name)
+{
+	size_t len = strlen(name);
+	if (!len || len > 64)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		bool edge = !i || i + 1 == len || name[i - 1] == '.' || name[i + 1] == '.';
+		if (!(isalnum((unsigned char)name[i]) ||
+		      ((name[i] == '-' || name[i] == '.') && !edge)))
+			return false;
+	}
+	return true;
+}
+
+static bool namespace_allowed(bool wanted, bool allowed, const char *name)
+{
+	if (wanted && !allowed)
+		log_warning("Not virtualizing %s namespace by configuration", name);
+	return wanted && allowed;
+}
+
+static int choose_namespaces(struct run_job *job, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	const struct run_config *c = job->config;
+	if (plan->hostname && !hostname_ok(plan->hostname))
+		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", plan->hostname);
+	job->clone_flags |= CLONE_NEWNS;
+	/* What a section of a build leaves running ends with it. */
+	job->pid_namespace = plan->for_build || namespace_allowed(plan->pid || plan->containall,
+								  c->allow_pid_ns, "pid");
+	if (job->pid_namespace)
+		job->clone_flags |= CLONE_NEWPID;
+	job->init = job->pid_namespace && !plan->no_init;
+	if (namespace_allowed(plan->ipc || plan->containall, c->allow_ipc_ns, "ipc"))
+		job->clone_flags |= CLONE_NEWIPC;
+	if (namespace_allowed(plan->uts || plan->hostname, c->allow_uts_ns, "uts"))
+		job->clone_flags |= CLONE_NEWUTS;
+	return 0;
+}
+
+static int add_group(struct run_job *job, gid_t gid, struct error **err)
+{
+	const struct group *g = getgrgid(gid);
+	if (!g || !job->user)
+		return 0;
+	CLEANUP_TEXT char *line =
+		text_printf(err, "%s:x:%u:%s", g->gr_name, (unsigned)gid, job->user);
+	if (!line)
+		return -1;
+	for (size_t i = 0; i < job->groups.len; i++) {
+		if (!strcmp(job->groups.items[i], line))
+			return 0;
+	}
+	return strings_add(&job->groups, line, err);
+}
+
+/* Everything that NSS knows, before the root changes. */
+static int look_up_user(struct run_job *job, struct error **err)
+{
+	const struct passwd *pw = getpwuid(job->uid);
+	job->user = pw ? text_dup(pw->pw_name, err) : text_printf(err, "%u", (unsigned)job->uid);
+	job->gecos = job->user ? text_dup(pw && pw->pw_gecos ? pw->pw_gecos : "", err) : NULL;
+	job->passwd_home =
+		job->gecos ? text_dup(pw && *pw->pw_dir == '/' ? pw->pw_dir : "/", err) : NULL;
+	job->shell =
+		job->passwd_home ? text_dup(pw && pw->pw_shell ? pw->pw_shell : "", err) : NULL;
+	if (!job->shell)
+		return -1;
+	gid_t groups[1024];
+	int count = getgroups(1024, groups);
+	for (int i = 0; i < count; i++) {
+		if (add_group(job, groups[i], err) < 0)
+			return -1;
+	}
+	return add_group(job, job->gid, err);
+}
+
+/* ---------------------------------------------------------------- the list of mounts */
+
+/* Takes copies of the texts. */
+static int add_mount(struct run_job *job, const struct run_mount *m, struct error **err)
+{
+	struct run_mount *grown = array_grow(job->mounts, job->mount_count, &job->mount_cap,
+					     sizeof(*job->mounts), err);
+	if (!grown)
+		return -1;
+	job->mounts = grown;
+	CLEANUP_TEXT char *source = text_dup(m->source ? m->source : "", err);
+	CLEANUP_TEXT char *target = source ? path_absolute(m->target, err) : NULL;
+	if (!target)
+		return -1;
+	struct run_mount *to = &job->mounts[job->mount_count++];
+	*to = *m;
+	to->source = source;
+	to->target = target;
+	source = target = NULL;
+	return 0;
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+static int add_bind(struct run_job *job, const char *source, const char *target, const char *phase,
+		    struct error **err)
+{
+	struct run_mount m = {
+		.kind = RUN_MOUNT_BIND,
+		.source = (char *)source,
+		.target = (char *)target,
+		.phase = phase,
+		.directory = is_directory(source),
+		.restricted = true,
+		.layered = true,
+	};
+	return add_mount(job, &m, err);
+}
+
+static bool no_mount(const struct run_job *job, const char *word)
+{
+	const struct strings *list = &job->plan->no_mount;
+	for (size_t i = 0; i < list->len; i++) {
+		if (!strcmp(list->items[i], word))
+			return true;
+	}
+	return false;
+}
+
+static void warn_no_mount(const struct run_job *job)
+{
+	static const char *const known[] = { "proc", "sys",    "dev", "devpts",	   "home",
+					     "tmp",  "hostfs", "cwd", "bind-paths" };
+	for (size_t i = 0; i < job->plan->no_mount.len; i++) {
+		const char *word = job->plan->no_mount.items[i];
+		bool found = *word == '/';
+		for (size_t k = 0; k < sizeof(known) / sizeof(*known); k++)
+			found |= !strcmp(word, known[k]);
+		if (!found)
+			log_warning("Ignoring unknown mount type '%s'", word);
+	}
+}
+
+static int add_dev(struct run_job *job, struct error **err)
+{
+	if (job->config->mount_dev == RUN_DEV_NO || no_mount(job, "dev"))
+		return 0;
+	struct run_mount m = {
+		.kind = job->minimal_dev ? RUN_MOUNT_DEV : RUN_MOUNT_BIND,
+		.source = (char *)"/dev",
+		.target = (char *)"/dev",
+		.phase = "dev",
+		.directory = true,
+		.needed = true,
+		.layered = true,
+	};
+	return add_mount(job, &m, err);
+}
+
+static int add_bind_paths(struct run_job *job, struct error **err)
+{
+	const struct strings *list = &job->config->bind_paths;
+	for (size_t i = 0; !job->plan->for_build && i < list->len; i++) {
+		CLEANUP_TEXT char *source = text_dup(list->items[i], err);
+		if (!source)
+			return -1;
+		char *target = strchr(source, ':');
+		if (target)
+			*target++ = '\0';
+		else
+			target = source;
+		bool usual = !strcmp(target, "/etc/localtime") || !strcmp(target, "/etc/hosts");
+		if (no_mount(job, "bind-paths") || no_mount(job, target) ||
+		    (job->contain && !usual))
+			continue;
+		if (!exists(source)) {
+			if (!usual)
+				log_warning("skipping mount of %s: it does not exist", source);
+			continue;
+		}
+		if (add_bind(job, source, target, "binds", err) < 0)
+			return -1;
+		job->mounts[job->mount_count - 1].over_link = usual;
+	}
+	return 0;
+}
+
+static int add_kernel(struct run_job *job, struct error **err)
+{
+	struct run_mount proc = {
+		.kind = job->pid_namespace ? RUN_MOUNT_PROC : RUN_MOUNT_BIND,
+		.source = (char *)"/proc",
+		.target = (char *)"/proc",
+		.phase = "kernel",
+		.directory = true,
+		.restricted = true,
+		.layered = true,
+	};
+	struct run_mount sys = proc;
+	sys.kind = job->user_namespace ? RUN_MOUNT_BIND : RUN_MOUNT_SYSFS;
+	sys.source = sys.target = (char *)"/sys";
+	if (job->config->mount_proc && !no_mount(job, "proc") && add_mount(job, &proc, err) < 0)
+		return -1;
+	if (job->config->mount_sys && !no_mount(job, "sys") && add_mount(job, &sys, err) < 0)
+		return -1;
+	return 0;
+}
+
+static int add_session(struct run_job *job, const char *name, const char *target, mode_t mode,
+		       const char *phase, struct error **err)
+{
+	struct run_mount m = {
+		.kind = RUN_MOUNT_SESSION,
+		.source = (char *)name,
+		.target = (char *)target,
+		.phase = phase,
+		.directory = true,
+		.restricted = true,
+		.mode = mode,
+	};
+	return add_mount(job, &m, err);
+}
+
+/*
+ * Without a layer nothing can be made in the image: the top directory of the home is covered by
+ * one of the session's that holds the home alone (runtime.md 7.1).
+ */
+static int cover_home_top(struct run_job *job, struct error **err)
+{
+	const char *slash = strchr(job->home + 1, '/');
+	if (!job->writable || !slash)
+		return 0;
+	CLEANUP_TEXT char *top = text_dup_len(job->home, (size_t)(slash - job->home), err);
+	return top ? add_session(job, "home-top", top, 0755, "home", err) : -1;
+}
+
+static int add_home(struct run_job *job, const char *source, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	if (plan->for_build || plan->no_home || no_mount(job, "home") ||
+	    (!job->config->mount_home && !plan->home))
+		return 0;
+	if (!strcmp(job->home, "/")) {
+		log_warning("Skipping impossible home directory mount to '/'");
+		return 0;
+	}
+	if (cover_home_top(job, err) < 0)
+		return -1;
+	bool empty = (job->contain && !plan->home) || !is_directory(source);
+	int r = empty ? add_session(job, "home", job->home, 0755, "home", err)
+		      : add_bind(job, source, job->home, "home", err);
+	if (r == 0) {
+		job->mounts[job->mount_count - 1].needed = true;
+		job->mounts[job->mount_count - 1].layered = true;
+	}
+	return r;
+}
+
+static int add_tmp(struct run_job *job, struct error **err)
+{
+	if (!job->config->mount_tmp || no_mount(job, "tmp"))
+		return 0;
+	static const struct {
+		const char *path, *name;
+	} places[] = { { "/tmp", "tmp" }, { "/var/tmp", "var_tmp" } };
+	for (size_t i = 0; i < 2; i++) {
+		int r = job->contain ? add_session(job, places[i].name, places[i].path, 01777,
+						   "tmp", err)
+				     : add_bind(job, places[i].path, places[i].path, "tmp", err);
+		if (r < 0)
+			return -1;
+		job->mounts[job->mount_count - 1].layered = false;
+	}
+	return 0;
+}
+
+static int add_files(struct run_job *job, struct error **err)
+{
+	const struct run_config *c = job->config;
+	if (c->config_resolv_conf && !job->plan->for_build && !no_mount(job, "/etc/resolv.conf") &&
+	    !no_mount(job, "bind-paths") && exists("/etc/resolv.conf") &&
+	    add_bind(job, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
+		return -1;
+	struct run_mount text = { .phase = "files", .restricted = true, .layered = true };
+	if (job->plan->hostname && job->clone_flags & CLONE_NEWUTS) {
+		CLEANUP_TEXT char *line = text_printf(err, "%s\n", job->plan->hostname);
+		text.kind = RUN_MOUNT_TEXT;
+		text.source = line;
+		text.target = (char *)"/etc/hostname";
+		if (!line || add_mount(job, &text, err) < 0)
+			return -1;
+	}
+	if (job->inside_uid == 0 && (job->writable || job->writable_tmpfs))
+		return 0;
+	text.layered = false;
+	text.source = NULL;
+	text.kind = RUN_MOUNT_PASSWD;
+	text.target = (char *)"/etc/passwd";
+	if (c->config_passwd && add_mount(job, &text, err) < 0)
+		return -1;
+	text.kind = RUN_MOUNT_GROUP;
+	text.target = (char *)"/etc/group";
+	return c->config_group ? add_mount(job, &text, err) : 0;
+}
+
+/* ---------------------------------------------------------------- what the user binds */
+
+static int compare_binds(const void *a, const void *b)
+{
+	const struct run_bind *x = a, *y = b;
+	return strcmp(x->target, y->target);
+}
+
+static bool bound_before(const struct run_binds *binds, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (!strcmp(binds->items[k].target, binds->items[i].target))
+			return true;
+	}
+	return false;
+}
+
+static void drop_bind(struct run_binds *binds, size_t i)
+{
+	free(binds->items[i].source);
+	free(binds->items[i].target);
+	memmove(&binds->items[i], &binds->items[i + 1],
+		(binds->len - i - 1) * sizeof(*binds->items));
+	binds->len--;
+}
+
+static bool leave_out(const struct run_job *job, size_t i)
+{
+	const struct run_bind *b = &job->binds.items[i];
+	if (bound_before(&job->binds, i)) {
+		log_warning("While bind mounting '%s:%s': destination is already in the mount "
+			    "point list",
+			    b->source, b->target);
+		return true;
+	}
+	if (job->minimal_dev && !strncmp(b->target, "/dev/", 5) && strcmp(b->source, b->target)) {
+		log_warning("Skipping %s bind mount: source and destination must be identical "
+			    "when binding to /dev",
+			    b->source);
+		return true;
+	}
+	if (!job->config->user_bind_control) {
+		log_warning("Ignoring %s bind mount: user bind control disabled by system "
+			    "administrator",
+			    b->source);
+		return true;
+	}
+	return false;
+}
+
+/* deffile.md 7: a section finds the host's names, where the tree has a file for them. */
+static int add_build_binds(struct run_job *job, struct error **err)
+{
+	static const char *const files[][2] = { { "/etc/resolv.conf", "Name" },
+						{ "/etc/hosts", "Host" } };
+	for (size_t i = 0; i < 2; i++) {
+		const char *path = files[i][0];
+		bool given = false;
+		for (size_t k = 0; k < job->binds.len; k++)
+			given |= !strcmp(job->binds.items[k].target, path);
+		if (given)
+			continue;
+		CLEANUP_FD int inside = path_open_in_root(job->image->directory, path, O_PATH, 0);
+		if (inside < 0 || access(path, R_OK) < 0) {
+			log_warning("%s resolution could fail: while accessing to %s: %s",
+				    files[i][1], path, strerror(inside < 0 ? -inside : errno));
+			continue;
+		}
+		if (run_bind_parse(path, &job->binds, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int parse_binds(struct run_job *job, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	for (size_t i = 0; i < plan->bind.len; i++) {
+		if (run_bind_parse(plan->bind.items[i], &job->binds, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < plan->mount.len; i++) {
+		if (run_mount_parse(plan->mount.items[i], &job->binds, err) < 0)
+			return -1;
+	}
+	if (plan->for_build && add_build_binds(job, err) < 0)
+		return -1;
+	for (size_t i = 0; i < job->binds.len;) {
+		const struct run_bind *b = &job->binds.items[i];
+		if (leave_out(job, i)) {
+			drop_bind(&job->binds, i);
+			continue;
+		}
+		if (!strcmp(b->target, "/"))
+			return error_set(err, ERROR_USAGE,
+					 "unable to add %s to mount list: destination must not be "
+					 "the container's root",
+					 b->source);
+		if (!exists(b->source)) {
+			error_set(err, ERROR_NOT_FOUND,
+				  "container creation failed: mount hook function failure: mount "
+				  "%s->%s error: while mounting %s: mount source %s doesn't exist",
+				  b->source, b->target, b->source, b->source);
+			return error_hint(err, "make %s, or leave it out of --bind", b->source);
+		}
+		i++;
+	}
+	return 0;
+}
+
+static int add_binds(struct run_job *job, struct error **err)
+{
+	if (job->binds.len > 1) {
+		/* APPTAINER_BIND keeps the order that was given: a copy is sorted. */
+		size_t size = job->binds.len * sizeof(*job->binds.items);
+		struct run_bind *sorted = malloc(size);
+		if (!sorted)
+			return error_errno(err, ENOMEM, "sort the binds");
+		memcpy(sorted, job->binds.items, size);
+		qsort(sorted, job->binds.len, sizeof(*sorted), compare_binds);
+		int r = 0;
+		for (size_t i = 0; !r && i < job->binds.len; i++) {
+			r = add_bind(job, sorted[i].source, sorted[i].target, "userbinds", err);
+			if (!r) {
+				job->mounts[job->mount_count - 1].needed = true;
+				job->mounts[job->mount_count - 1].read_only = sorted[i].read_only;
+			}
+		}
+		free(sorted);
+		return r;
+	}
+	for (size_t i = 0; i < job->binds.len; i++) {
+		const struct run_bind *b = &job->binds.items[i];
+		if (add_bind(job, b->source, b->target, "userbinds", err) < 0)
+			return -1;
+		job->mounts[job->mount_count - 1].needed = true;
+		job->mounts[job->mount_count - 1].read_only = b->read_only;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- home and directory */
+
+static int choose_home(struct run_job *job, char **ret_source, struct error **err)
+{
+	const char *given = job->plan->home;
+	if (!given) {
+		bool namespace_root = job->inside_uid == 0 && job->uid != 0;
+		bool root = namespace_root ||
+			    ((job->fake_root || job->plan->for_build) && job->inside_uid == 0);
+		*ret_source = text_dup(job->passwd_home, err);
+		job->home = *ret_source ? text_dup(root ? "/root" : job->passwd_home, err) : NULL;
+		return job->home ? 0 : -1;
+	}
+	if (!job->config->user_bind_control)
+		return error_set(
+			err, ERROR_POLICY,
+			"not mounting user requested home: user bind control is disallowed");
+	size_t colons = 0;
+	for (const char *p = given; *p; p++)
+		colons += *p == ':';
+	if (colons > 1)
+		return error_set(err, ERROR_USAGE,
+				 "home argument has incorrect number of elements: %zu", colons + 1);
+	CLEANUP_TEXT char *copy = text_dup(given, err);
+	if (!copy)
+		return -1;
+	char *target = strchr(copy, ':');
+	if (target)
+		*target++ = '\0';
+	*ret_source = path_absolute(copy, err);
+	if (!*ret_source)
+		return -1;
+	job->home = path_absolute(target && *target ? target : *ret_source, err);
+	return job->home ? 0 : -1;
+}
+
+/* runtime.md 7.3: where the host's directory is never brought along. */
+static bool cwd_excluded(const char *cwd)
+{
+	static const char *const exact[] = { "/",    "/etc", "/bin",  "/mnt", "/usr",
+					     "/var", "/opt", "/sbin", "/lib", "/lib64" };
+	static const char *const prefixes[] = { "/sys", "/proc", "/dev" };
+	for (size_t i = 0; i < sizeof(exact) / sizeof(*exact); i++) {
+		if (!strcmp(cwd, exact[i]))
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		if (!strncmp(cwd, prefixes[i], strlen(prefixes[i])))
+			return true;
+	}
+	return false;
+}
+
+static int choose_directory(struct run_job *job, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	char *cwd = getcwd(NULL, 0);
+	if (cwd && *cwd == '/')
+		job->cwd = cwd;
+	else
+		free(cwd);
+	if (!job->cwd)
+		log_warning("can't determine current working directory");
+	job->start_asked = plan->cwd && *plan->cwd;
+	const char *start = job->start_asked ? plan->cwd
+			    : job->contain   ? job->home
+			    : job->cwd	     ? job->cwd
+					     : job->home;
+	job->start = text_dup(start, err);
+	return job->start ? 0 : -1;
+}
+
+static int add_cwd(struct run_job *job, struct error **err)
+{
+	if (!job->cwd || job->contain || job->plan->for_build || no_mount(job, "cwd") ||
+	    cwd_excluded(job->cwd))
+		return 0;
+	if (!job->config->user_bind_control) {
+		log_warning("Not mounting current directory: user bind control is disabled by "
+			    "system administrator");
+		return 0;
+	}
+	for (size_t i = 0; i < job->mount_count; i++) {
+		if (!strcmp(job->mounts[i].target, job->cwd))
+			return 0;
+	}
+	if (add_bind(job, job->cwd, job->cwd, "cwd", err) < 0)
+		return -1;
+	job->mounts[job->mount_count - 1].kind = RUN_MOUNT_CWD;
+	job->mounts[job->mount_count - 1].quiet = true;
+	return 0;
+}
+
+static int list_mounts(struct run_job *job, const char *home, struct error **err)
+{
+	warn_no_mount(job);
+	if (add_dev(job, err) < 0 || add_bind_paths(job, err) < 0 || add_kernel(job, err) < 0 ||
+	    add_home(job, home, err) < 0 || add_tmp(job, err) < 0 || add_files(job, err) < 0 ||
+	    add_binds(job, err) < 0)
+		return -1;
+	return add_cwd(job, err);
+}
+
+int run_job_prepare(struct image *image, const struct run_plan *plan, struct run_job *job,
+		    struct error **err)
+{
+	*job = (struct run_job){ .plan = plan, .config = plan->config, .image = image };
+	CLEANUP_TEXT char *home = NULL;
+	job->contain = plan->contain || plan->containall;
+	job->minimal_dev = job->contain || job->config->mount_dev == RUN_DEV_MINIMAL;
+	job->writable = plan->writable;
+	job->writable_tmpfs = plan->writable_tmpfs && !plan->writable;
+	if (plan->writable_tmpfs && plan->writable)
+		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
+	if (image_check_architecture(image, err) < 0 || check_policy(job, err) < 0 ||
+	    choose_users(job, err) < 0 || choose_namespaces(job, err) < 0 ||
+	    look_up_user(job, err) < 0 || choose_home(job, &home, err) < 0 ||
+	    choose_directory(job, err) < 0 || parse_binds(job, err) < 0 ||
+	    list_mounts(job, home, err) < 0)
+		return -1;
+	struct run_env_source source = {
+		.host = (const char *const *)environ,
+		.plan = plan,
+		.image = image->path,
+		.home = job->home,
+		.binds = &job->binds,
+	};
+	return run_env_prepare(&source, &job->env, err);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SUBIDS_LIMIT ((size_t)16 << 20)
+#define SUBIDS_WANTED 65536u
+
+struct range {
+	unsigned long start, count;
+};
+
+static bool number(const char *text, unsigned long *ret)
+{
+	char *end;
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && !errno && *ret < UINT32_MAX;
+}
+
+/*
+ * The user's range in /etc/subuid or /etc/subgid: the first of exactly 65536 ids, else the
+ * largest above (runtime.md 11). False when there is none, or a "!" says disabled.
+ */
+static bool find_range(const char *path, const char *user, struct range *ret)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd_read_file(AT_FDCWD, path, SUBIDS_LIMIT, &text, &ignored) < 0)
+		return false;
+	char uid[16];
+	snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
+	struct range best = { 0 };
+	char *rest = text.data;
+	for (char *line; rest && (line = strsep(&rest, "\n"));) {
+		char *name = strsep(&line, ":");
+		char *start = line ? strsep(&line, ":") : NULL;
+		struct range r;
+		bool disabled = *name == '!';
+		if (disabled)
+			name++;
+		if ((!user || strcmp(name, user)) && strcmp(name, uid))
+			continue;
+		if (disabled)
+			return false;
+		if (!start || !line || !number(start, &r.start) || !number(line, &r.count) ||
+		    r.count < SUBIDS_WANTED || r.count > UINT32_MAX - r.start)
+			continue;
+		if (best.count != SUBIDS_WANTED &&
+		    (r.count == SUBIDS_WANTED || r.count > best.count))
+			best = r;
+	}
+	*ret = best;
+	return best.count > 0;
+}
+
+static bool find_ranges(struct range *uids, struct range *gids)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *user = pw ? pw->pw_name : NULL;
+	return find_range("/etc/subuid", user, uids) && find_range("/etc/subgid", user, gids);
+}
+
+static bool in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_TEXT char *copy = text_dup(path ? path : "/usr/bin:/bin", &ignored);
+	char *rest = copy;
+	for (char *dir; rest && (dir = strsep(&rest, ":"));) {
+		CLEANUP_TEXT char *full = path_join(dir, program, &ignored);
+		if (full && access(full, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum run_id_map run_best_root_map(void)
+{
+	struct range uids, gids;
+	return find_ranges(&uids, &gids) && in_path("newuidmap") && in_path("newgidmap")
+		       ? RUN_MAP_ROOT_SUBIDS
+		       : RUN_MAP_ROOT_ALONE;
+}
+
+static int write_proc(pid_t pid, const char *name, const char *text)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	CLEANUP_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return fd_write(fd, text, strlen(text));
+}
+
+static int refused(int errnum, const char *what, struct error **err)
+{
+	error_errno(err, errnum, "Failed to create user namespace: write %s", what);
+	error_set_kind(err, ERROR_SYSTEM);
+	return error_hint(err, "where AppArmor restricts user namespaces, root can allow them: "
+			       "sysctl kernel.apparmor_restrict_unprivileged_userns=0");
+}
+
+static int map_one(pid_t pid, unsigned uid, unsigned gid, struct error **err)
+{
+	char text[64];
+	/* Needed before gid_map may be written without privilege. Old kernels have no such file. */
+	int r = write_proc(pid, "setgroups", "deny");
+	if (r < 0 && r != -ENOENT)
+		return refused(-r, "setgroups", err);
+	snprintf(text, sizeof(text), "%u %u 1\n", gid, (unsigned)getgid());
+	r = write_proc(pid, "gid_map", text);
+	if (r < 0)
+		return refused(-r, "gid_map", err);
+	snprintf(text, sizeof(text), "%u %u 1\n", uid, (unsigned)getuid());
+	r = write_proc(pid, "uid_map", text);
+	return r < 0 ? refused(-r, "uid_map", err) : 0;
+}
+
+static int run_helper(const char *program, const char *file, pid_t pid, unsigned id,
+		      const struct range *range, struct error **err)
+{
+	char target[16], own[16], start[24], count[24];
+	snprintf(target, sizeof(target), "%d", (int)pid);
+	snprintf(own, sizeof(own), "%u", id);
+	snprintf(start, sizeof(start), "%lu", range->start);
+	snprintf(count, sizeof(count), "%lu", range->count);
+	const char *const argv[] = { program, target, "0", own, "1", "1", start, count, NULL };
+	struct process_spawn spawn = PROCESS_SPAWN;
+	spawn.argv = argv;
+	int status = process_run(&spawn, err);
+	if (status < 0)
+		return -1;
+	if (status) {
+		error_set(err, ERROR_SYSTEM, "%s could not write the id map (status %d)", program,
+			  status);
+		return error_hint(err, "check that %s is setuid root and that %s names you",
+				  program, file);
+	}
+	return 0;
+}
+
+int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err)
+{
+	struct range uids, gids;
+	switch (map) {
+	case RUN_MAP_SELF:
+		return map_one(pid, (unsigned)getuid(), (unsigned)getgid(), err);
+	case RUN_MAP_ROOT_ALONE:
+		return map_one(pid, 0, 0, err);
+	case RUN_MAP_ROOT_SUBIDS:
+		break;
+	}
+	if (!find_ranges(&uids, &gids))
+		return error_set(err, ERROR_SYSTEM,
+				 "no range of %u subordinate ids in /etc/subuid and /etc/subgid",
+				 SUBIDS_WANTED);
+	if (run_helper("newgidmap", "/etc/subgid", pid, (unsigned)getgid(), &gids, err) < 0)
+		return -1;
+	return run_helper("newuidmap", "/etc/subuid", pid, (unsigned)getuid(), &uids, err);
+}

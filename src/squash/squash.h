@@ -140,14 +140,16 @@ int squash_codec_by_name(const char *name);
 
 struct squash_write_options {
 	enum squash_codec codec; /* SQUASH_GZIP is the usual */
-	int level;		 /* 0: the codec's default (gzip: 6) */
+	int level;		 /* 0: the codec's default (gzip: 6, of 12) */
 	uint32_t block_size;	 /* 0: 131072 */
 	unsigned threads;	 /* 0: one per CPU */
 	bool all_root;		 /* owners are not kept: all is root's */
-	bool clamp_time;	 /* no time later than `time` (SOURCE_DATE_EPOCH) */
+	bool clamp_time; /* no time later than `time` (SOURCE_DATE_EPOCH); the image's is it */
 	uint64_t time;
-	/* Called for every file found unreadable or of a kind that is left out (sockets): may be
-	 * NULL. */
+	/*
+	 * May be NULL. Called for what a squashfs cannot hold: attributes outside user, trusted and
+	 * security (access control lists). A file that cannot be read is an error.
+	 */
 	void (*left_out)(void *context, const char *path, const char *why);
 	void *context;
 };
@@ -155,7 +157,9 @@ struct squash_write_options {
 /*
  * Packs the tree below `directory` (its own owner, mode and attributes included) into `out`,
  * which begins empty; pads to 4096 bytes. Directories are read in byte order of names, so the
- * same tree gives the same layout. Starts threads and ends them.
+ * same tree gives the same image, to the byte if clamp_time is set. A file that changes its size
+ * meanwhile is ERROR_IO. Needs /proc. Starts threads and ends them; after an error `out` holds no
+ * file system (its superblock is written last).
  */
 int squash_pack(int directory, struct sink *out, const struct squash_write_options *options,
 		struct error **err);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "squash/write_internal.h"
+
+#include <errno.h>
+#include <sqfs/block.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char packing[] = "pack the file's data";
+
+static int changed(struct error **err)
+{
+	error_set(err, ERROR_IO, "the file changed while it was being packed");
+	return error_hint(err, "stop what writes to the tree, then build again");
+}
+
+/* Appends [off, end) of the file, which is all data. */
+static int read_part(struct squash_packer *p, int fd, uint64_t off, uint64_t end,
+		     struct error **err)
+{
+	while (off < end) {
+		size_t want = end - off < p->buffer_cap ? (size_t)(end - off) : p->buffer_cap;
+		ssize_t n = fd_pread(fd, p->buffer, want, off);
+		if (n < 0)
+			return error_errno(err, (int)-n, "read");
+		if ((size_t)n < want)
+			return changed(err);
+		if (squash_check(&p->out,
+				 sqfs_block_processor_append(p->processor, p->buffer, want),
+				 packing, err) < 0)
+			return -1;
+		off += want;
+	}
+	return 0;
+}
+
+static int add_plain(struct squash_packer *p, struct squash_node *n, int fd, uint64_t size,
+		     struct error **err)
+{
+	int r = sqfs_block_processor_begin_file(p->processor, &n->inode, NULL, 0);
+	if (squash_check(&p->out, r, packing, err) < 0)
+		return -1;
+	if (read_part(p, fd, 0, size, err) < 0)
+		return -1;
+	return squash_check(&p->out, sqfs_block_processor_end_file(p->processor), packing, err);
+}
+
+static int submit(struct squash_packer *p, struct squash_holed *h, uint32_t index, size_t len,
+		  struct error **err)
+{
+	uint32_t *grown = array_grow(h->submitted, h->count, &h->cap, sizeof(*grown), err);
+	if (!grown)
+		return -1;
+	h->submitted = grown;
+	h->submitted[h->count] = index;
+	uint32_t flags = h->count++ ? 0 : SQFS_BLK_FIRST_BLOCK;
+	return squash_check(
+		&p->out, sqfs_block_processor_submit_block(p->processor, h, flags, p->buffer, len),
+		packing, err);
+}
+
+/* Submits the blocks that [*off, ...) touches up to the next hole; *off becomes their end. */
+static int add_extent(struct squash_packer *p, struct squash_holed *h, int fd, uint64_t *off,
+		      uint64_t size, struct error **err)
+{
+	off_t data = lseek(fd, (off_t)*off, SEEK_DATA);
+	if (data < 0 && errno == ENXIO) { /* holes up to the end */
+		*off = size;
+		return 0;
+	}
+	off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+	if (hole < 0)
+		return error_errno(err, errno, "find the holes of the file");
+	uint64_t at = (uint64_t)data - (uint64_t)data % p->block_size;
+	if (at < *off)
+		at = *off; /* that block went out with the extent before */
+	for (; at < (uint64_t)hole && at < size; at += p->block_size) {
+		size_t want = size - at < p->block_size ? (size_t)(size - at) : p->block_size;
+		ssize_t got = fd_pread(fd, p->buffer, want, at);
+		if (got < 0)
+			return error_errno(err, (int)-got, "read");
+		if ((size_t)got < want)
+			return changed(err);
+		if (submit(p, h, (uint32_t)(at / p->block_size), want, err) < 0)
+			return -1;
+	}
+	*off = at;
+	return 0;
+}
+
+/*
+ * A file with holes: only the blocks that hold data are read and submitted, each with its number;
+ * the others stay 0 in the block list, which is a hole. Its tail is no fragment.
+ */
+static int add_holed(struct squash_packer *p, struct squash_node *n, int fd, uint64_t size,
+		     struct error **err)
+{
+	uint64_t blocks = size / p->block_size + (size % p->block_size != 0);
+	if (blocks > SQUASH_WRITE_BLOCKS_MAX)
+		return error_set(err, ERROR_LIMIT, "a file with holes has %llu bytes, too many",
+				 (unsigned long long)size);
+	size_t list_len = (size_t)blocks * sizeof(uint32_t);
+	struct squash_holed *h = calloc(1, sizeof(*h));
+	sqfs_inode_generic_t *inode = calloc(1, sizeof(*inode) + list_len);
+	if (!h || !inode) {
+		free(h);
+		free(inode);
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	}
+	inode->base.type = SQFS_INODE_EXT_FILE;
+	inode->payload_bytes_available = inode->payload_bytes_used = (sqfs_u32)list_len;
+	inode->data.file_ext.file_size = inode->data.file_ext.sparse = size;
+	inode->data.file_ext.nlink = 1;
+	inode->data.file_ext.fragment_idx = SQUASH_WRITE_NO_INDEX;
+	inode->data.file_ext.fragment_offset = SQUASH_WRITE_NO_INDEX;
+	inode->data.file_ext.xattr_idx = SQUASH_WRITE_NO_INDEX;
+	n->inode = h->inode = inode;
+	h->block_size = p->block_size;
+	h->next = p->holed; /* lives on: its blocks come out later */
+	p->holed = h;
+
+	for (uint64_t off = 0; off < size;)
+		if (add_extent(p, h, fd, &off, size, err) < 0)
+			return -1;
+	if (!h->count)
+		return 0;
+	/* An empty block says that the file has ended, as libsquashfs itself does it. */
+	return squash_check(
+		&p->out,
+		sqfs_block_processor_submit_block(p->processor, h, SQFS_BLK_LAST_BLOCK, "", 0),
+		packing, err);
+}
+
+static bool has_holes(int fd, const struct stat *st)
+{
+	if ((uint64_t)st->st_blocks * 512 >= (uint64_t)st->st_size)
+		return false;
+	off_t hole = lseek(fd, 0, SEEK_HOLE);
+	return hole >= 0 && hole < st->st_size;
+}
+
+int squash_add_data(struct squash_packer *p, struct squash_node *n, int fd, const struct stat *st,
+		    struct error **err)
+{
+	uint64_t size = (uint64_t)st->st_size;
+	int r = 0;
+	if (size && has_holes(fd, st))
+		r = add_holed(p, n, fd, size, err);
+	else if (size)
+		r = add_plain(p, n, fd, size, err);
+	if (r == 0) {
+		uint8_t more;
+		ssize_t got = fd_pread(fd, &more, 1, size);
+		if (got < 0)
+			r = error_errno(err, (int)-got, "read");
+		else if (got > 0)
+			r = changed(err);
+	}
+	return r < 0 ? squash_at_node(n, err) : 0;
+}

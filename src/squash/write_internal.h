@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_SQUASH_WRITE_INTERNAL_H
+#define COFFER_SQUASH_WRITE_INTERNAL_H
+
+#include <sqfs/block_processor.h>
+#include <sqfs/block_writer.h>
+#include <sqfs/compressor.h>
+#include <sqfs/frag_table.h>
+#include <sqfs/id_table.h>
+#include <sqfs/inode.h>
+#include <sqfs/io.h>
+#include <sqfs/super.h>
+#include <sqfs/xattr_writer.h>
+
+#include "squash/squash.h"
+
+/*
+ * What the files of the writer share. The road of squash_pack: write_tree.c walks the directories
+ * and fills nodes, write_data.c hands each file's data to libsquashfs' block processor on the way,
+ * and when all blocks are out write_meta.c writes inodes, listings and tables from the nodes.
+ */
+
+/* Limits of what is written. */
+#define SQUASH_WRITE_PAD 4096		   /* the image's length is a multiple of this */
+#define SQUASH_WRITE_BLOCKS_MAX (1u << 26) /* blocks of one file with holes: 8 TiB of 128 KiB */
+#define SQUASH_WRITE_META_BLOCK 8192u
+#define SQUASH_WRITE_THREADS_MAX 256
+#define SQUASH_WRITE_NO_INDEX UINT32_MAX /* "none" for attributes and fragments */
+
+/* ---------------------------------------------------------------- write_output.c */
+
+/* libsquashfs' idea of a file, on a sink. The first error of the sink is kept for squash_check. */
+struct squash_output {
+	sqfs_file_t file;
+	struct sink *sink;   /* borrowed */
+	struct error *error; /* owned */
+	bool draining;	     /* something failed: touch the sink no more */
+};
+
+void squash_output_init(struct squash_output *o, struct sink *sink);
+void squash_output_done(struct squash_output *o);
+/*
+ * Makes an error of what libsquashfs returned: 0, or -1 with *err set, from the sink's own error
+ * where there is one. `what` says what was being done.
+ */
+int squash_check(struct squash_output *o, int returned, const char *what, struct error **err);
+/* Zeros up to the next multiple of SQUASH_WRITE_PAD. */
+int squash_output_pad(struct squash_output *o, struct error **err);
+
+/* ---------------------------------------------------------------- write_codec.c */
+
+/* A compressor of libsquashfs' kind, for one direction; to be destroyed with sqfs_destroy. */
+int squash_compressor(enum squash_codec codec, int level, uint32_t block_size, bool uncompress,
+		      sqfs_compressor_t **ret, struct error **err);
+/* write_deflate.c: zlib's format by libdeflate, level 1 to 12. NULL when out of memory. */
+sqfs_compressor_t *squash_deflate(int level, bool uncompress);
+/* write_lzo.c: LZO1X-999, level 1 to 9; blocks of at most block_size. NULL when out of memory. */
+sqfs_compressor_t *squash_lzo(int level, uint32_t block_size, bool uncompress);
+
+/* ---------------------------------------------------------------- write_blocks.c */
+
+/* A file with holes: its blocks are submitted one by one, and the writer says where they went. */
+struct squash_holed {
+	struct squash_holed *next;
+	sqfs_inode_generic_t *inode; /* the node's; its block list has all its length already */
+	uint32_t block_size;
+	uint32_t *submitted; /* owned: the numbers of the blocks submitted, in order */
+	size_t count, cap;
+	size_t written; /* how many of them have come out */
+};
+
+/*
+ * The place where finished blocks arrive, in order. It leaves out a file whose blocks are all
+ * there already. libsquashfs' own compares each file with all blocks before it; this one looks in
+ * a table, so that the time is linear.
+ */
+sqfs_block_writer_t *squash_block_writer(struct squash_output *out);
+
+/* ---------------------------------------------------------------- the tree */
+
+struct squash_node {
+	struct squash_node *next;   /* sibling, in byte order of names */
+	struct squash_node *parent; /* NULL for the root */
+	struct squash_node *same;   /* a further name of that node: nothing else is valid here */
+	union {
+		struct squash_node *children; /* directories; owned */
+		char *target;		      /* links; owned */
+		uint32_t device;	      /* devices, in the encoding of the format */
+	};
+	sqfs_inode_generic_t *inode; /* files (NULL: empty), directories once listed; owned */
+	uint64_t ref;		     /* where the inode was written */
+	uint32_t number;
+	uint32_t links; /* names of it in the tree; of a directory: 2 + its directories */
+	uint32_t mtime;
+	uint32_t xattr;
+	uint16_t mode; /* type and permissions */
+	uint16_t uid, gid;
+	bool written;
+	char name[];
+};
+
+struct squash_link { /* a file with several names, by the file system's number for it */
+	uint64_t dev, ino;
+	struct squash_node *node;
+};
+
+struct squash_packer {
+	const struct squash_write_options *options;
+	struct squash_output out;
+	uint32_t block_size;
+	unsigned threads;
+	sqfs_super_t super;
+	sqfs_compressor_t *compressor, *uncompressor;
+	sqfs_block_writer_t *blocks;
+	sqfs_frag_table_t *fragments;
+	sqfs_block_processor_t *processor;
+	sqfs_id_table_t *ids;
+	sqfs_xattr_writer_t *xattrs;
+	struct squash_node *root;
+	uint32_t inodes; /* numbers given out */
+	struct squash_holed *holed;
+	struct squash_link *links; /* open addressing, links_cap is a power of two */
+	size_t links_len, links_cap;
+	uint8_t *buffer; /* buffer_cap bytes for file data */
+	size_t buffer_cap;
+	char *xattr_names,
+		*xattr_value; /* XATTR_LIST_MAX, XATTR_SIZE_MAX bytes; made when needed */
+};
+
+/* The node's path from the root on, "/" for the root itself; "?" when there is no memory. */
+char *squash_node_path(const struct squash_node *n);
+/* Puts "<path>: " before the error. Returns -1. */
+int squash_at_node(const struct squash_node *n, struct error **err);
+
+/* write_tree.c: walks the tree, reads all files; p->root is set also on failure. */
+int squash_scan(struct squash_packer *p, int directory, struct error **err);
+void squash_nodes_free(struct squash_node *root);
+
+/* write_xattr.c: of an open file, or (fd -1) of the entry `name` of the directory. */
+int squash_add_xattrs(struct squash_packer *p, struct squash_node *n, int fd, int directory,
+		      struct error **err);
+
+/* write_data.c: the data of an open regular file of that size; sets n->inode. */
+int squash_add_data(struct squash_packer *p, struct squash_node *n, int fd, const struct stat *st,
+		    struct error **err);
+
+/* write_meta.c: everything after the data blocks, and the superblock. */
+int squash_write_metadata(struct squash_packer *p, struct error **err);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "run/internal.h"
+
+static struct run_job job(uid_t inside)
+{
+	return (struct run_job){
+		.user = (char *)"ann",
+		.gecos = (char *)"Ann A.",
+		.home = (char *)"/h/ann",
+		.shell = (char *)"/bin/zsh",
+		.inside_uid = inside,
+		.inside_gid = 100,
+	};
+}
+
+static void user_is_added(void **state)
+{
+	(void)state;
+	struct run_job j = job(1000);
+	struct buffer out = { 0 };
+	assert_ok(run_passwd_text("root:x:0:0:root:/root:/bin/sh\n", &j, &out, err));
+	assert_string_equal(out.data, "root:x:0:0:root:/root:/bin/sh\n"
+				      "ann:x:1000:100:Ann A.:/h/ann:/bin/zsh\n");
+	buffer_free(&out);
+}
+
+static void entry_is_changed(void **state)
+{
+	(void)state;
+	struct run_job j = job(1000);
+	struct buffer out = { 0 };
+	assert_ok(run_passwd_text("app:*:1000:7:App:/app:/bin/ash\nx:x:1:1:::", &j, &out, err));
+	assert_string_equal(out.data, "ann:*:1000:7:Ann A.:/h/ann:/bin/ash\nx:x:1:1:::\n");
+	buffer_free(&out);
+}
+
+static void root_keeps_its_name(void **state)
+{
+	(void)state;
+	struct run_job j = job(0);
+	struct buffer out = { 0 };
+	assert_ok(run_passwd_text("root:x:0:0:The root:/root:/bin/sh\n", &j, &out, err));
+	assert_string_equal(out.data, "root:x:0:0:The root:/h/ann:/bin/sh\n");
+	buffer_free(&out);
+}
+
+static void broken_lines(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "root",	  "a:x:0:0:::/x:y",	 "a:x:z:0:::",
+					   "a:x:-1:0:::", "a:x:4294967296:0:::", "a:x:0" };
+	struct run_job j = job(1000);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct buffer out = { 0 };
+		assert_fails(ERROR_DAMAGED, run_passwd_text(bad[i], &j, &out, err));
+		buffer_free(&out);
+	}
+}
+
+static void user_cannot_break_lines(void **state)
+{
+	(void)state;
+	struct run_job j = job(1000);
+	struct buffer out = { 0 };
+	j.gecos = (char *)"x\nevil:x:0:0:::";
+	assert_ok(run_passwd_text("", &j, &out, err));
+	assert_string_equal(out.data, "ann:x:1000:100::/h/ann:/bin/zsh\n");
+	buffer_free(&out);
+}
+
+static void groups(void **state)
+{
+	(void)state;
+	struct run_job j = job(1000);
+	struct buffer out = { 0 };
+	assert_ok(strings_add(&j.groups, "users:x:100:ann", err));
+	assert_ok(run_group_text("root:x:0:", &j, &out, err));
+	assert_string_equal(out.data, "root:x:0:\nusers:x:100:ann\n");
+	buffer_free(&out);
+	strings_free(&j.groups);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(user_is_added),	   cmocka_unit_test(entry_is_changed),
+		cmocka_unit_test(root_keeps_its_name),	   cmocka_unit_test(broken_lines),
+		cmocka_unit_test(user_cannot_break_lines), cmocka_unit_test(groups),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -68,7 +68,7 @@ static int compare_fds(const void *a, const void *b)
 /* Keeps these descriptors (negative ones are passed over), and /dev/null as the first three. */
 int isolate_descriptors(const int *keep, size_t count, struct error **err)
 {
-	int sorted[8];
+	int sorted[8] = { 0 };
 	size_t n = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (keep[i] < 0)

@@ -27,11 +27,11 @@
 int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
 
 struct mount_options {
-	bool own_all;     /* everything is shown as owned by `uid` and `gid` (container's numbers) */
-	uid_t uid;        /* used with own_all */
+	bool own_all; /* everything is shown as owned by `uid` and `gid` (container's numbers) */
+	uid_t uid;    /* used with own_all */
 	gid_t gid;
 	unsigned threads; /* 0: as many as CPUs, at least 2, at most 8 */
-	int image_fd;     /* what the tree reads from, kept open; -1: nothing */
+	int image_fd;	  /* what the tree reads from, kept open; -1: nothing */
 };
 
 /*

@@ -6,12 +6,13 @@
 
 /*
  * A window of blocks in clear lies over the content, where the last write was. Writes go to the
- * window; when they leave it, its changed blocks are encrypted and written in one piece, and it
- * moves. Invariants:
+ * window; when they leave it, its blocks are encrypted and written in one piece, and it moves.
+ * Invariants:
  *  - window->base is a multiple of BLOCK_LEN; `have` bytes from there on are what the content is;
  *  - if `have` ends inside a block, the content ends there too;
- *  - blocks [dirty_from, dirty_to) of the window differ from the file, no others do;
- *  - the file has every block before the window's end but dirty ones, and no gaps.
+ *  - every block in the window was changed since it was read, if it was: the file does not have
+ *    it, or has it as it used to be;
+ *  - the file has every block before the window, and has no gaps.
  */
 #define WINDOW_LEN (RUN_BLOCKS * BLOCK_LEN)
 
@@ -22,38 +23,22 @@ struct gocryptfs_sink {
 	uint64_t size; /* of the content; sink.size follows when a call has succeeded */
 	uint64_t base;
 	size_t have;
-	size_t dirty_from, dirty_to; /* in blocks of the window; equal: none */
-	uint8_t *window;	     /* WINDOW_LEN */
-	uint8_t *cipher;	     /* RUN_BLOCKS * CIPHER_LEN */
+	uint8_t *window; /* WINDOW_LEN */
+	uint8_t *cipher; /* RUN_BLOCKS * CIPHER_LEN */
 };
 
 static int flush(struct gocryptfs_sink *g, struct error **err)
 {
-	if (g->dirty_from == g->dirty_to)
+	uint64_t number = g->base / BLOCK_LEN;
+	size_t cipher_len;
+	if (!g->have)
 		return 0;
-	uint64_t number = g->base / BLOCK_LEN + g->dirty_from;
-	size_t from = g->dirty_from * BLOCK_LEN, to = g->dirty_to * BLOCK_LEN, cipher_len;
-	if (to > g->have)
-		to = g->have;
-	if (gocryptfs_blocks_seal(&g->content, number, g->window + from, to - from, g->cipher,
-				  &cipher_len, err) < 0 ||
+	if (gocryptfs_blocks_seal(&g->content, number, g->window, g->have, g->cipher, &cipher_len,
+				  err) < 0 ||
 	    sink_write(g->file, g->cipher, cipher_len, gocryptfs_block_off(number), err) < 0)
 		return -1;
-	g->dirty_from = g->dirty_to = 0;
+	g->have = 0;
 	return 0;
-}
-
-static void mark_dirty(struct gocryptfs_sink *g, size_t block)
-{
-	if (g->dirty_from == g->dirty_to) {
-		g->dirty_from = block;
-		g->dirty_to = block + 1;
-		return;
-	}
-	if (block < g->dirty_from)
-		g->dirty_from = block;
-	if (block >= g->dirty_to)
-		g->dirty_to = block + 1;
 }
 
 /* From the file, not the window: at most WINDOW_LEN bytes, block-wise, within the content. */
@@ -74,7 +59,7 @@ static int load(struct gocryptfs_sink *g, void *buf, size_t len, uint64_t off, s
 
 /*
  * Brings the block at off (a multiple of BLOCK_LEN, not beyond the content's end) into the
- * window. Its old bytes are read unless the caller replaces them all.
+ * window, to be changed. Its old bytes are read unless the caller replaces them all.
  */
 static int hold(struct gocryptfs_sink *g, uint64_t off, bool replaced, struct error **err)
 {
@@ -84,7 +69,6 @@ static int hold(struct gocryptfs_sink *g, uint64_t off, bool replaced, struct er
 		if (flush(g, err) < 0)
 			return -1;
 		g->base = off;
-		g->have = 0;
 	}
 	if (replaced || off >= g->size)
 		return 0;
@@ -111,7 +95,6 @@ static int put(struct gocryptfs_sink *g, const uint8_t *buf, size_t len, uint64_
 		} else {
 			memset(g->window + at, 0, step);
 		}
-		mark_dirty(g, at / BLOCK_LEN);
 		off += step;
 		len -= step;
 		if (at + step > g->have)
@@ -181,13 +164,6 @@ static int sink_truncate_blocks(struct sink *s, uint64_t size, struct error **er
 	} else if (size - g->base < g->have) {
 		g->have = (size_t)(size - g->base);
 	}
-	size_t blocks = (g->have + BLOCK_LEN - 1) / BLOCK_LEN;
-	if (g->dirty_to > blocks)
-		g->dirty_to = blocks;
-	if (g->dirty_from >= g->dirty_to)
-		g->dirty_from = g->dirty_to = 0;
-	if (size > keep)
-		mark_dirty(g, (size_t)(keep - g->base) / BLOCK_LEN);
 	g->size = size;
 	uint64_t end = gocryptfs_block_off(keep / BLOCK_LEN);
 	return g->file->size > end ? sink_truncate(g->file, end, err) : 0;

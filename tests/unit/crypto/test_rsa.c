@@ -1,84 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
-
-#include <fcntl.h>
-#include <ftw.h>
-#include <unistd.h>
+#include "folder.h"
 
 #include "crypto/crypto.h"
 
-/* The keys come from the openssl tool, in a folder of their own. */
-static char folder[] = "/tmp/coffer-test-XXXXXX";
-
-static void tool(const char *line)
-{
-	char *command CLEANUP_TEXT = NULL;
-	assert_true(asprintf(&command, "cd %s && { %s; } 2>/dev/null", folder, line) > 0);
-	assert_int_equal(system(command), 0);
-}
-
-static struct buffer load(const char *name)
-{
-	struct buffer b = { 0 };
-	char *path CLEANUP_TEXT = NULL;
-	assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
-	assert_ok(fd_read_file(AT_FDCWD, path, 1 << 20, &b, err));
-	return b;
-}
-
-static void save(const char *name, const void *data, size_t len)
-{
-	char *path CLEANUP_TEXT = NULL;
-	assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(data, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-}
+/* The keys come from the openssl tool. */
 
 static int set_up(void **state)
 {
-	(void)state;
-	assert_non_null(mkdtemp(folder));
-	tool("openssl genrsa -out a.pem 2048");
-	tool("openssl rsa -in a.pem -traditional -outform DER -out pkcs1.private");
-	tool("openssl pkcs8 -topk8 -nocrypt -in a.pem -outform DER -out pkcs8.private");
-	tool("openssl rsa -in a.pem -pubout -outform DER -out spki.public");
-	tool("openssl rsa -in a.pem -RSAPublicKey_out -outform DER -out pkcs1.public");
-	tool("openssl genrsa -traditional 2048 | openssl rsa -traditional -outform DER -out "
-	     "other.private");
-	tool("openssl genrsa -out 1024.pem 1024");
-	tool("openssl rsa -in 1024.pem -traditional -outform DER -out 1024.private");
-	tool("openssl rsa -in 1024.pem -pubout -outform DER -out 1024.public");
-	tool("openssl genrsa 512 | openssl rsa -traditional -outform DER -out 512.private");
-	tool("openssl ecparam -name prime256v1 -genkey -noout -outform DER -out ec.private");
-	tool("openssl pkcs8 -topk8 -nocrypt -inform DER -in ec.private -outform DER "
-	     "-out ec8.private");
-	tool("openssl ec -inform DER -in ec.private -pubout -outform DER -out ec.public");
-	tool("openssl req -x509 -key a.pem -subj /CN=x -days 9 -outform DER -out certificate");
-	tool("openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:secret -in a.pem -outform DER "
-	     "-out protected");
+	assert_int_equal(folder_make(state), 0);
+	folder_shell("openssl genrsa -out a.pem 2048");
+	folder_shell("openssl rsa -in a.pem -traditional -outform DER -out pkcs1.private");
+	folder_shell("openssl pkcs8 -topk8 -nocrypt -in a.pem -outform DER -out pkcs8.private");
+	folder_shell("openssl rsa -in a.pem -pubout -outform DER -out spki.public");
+	folder_shell("openssl rsa -in a.pem -RSAPublicKey_out -outform DER -out pkcs1.public");
+	folder_shell(
+		"openssl genrsa -traditional 2048 | openssl rsa -traditional -outform DER -out "
+		"other.private");
+	folder_shell("openssl genrsa -out 1024.pem 1024");
+	folder_shell("openssl rsa -in 1024.pem -traditional -outform DER -out 1024.private");
+	folder_shell("openssl rsa -in 1024.pem -pubout -outform DER -out 1024.public");
+	folder_shell("openssl genrsa 512 | openssl rsa -traditional -outform DER -out 512.private");
+	folder_shell(
+		"openssl ecparam -name prime256v1 -genkey -noout -outform DER -out ec.private");
+	folder_shell("openssl pkcs8 -topk8 -nocrypt -inform DER -in ec.private -outform DER "
+		     "-out ec8.private");
+	folder_shell("openssl ec -inform DER -in ec.private -pubout -outform DER -out ec.public");
+	folder_shell(
+		"openssl req -x509 -key a.pem -subj /CN=x -days 9 -outform DER -out certificate");
+	folder_shell(
+		"openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:secret -in a.pem -outform DER "
+		"-out protected");
 	return 0;
-}
-
-static int drop(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return nftw(folder, drop, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static int from_file(const char *name, enum crypto_rsa_form form, struct crypto_rsa **ret,
 		     struct error **err)
 {
-	struct buffer der CLEANUP_BUFFER = load(name);
+	struct buffer der CLEANUP_BUFFER = folder_load(name);
 	return crypto_rsa_from_der(der.data, der.len, form, ret, err);
 }
 
@@ -119,9 +77,9 @@ static void as_the_tool_does(void **state)
 	struct crypto_rsa *public = NULL, *private = NULL, *other = NULL;
 	struct secret *got = NULL;
 	uint8_t sealed[256];
-	tool("printf 'from the tool' >text");
-	tool("openssl pkeyutl -encrypt -inkey a.pem -in text -out sealed" OAEP);
-	struct buffer theirs CLEANUP_BUFFER = load("sealed");
+	folder_shell("printf 'from the tool' >text");
+	folder_shell("openssl pkeyutl -encrypt -inkey a.pem -in text -out sealed" OAEP);
+	struct buffer theirs CLEANUP_BUFFER = folder_load("sealed");
 	assert_ok(from_file("pkcs8.private", CRYPTO_RSA_PRIVATE, &private, err));
 	assert_int_equal(theirs.len, 256);
 	assert_ok(crypto_rsa_decrypt(private, theirs.data, &got, err));
@@ -133,8 +91,9 @@ static void as_the_tool_does(void **state)
 
 	assert_ok(from_file("spki.public", CRYPTO_RSA_PUBLIC, &public, err));
 	assert_ok(crypto_rsa_encrypt(public, "to the tool", 11, sealed, err));
-	save("ours", sealed, sizeof(sealed));
-	tool("test \"$(openssl pkeyutl -decrypt -inkey a.pem -in ours" OAEP ")\" = 'to the tool'");
+	folder_save("ours", sealed, sizeof(sealed));
+	folder_shell("test \"$(openssl pkeyutl -decrypt -inkey a.pem -in ours" OAEP
+		     ")\" = 'to the tool'");
 	crypto_rsa_free(&public);
 	crypto_rsa_free(&private);
 	crypto_rsa_free(&other);
@@ -177,7 +136,7 @@ static void cut_keys(void **state)
 	(void)state;
 	const char *names[] = { "pkcs1.private", "pkcs8.private", "spki.public", "pkcs1.public" };
 	for (size_t i = 0; i < 4; i++) {
-		struct buffer der CLEANUP_BUFFER = load(names[i]);
+		struct buffer der CLEANUP_BUFFER = folder_load(names[i]);
 		enum crypto_rsa_form form = i < 2 ? CRYPTO_RSA_PRIVATE : CRYPTO_RSA_PUBLIC;
 		struct crypto_rsa *rsa = NULL;
 		for (size_t len = 0; len < der.len; len++)
@@ -185,7 +144,7 @@ static void cut_keys(void **state)
 				     crypto_rsa_from_der(der.data, len, form, &rsa, err));
 	}
 	struct crypto_rsa *rsa = NULL;
-	struct buffer der CLEANUP_BUFFER = load("pkcs1.public");
+	struct buffer der CLEANUP_BUFFER = folder_load("pkcs1.public");
 	der.data[der.len - 1] ^= 1; /* an even exponent */
 	assert_fails(ERROR_KEY_INVALID,
 		     crypto_rsa_from_der(der.data, der.len, CRYPTO_RSA_PUBLIC, &rsa, err));
@@ -194,7 +153,7 @@ static void cut_keys(void **state)
 static void protected_pkcs8(void **state)
 {
 	(void)state;
-	struct buffer der CLEANUP_BUFFER = load("protected");
+	struct buffer der CLEANUP_BUFFER = folder_load("protected");
 	struct secret *good CLEANUP_SECRET = NULL, *bad CLEANUP_SECRET = NULL;
 	struct secret *plain CLEANUP_SECRET = NULL;
 	struct crypto_rsa *rsa = NULL;
@@ -244,5 +203,5 @@ int main(void)
 		cmocka_unit_test(what_is_refused),	 cmocka_unit_test(cut_keys),
 		cmocka_unit_test(protected_pkcs8),	 cmocka_unit_test(der_lengths),
 	};
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

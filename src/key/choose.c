@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VARIABLE_PEM_PATH "APPTAINER_ENCRYPTION_PEM_PATH"
+#define VARIABLE_PEM_DATA "APPTAINER_ENCRYPTION_PEM_DATA"
+#define VARIABLE_PASSPHRASE "APPTAINER_ENCRYPTION_PASSPHRASE"
+static const char *const variables[] = { VARIABLE_PEM_PATH, VARIABLE_PEM_DATA,
+					 VARIABLE_PASSPHRASE };
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+void key_free(struct key **k)
+{
+	if (!*k)
+		return;
+	secret_free(&(*k)->passphrase);
+	crypto_rsa_free(&(*k)->rsa);
+	free((*k)->origin);
+	free(*k);
+	*k = NULL;
+}
+
+bool key_is_passphrase(const struct key *k)
+{
+	return k->passphrase;
+}
+
+const char *key_origin(const struct key *k)
+{
+	return k->origin;
+}
+
+/* Not only regular files: a key may come from a pipe, as in --pem-path <(command). */
+int key_file_read(const char *path, struct secret **ret, struct error **err)
+{
+	struct stat st;
+	struct secret *text CLEANUP_SECRET = NULL;
+	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return error_errno(err, errno, "could not read %s", path);
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return error_set(err, ERROR_KEY_INVALID, "read %s: is a directory", path);
+	if (secret_new(PEM_TEXT_MAX + 1, &text, err) < 0)
+		return -1;
+	ssize_t n = fd_read(fd, secret_data(text), PEM_TEXT_MAX + 1);
+	if (n < 0)
+		return error_errno(err, (int)-n, "could not read %s", path);
+	if (n > PEM_TEXT_MAX)
+		return error_set(err, ERROR_KEY_INVALID,
+				 "could not read %s: it is too long for a key", path);
+	if (n == 0)
+		return error_set(err, ERROR_KEY_INVALID, "could not read %s: no PEM data", path);
+	secret_shorten(text, (size_t)n);
+	*ret = text;
+	text = NULL;
+	return 0;
+}
+
+/* Apptainer's frame for a key that cannot be used (cli-messages 3.3 and 5.2). */
+static int frame(const struct key_request *request, struct error **err)
+{
+	return error_wrap(err, request->use == KEY_FOR_BUILD ? "Invalid encryption public key"
+							     : "Invalid encryption private key");
+}
+
+static int from_file(const struct key_request *request, const char *path, struct key *k,
+		     struct error **err)
+{
+	struct secret *text CLEANUP_SECRET = NULL;
+	k->origin = text_dup(path, err);
+	if (!k->origin)
+		return -1;
+	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return error_set(err, ERROR_NOT_FOUND, "Specified PEM file %s: does not exist.",
+				 path);
+	if (key_file_read(path, &text, err) < 0)
+		return frame(request, err);
+	if (rsa_from_pem((const char *)secret_bytes(text), secret_size(text), request, path,
+			 &k->rsa, err) < 0) {
+		error_wrap(err, "could not read %s", path);
+		return frame(request, err);
+	}
+	return 0;
+}
+
+static int from_data(const struct key_request *request, const char *data, struct key *k,
+		     struct error **err)
+{
+	k->origin = text_dup(VARIABLE_PEM_DATA, err);
+	if (!k->origin)
+		return -1;
+	if (!*data) {
+		error_set(err, ERROR_KEY_INVALID, "data in %s PEM env var is invalid",
+			  request->use == KEY_FOR_BUILD ? "public" : "private");
+		return error_hint(err, "%s is set, and empty", VARIABLE_PEM_DATA);
+	}
+	if (rsa_from_pem(data, strlen(data), request, VARIABLE_PEM_DATA, &k->rsa, err) < 0) {
+		error_wrap(err, "could not read " VARIABLE_PEM_DATA);
+		return frame(request, err);
+	}
+	return 0;
+}
+
+static int from_passphrase(const struct key_request *request, const char *text, struct key *k,
+			   struct error **err)
+{
+	k->origin = text_dup(text ? VARIABLE_PASSPHRASE : "the passphrase", err);
+	if (!k->origin)
+		return -1;
+	if (!text)
+		return passphrase_ask(request, &k->passphrase, err);
+	if (!*text) {
+		passphrase_is_empty(err);
+		return error_hint(err, "%s is set, and empty", VARIABLE_PASSPHRASE);
+	}
+	return secret_copy(text, strlen(text), &k->passphrase, err);
+}
+
+int key_choose(const struct key_request *request, struct key **ret, struct error **err)
+{
+	const char *values[VARIABLES] = { NULL };
+	for (size_t i = 0; request->use_environment && i < VARIABLES; i++)
+		values[i] = getenv(variables[i]);
+	struct key *k CLEANUP_KEY = calloc(1, sizeof(*k));
+	if (!k)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	k->use = request->use;
+	int r;
+	if (request->pem_path)
+		r = from_file(request, request->pem_path, k, err);
+	else if (request->ask_passphrase)
+		r = from_passphrase(request, NULL, k, err);
+	else if (values[0])
+		r = from_file(request, values[0], k, err);
+	else if (values[1])
+		r = from_data(request, values[1], k, err);
+	else if (values[2])
+		r = from_passphrase(request, values[2], k, err);
+	else {
+		*ret = NULL;
+		return 0;
+	}
+	if (r < 0)
+		return -1;
+	*ret = k;
+	k = NULL;
+	return 0;
+}
+
+bool key_environment_set(void)
+{
+	for (size_t i = 0; i < VARIABLES; i++)
+		if (getenv(variables[i]))
+			return true;
+	return false;
+}
+
+/* In place: the kernel shows a process's first environment in /proc/PID/environ. */
+void key_environment_wipe(void)
+{
+	for (size_t i = 0; i < VARIABLES; i++) {
+		char *value = getenv(variables[i]);
+		if (!value)
+			continue;
+		secret_wipe(value, strlen(value));
+		(void)unsetenv(variables[i]);
+	}
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_KEY_FORMAT_H
+#define COFFER_KEY_FORMAT_H
+
+#define PEM_TEXT_MAX 65536 /* of a key file; a private key of 16384 bits has 13 KiB */
+#define PEM_LABEL_MAX 64
+#define PEM_DEK_MAX 96
+#define PEM_LINE_LEN 64 /* RFC 7468, section 2 */
+
+/* encryption.md 3.3: the secret of an image */
+#define LUKS2_SECRET_LEN 64
+#define GOCRYPTFS_RANDOM_LEN 16 /* becomes twice as many hexadecimal characters */
+#define MESSAGE_LABEL "MESSAGE"
+/* The wrapped pieces together; four times what the smallest accepted key needs for 64 bytes. */
+#define WRAPPED_MAX 4096
+
+/* encryption.md 2.5 */
+#define GOCRYPTFS_PASSPHRASE_MAX 2048
+#define LUKS2_PASSPHRASE_MAX (8 << 20)
+
+#endif

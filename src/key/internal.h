@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_KEY_INTERNAL_H
+#define COFFER_KEY_INTERNAL_H
+
+#include "crypto/crypto.h"
+#include "key/format.h"
+#include "key/key.h"
+
+struct key {
+	struct secret *passphrase; /* or NULL */
+	struct crypto_rsa *rsa;	   /* or NULL */
+	enum key_use use;	   /* which half rsa is */
+	char *origin;
+};
+
+/* The first PEM block of a text. */
+struct pem {
+	char label[PEM_LABEL_MAX + 1];
+	char dek[PEM_DEK_MAX + 1]; /* the text of "DEK-Info:", or "" */
+	bool protected_by_dek;	   /* "Proc-Type: 4,ENCRYPTED" */
+	struct secret *der;
+};
+void pem_done(struct pem *p);
+#define CLEANUP_PEM __attribute__((cleanup(pem_done)))
+/* ERROR_KEY_INVALID "no PEM data", or what is wrong with it. The text is not quoted. */
+int pem_parse(const char *text, size_t len, struct pem *ret, struct error **err);
+/* Appends a block without headers. */
+int pem_print(const char *label, const void *der, size_t len, struct buffer *ret,
+	      struct error **err);
+
+/* The RSA key in a PEM text; `origin` is for prompts. */
+int rsa_from_pem(const char *text, size_t len, const struct key_request *request,
+		 const char *origin, struct crypto_rsa **ret, struct error **err);
+
+/* A key file's text. */
+int key_file_read(const char *path, struct secret **ret, struct error **err);
+
+int passphrase_ask(const struct key_request *request, struct secret **ret, struct error **err);
+int passphrase_is_empty(struct error **err);
+/* What of it the seal is opened with: encryption.md 2.5. */
+int passphrase_for_form(const struct secret *passphrase, enum key_secret_form form, bool only_line,
+			struct secret **ret, struct error **err);
+
+#endif

@@ -161,6 +161,14 @@ void secret_lock_again(void)
 	pthread_mutex_unlock(&all_lock);
 }
 
+void secret_wipe_all(void)
+{
+	pthread_mutex_lock(&all_lock);
+	for (struct secret *s = all_secrets; s; s = s->next)
+		explicit_bzero(s->data, s->size);
+	pthread_mutex_unlock(&all_lock);
+}
+
 int secret_harden_process(void)
 {
 	struct rlimit none = { 0, 0 };

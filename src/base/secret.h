@@ -42,6 +42,12 @@ bool secret_any_unlocked(void);
  */
 void secret_lock_again(void);
 
+/*
+ * Wipes the bytes of all secrets of this process, which keep their sizes: for a forked process
+ * that needs none of them, wherever its parent keeps them.
+ */
+void secret_wipe_all(void);
+
 /* Wipes memory in a way that the compiler cannot drop. */
 void secret_wipe(void *data, size_t len);
 

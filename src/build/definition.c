@@ -319,6 +319,25 @@ static int stage_parse(struct definition *d, struct span text, struct error **er
 
 /* ------------------------------------------------------------------ stages */
 
+static void definition_clear(struct definition *d)
+{
+	for (size_t i = 0; i < d->header_count; i++) {
+		free(d->header[i].key);
+		free(d->header[i].value);
+	}
+	for (size_t i = 0; i < d->section_count; i++) {
+		struct definition_section *s = &d->sections[i];
+		free(s->name);
+		free(s->app);
+		free(s->arguments);
+		buffer_free(&s->body);
+	}
+	free(d->header);
+	free(d->sections);
+	buffer_free(&d->text);
+	*d = (struct definition){ 0 };
+}
+
 /* The length of the stage at the beginning of text: up to the next line that begins one. */
 static size_t stage_len(struct span text)
 {
@@ -389,42 +408,49 @@ int definition_parse(const void *data, size_t len, struct definition_arguments *
 	CLEANUP_DEFINITION struct definition *d = calloc(1, sizeof(*d));
 	if (!d)
 		return error_set(err, ERROR_MEMORY, "out of memory");
-	size_t stages = 0;
-	bool all_have_headers = true, all_have_agents = true;
 	while (text.len) {
 		struct span raw = span_of(text.text, stage_len(text));
 		text = span_of(text.text + raw.len, text.len - raw.len);
 		if (says_nothing(raw))
 			continue;
-		if (++stages > BUILD_STAGES_MAX)
-			return error_set(err, ERROR_LIMIT, "more than %d stages", BUILD_STAGES_MAX);
 		/* Each stage has its own header and sections; those of the last one are kept. */
-		struct buffer whole = d->text;
-		d->text = (struct buffer){ 0 };
-		definition_free(&d);
-		d = calloc(1, sizeof(*d));
-		if (!d) {
-			buffer_free(&whole);
-			return error_set(err, ERROR_MEMORY, "out of memory");
-		}
-		d->text = whole;
+		struct definition before = *d;
+		*d = (struct definition){ .text = before.text,
+					  .stages = before.stages + 1,
+					  .headers_missing = before.headers_missing,
+					  .agents_missing = before.agents_missing };
+		before.text = (struct buffer){ 0 };
+		definition_clear(&before);
+		if (d->stages > BUILD_STAGES_MAX)
+			return error_set(err, ERROR_LIMIT, "more than %d stages", BUILD_STAGES_MAX);
 		if (stage_read(d, raw, given, err) < 0)
 			return -1;
-		all_have_headers = all_have_headers && d->header_count;
-		all_have_agents = all_have_agents && definition_header(d, "bootstrap");
+		const char *agent = definition_header(d, "bootstrap");
+		d->headers_missing = d->headers_missing || !d->header_count;
+		d->agents_missing = d->agents_missing || !agent || !*agent;
 	}
-	if (!stages)
+	if (!d->stages)
 		return error_set(err, ERROR_DAMAGED, "no stages found in definition file");
-	if (!all_have_headers)
-		return error_set(err, ERROR_DAMAGED,
-				 "multiple stages detected, all must have headers");
-	if (!all_have_agents || !*definition_header(d, "bootstrap"))
-		return error_set(err, ERROR_DAMAGED, "no bootstrap specification found");
-	if (stages > 1)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "definitions of several stages are not supported by coffer yet");
 	*ret = d;
 	d = NULL;
+	return 0;
+}
+
+int definition_check(const struct definition *d, struct error **err)
+{
+	if (d->headers_missing)
+		return error_set(err, ERROR_DAMAGED,
+				 "multiple stages detected, all must have headers");
+	if (d->agents_missing)
+		return error_set(err, ERROR_DAMAGED, "no bootstrap specification found");
+	if (d->stages > 1)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "definitions of several stages are not supported by coffer yet");
+	for (size_t i = 0; i < d->section_count; i++)
+		if (d->sections[i].app)
+			return error_set(err, ERROR_UNSUPPORTED,
+					 "app sections (%%%s) are not supported by coffer yet",
+					 d->sections[i].name);
 	return 0;
 }
 
@@ -449,20 +475,7 @@ void definition_free(struct definition **d)
 {
 	if (!*d)
 		return;
-	for (size_t i = 0; i < (*d)->header_count; i++) {
-		free((*d)->header[i].key);
-		free((*d)->header[i].value);
-	}
-	for (size_t i = 0; i < (*d)->section_count; i++) {
-		struct definition_section *s = &(*d)->sections[i];
-		free(s->name);
-		free(s->app);
-		free(s->arguments);
-		buffer_free(&s->body);
-	}
-	free((*d)->header);
-	free((*d)->sections);
-	buffer_free(&(*d)->text);
+	definition_clear(*d);
 	free(*d);
 	*d = NULL;
 }

@@ -44,6 +44,8 @@ struct definition {
 	struct definition_section *sections;
 	size_t section_count, section_cap;
 	struct buffer text; /* as it is stored in the image */
+	size_t stages;	    /* of them the last one's header and sections are kept */
+	bool headers_missing, agents_missing; /* in any stage */
 };
 
 /* A build argument and whether anything asked for it. */
@@ -73,6 +75,8 @@ int definition_substitute(struct span text, struct definition_arguments *given,
 /* Reads a whole file. given: marked as used where they are. */
 int definition_parse(const void *text, size_t len, struct definition_arguments *given,
 		     struct definition **ret, struct error **err);
+/* Whether it can be built: one stage, that says where it begins. */
+int definition_check(const struct definition *d, struct error **err);
 /* What stands for a definition when an image is the source: deffile.md 1. */
 int definition_generate(const char *agent, const char *from, struct definition **ret,
 			struct error **err);

@@ -44,7 +44,7 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 static const char *escape(const unsigned char *p, size_t len, char buf[8])
 {
 	if (len == 0)
-		return "\xef\xbf\xbd"; /* U+FFFD, once for each bad byte */
+		return "\\ufffd"; /* once for each bad byte */
 	if (len == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
 		return p[2] == 0xa8 ? "\\u2028" : "\\u2029";
 	if (len > 1)
@@ -238,4 +238,24 @@ int labels_put_json(const struct labels *l, bool lines, struct buffer *ret, stru
 			return -1;
 	}
 	return buffer_puts(ret, lines && l->count ? "\n}" : "}", err);
+}
+
+void json_decode_bad(struct buffer *b)
+{
+	size_t to = 0;
+	for (size_t at = 0; at < b->len;) {
+		size_t len = b->data[at] == '\\' && at + 1 < b->len ? 2 : 1;
+		if (len == 2 && b->len - at >= 6 && !memcmp(b->data + at, "\\ufffd", 6)) {
+			memcpy(b->data + to, "\xef\xbf\xbd", 3);
+			to += 3;
+			at += 6;
+			continue;
+		}
+		memmove(b->data + to, b->data + at, len);
+		to += len;
+		at += len;
+	}
+	b->len = to;
+	if (b->data)
+		b->data[to] = '\0';
 }

@@ -18,8 +18,10 @@ static void refuses(const char *text, enum error_kind kind, const char *words)
 {
 	struct error *err = NULL;
 	struct definition *d = NULL;
-	if (definition_parse(text, strlen(text), &none, &d, &err) == 0)
+	if (definition_parse(text, strlen(text), &none, &d, &err) == 0 &&
+	    definition_check(d, &err) == 0)
 		fail_msg("accepted: %s", text);
+	definition_free(&d);
 	assert_string_equal(error_message(err), words);
 	assert_int_equal(error_kind(err), kind);
 	error_free(&err);
@@ -90,6 +92,8 @@ static void test_stages(void **state)
 	refuses("Bootstrap:\nFrom: x\n", ERROR_DAMAGED, "no bootstrap specification found");
 	refuses(H "%help\n" H, ERROR_UNSUPPORTED,
 		"definitions of several stages are not supported by coffer yet");
+	refuses(H "%apprun x\n", ERROR_UNSUPPORTED,
+		"app sections (%apprun) are not supported by coffer yet");
 	CLEANUP_DEFINITION struct definition *d = parse("# a comment\n\n" H "%help\nx\n");
 	assert_string_equal(d->text.data, H "%help\nx\n");
 }
@@ -305,7 +309,7 @@ static void test_mangled(void **state)
 				assert_true(error_kind(err) == ERROR_DAMAGED ||
 					    error_kind(err) == ERROR_UNSUPPORTED);
 			else
-				assert_non_null(definition_header(d, "bootstrap"));
+				assert_true(d->stages > 0);
 			error_free(&err);
 		}
 	}

@@ -69,7 +69,7 @@ static void test_json_string(void **state)
 	escapes("<a>&", 4, "\"\\u003ca\\u003e\\u0026\"");
 	escapes("\xc3\xa4\xe2\x80\xa8\xe2\x80\xa9\xf0\x9f\x98\x80", 12,
 		"\"\xc3\xa4\\u2028\\u2029\xf0\x9f\x98\x80\"");
-#define BAD "\xef\xbf\xbd"
+#define BAD "\\ufffd"
 	escapes("a\xff"
 		"b",
 		3, "\"a" BAD "b\"");
@@ -78,6 +78,16 @@ static void test_json_string(void **state)
 	escapes("\xe2\x80", 2, "\"" BAD BAD "\"");
 	escapes("\xf4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\"");
 	escapes("a\0b", 3, "\"a\\u0000b\"");
+}
+
+static void test_json_decode_bad(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer b = { 0 };
+	static const char text[] = "\"\\ufffd\\\\ufffd\\n\\ufff\\";
+	assert_ok(buffer_puts(&b, text, err));
+	json_decode_bad(&b);
+	assert_string_equal(b.data, "\"\xef\xbf\xbd\\\\ufffd\\n\\ufff\\");
 }
 
 static void test_labels(void **state)
@@ -292,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json_string),
+		cmocka_unit_test(test_json_decode_bad),
 		cmocka_unit_test(test_labels),
 		IN_ROOT(test_inspect_reference),
 		IN_ROOT(test_inspect_parts),

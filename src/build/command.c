@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "build/files.h"
+#include "build/format.h"
+
+/* The command's part of a build: see internal.h for who does what. */
+
+/* ------------------------------------------------------------------ the builder */
+
+static int builder_work(void *context, int socket, struct error **err)
+{
+	struct build *build = context;
+	/* First of all: from here on foreign scripts may look into this process. */
+	key_free(&build->plan->key);
+	key_free(&build->base_key);
+	secret_wipe_all();
+	struct remote command = { .process = PROCESS_NONE, .socket = socket };
+	struct builder b = { .build = build, .socket = socket, .root = -1 };
+	enum message tag;
+	int fd;
+	/* The command is not dumpable, and neither was this copy: its maps could not be written. */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_errno(err, errno, "prepare the builder");
+	if (build->user_namespace && (remote_send(socket, MESSAGE_NAMESPACES, -1, err) < 0 ||
+				      remote_receive(&command, false, &tag, &fd, err) < 0))
+		return -1;
+	umask(0002);
+	if (workspace_make(&b, err) < 0)
+		return -1;
+	if (stages_build(&b, err) < 0)
+		return -1;
+	/* The tree lives as long as this process: until the command has what it wants. */
+	return remote_receive(&command, true, &tag, &fd, err) < 0 ? -1 : 0;
+}
+
+static int start_builder(struct build *b, struct remote *ret, struct namespaces *ret_ns,
+			 struct error **err)
+{
+	CLEANUP_REMOTE struct remote r = REMOTE_NONE;
+	enum message tag;
+	int fd;
+	unsigned long long flags = CLONE_NEWNS | (b->user_namespace ? CLONE_NEWUSER : 0);
+	if (remote_start(flags, builder_work, b, &r, err) < 0) {
+		error_hint(err,
+			   "building needs a mount namespace%s: see "
+			   "/proc/sys/user/max_user_namespaces and "
+			   "/proc/sys/kernel/unprivileged_userns_clone",
+			   b->user_namespace ? " and a user namespace" : "");
+		return -1;
+	}
+	if (b->user_namespace && (remote_receive(&r, false, &tag, &fd, err) < 0 ||
+				  run_write_id_maps(r.process.pid, b->map, err) < 0))
+		return -1;
+	if (namespaces_open(r.process.pid, b->user_namespace, ret_ns, err) < 0 ||
+	    (b->user_namespace && remote_send(r.socket, MESSAGE_GO, -1, err) < 0))
+		return -1;
+	*ret = r;
+	r = REMOTE_NONE;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ unpacking, packing, cleaning
+ */
+
+/* What the command and its helpers work with. */
+struct job {
+	struct build *build;
+	struct namespaces ns;
+	int root; /* the tree */
+	struct buffer metadata, oci;
+	int out;
+	int parent; /* cleaner: of what is removed */
+	const char *name;
+	bool incomplete;
+};
+
+static void job_free(struct job *j)
+{
+	namespaces_free(&j->ns);
+	fd_close(&j->root);
+	buffer_free(&j->metadata);
+	buffer_free(&j->oci);
+}
+#define CLEANUP_JOB __attribute__((cleanup(job_free)))
+
+static int unpacker_work(void *context, int socket, struct error **err)
+{
+	struct job *j = context;
+	const struct build *b = j->build;
+	(void)socket;
+	key_free(&b->plan->key);
+	secret_lock_again();
+	CLEANUP_IMAGE struct image *image = NULL;
+	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
+	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
+	const struct squash_extract_rules rules = {
+		.owners = !b->user_namespace || b->map == RUN_MAP_ROOT_SUBIDS,
+		.devices = b->real_root,
+	};
+	if (!path || image_open(path, &image, err) < 0 ||
+	    image_unseal(image, b->base_key, NULL, &tree, err) < 0 ||
+	    namespaces_enter(&j->ns, err) < 0)
+		return -1;
+	return squash_extract(tree->squash, j->root, &rules, err);
+}
+
+static int choose_base_key(struct build *b, struct error **err)
+{
+	interrupt_pause(true);
+	int r = key_choose(&b->plan->base_key, &b->base_key, err);
+	interrupt_pause(false);
+	if (r < 0)
+		return error_wrap(err, "the key of the base image");
+	if (b->base_key)
+		return 0;
+	error_set(err, ERROR_KEY_MISSING, "the base image is encrypted and there is no key for it");
+	return error_hint(err, "give it with --base-pem-path FILE or --base-passphrase");
+}
+
+static int unpack_base(struct job *j, struct error **err)
+{
+	if (!j->build->base_key && choose_base_key(j->build, err) < 0)
+		return -1;
+	int status = remote_run(unpacker_work, j, err);
+	key_free(&j->build->base_key);
+	if (status > 0)
+		return error_set(err, ERROR_INTERNAL, "the unpacker ended with status %d", status);
+	return status;
+}
+
+static void left_out(void *context, const char *path, const char *why)
+{
+	struct job *j = context;
+	(void)j;
+	log_say(LOG_VERBOSE, "%s is left out: %s", path, why);
+}
+
+static int packer_work(void *context, int socket, struct error **err)
+{
+	struct job *j = context;
+	const struct build *b = j->build;
+	const struct build_plan *plan = b->plan;
+	(void)socket;
+	key_free(&j->build->base_key);
+	secret_lock_again();
+	if (namespaces_enter(&j->ns, err) < 0)
+		return -1;
+	char arch[3] = { j->metadata.data[0], j->metadata.data[1], '\0' };
+	struct image_json json[2] = {
+		{ "inspect-metadata.json", j->metadata.data + 2, j->metadata.len - 2 },
+		{ "oci-config.json", j->oci.data, j->oci.len },
+	};
+	struct image_pack_plan pack = {
+		.root = j->root,
+		.definition = b->definition->text.data,
+		.definition_len = b->definition->text.len,
+		.json = json,
+		.json_count = j->oci.len ? 2 : 1,
+		.arch = arch,
+		.kind = plan->encrypt ? plan->kind : IMAGE_SIF,
+		.key = plan->encrypt ? plan->key : NULL,
+		.squash = { .codec = plan->codec,
+			    .level = plan->level,
+			    .clamp_time = b->deterministic,
+			    .time = (uint64_t)b->time,
+			    .left_out = left_out,
+			    .context = j },
+		.sif = { .time = b->time, .deterministic = b->deterministic },
+	};
+	return image_pack(&pack, j->out, err);
+}
+
+static int cleaner_work(void *context, int socket, struct error **err)
+{
+	struct job *j = context;
+	(void)socket;
+	key_free(&j->build->plan->key);
+	key_free(&j->build->base_key);
+	secret_wipe_all();
+	if (j->ns.mount >= 0 && namespaces_enter(&j->ns, err) < 0)
+		return -1;
+	return copy_remove(j->parent, j->name, err);
+}
+
+/* Removes something of the build from the disk; says so when it cannot. */
+static void remove_from_disk(struct job *j, int parent, const char *name)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	struct remote r = REMOTE_NONE;
+	enum message tag;
+	int fd;
+	j->parent = parent;
+	j->name = name;
+	/* Signals wait until it is done: it is what they ask for. */
+	interrupt_release();
+	if (remote_start(0, cleaner_work, j, &r, &err) == 0)
+		(void)remote_receive(&r, true, &tag, &fd, &err);
+	if (err)
+		log_warning("Could not remove the temporary folder %s: %s", name,
+			    error_message(err));
+	(void)process_wait(&r.process);
+	remote_end(&r);
+}
+
+/* ------------------------------------------------------------------ the conversation */
+
+static int read_text(int fd, struct buffer *ret, struct error **err)
+{
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return error_set(err, ERROR_INTERNAL, "a message without its text");
+	return fd_read_all(fd, 2 * BUILD_METADATA_FILE_MAX, "the metadata", ret, err);
+}
+
+/* Serves the builder until its tree is complete. */
+static int follow_builder(struct job *j, struct remote *builder, struct error **err)
+{
+	for (;;) {
+		enum message tag;
+		CLEANUP_FD int fd = -1;
+		if (remote_receive(builder, false, &tag, &fd, err) < 0)
+			return -1;
+		switch (tag) {
+		case MESSAGE_UNPACK:
+			fd_close(&j->root);
+			j->root = fd_steal(&fd);
+			if (unpack_base(j, err) < 0) {
+				error_wrap(err, "packer failed to pack: while unpacking local "
+						"image");
+				workspace_explain(j->root, j->build->disk != NULL, err);
+				return -1;
+			}
+			if (remote_send(builder->socket, MESSAGE_GO, -1, err) < 0)
+				return -1;
+			break;
+		case MESSAGE_METADATA:
+			if (read_text(fd, &j->metadata, err) < 0)
+				return -1;
+			break;
+		case MESSAGE_OCI:
+			if (read_text(fd, &j->oci, err) < 0)
+				return -1;
+			break;
+		case MESSAGE_TREE:
+			fd_close(&j->root);
+			j->root = fd_steal(&fd);
+			if (j->root < 0 || j->metadata.len < 2)
+				return error_set(err, ERROR_INTERNAL, "a tree without metadata");
+			return 0;
+		default:
+			return error_set(err, ERROR_INTERNAL, "a message of kind %d", (int)tag);
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ a SIF */
+
+static int write_sif(struct job *j, struct output *out, struct error **err)
+{
+	log_info("Creating SIF file...");
+	j->out = out->fd;
+	int status = remote_run(packer_work, j, err);
+	if (status)
+		return status < 0 ? error_wrap(err, "while creating SIF")
+				  : error_set(err, ERROR_INTERNAL,
+					      "the packer ended with status %d", status);
+	if (output_commit(out, 0777 & ~j->build->umask, j->build->plan->force, err) < 0)
+		return -1;
+	if (out->old_folder)
+		remove_from_disk(j, out->folder, out->temporary);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ a sandbox */
+
+static int place_sandbox(struct job *j, struct error **err)
+{
+	const struct build *b = j->build;
+	CLEANUP_TEXT char *tree = path_join(b->disk, "rootfs", err);
+	CLEANUP_TEXT char *target = tree ? path_absolute(b->plan->target, err) : NULL;
+	log_info("Creating sandbox directory...");
+	if (!target)
+		return -1;
+	if (renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* What was there before goes with the temporary folder. */
+	if (errno == EEXIST && b->plan->force &&
+	    renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_EXCHANGE) == 0)
+		return 0;
+	return error_errno(err, errno, "while creating sandbox: create %s", b->plan->target);
+}
+
+/* ------------------------------------------------------------------ on disk */
+
+static int make_disk_folder(struct build *b, struct error **err)
+{
+	const struct build_plan *plan = b->plan;
+	CLEANUP_TEXT char *target = path_absolute(plan->target, err);
+	if (!target)
+		return -1;
+	CLEANUP_TEXT char *parent =
+		plan->sandbox ? text_dup_len(target, (size_t)(path_base_name(target) - target), err)
+			      : path_absolute(plan->tmpdir, err);
+	CLEANUP_TEXT char *folder = parent ? path_join(parent, "build-temp-XXXXXX", err) : NULL;
+	if (!folder)
+		return -1;
+	if (!mkdtemp(folder))
+		return error_errno(err, errno, "failed to create build parent dir: %s", parent);
+	b->disk = folder;
+	folder = NULL;
+	if (plan->encrypt)
+		log_warning("The container lies in the clear in %s while it is built (--tmpdir).",
+			    b->disk);
+	return 0;
+}
+
+static void remove_disk_folder(struct job *j)
+{
+	if (!j->build->disk)
+		return;
+	if (j->build->plan->no_cleanup) {
+		log_info(
+			"Build performed with no clean up option, build bundle(s) located at: [%s]",
+			j->build->disk);
+		return;
+	}
+	remove_from_disk(j, AT_FDCWD, j->build->disk);
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+int command_build(struct build *b, struct error **err)
+{
+	CLEANUP_OUTPUT struct output out = OUTPUT_NONE;
+	CLEANUP_JOB struct job j = { .build = b, .ns = { -1, -1 }, .root = -1, .out = -1 };
+	struct remote builder = REMOTE_NONE;
+	bool on_disk = b->plan->sandbox || b->plan->tmpdir;
+	if ((on_disk && make_disk_folder(b, err) < 0) ||
+	    (!b->plan->sandbox && output_open(b->plan->target, &out, err) < 0)) {
+		remove_disk_folder(&j);
+		return -1;
+	}
+	log_info("Starting build...");
+	int result = start_builder(b, &builder, &j.ns, err);
+	if (result == 0)
+		result = follow_builder(&j, &builder, err);
+	if (result == 0)
+		result = b->plan->sandbox ? place_sandbox(&j, err) : write_sif(&j, &out, err);
+	remote_end(&builder);
+	remove_disk_folder(&j);
+	return result;
+}
+
+int command_find_base_key(struct build *b, struct error **err)
+{
+	CLEANUP_ERROR struct error *not_yet = NULL;
+	CLEANUP_IMAGE struct image *image = NULL;
+	if (strcmp(definition_header(b->definition, "bootstrap"), "localimage"))
+		return 0;
+	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
+	if (!path)
+		return -1;
+	/* %pre may make the image: then the key is asked for when it is there. */
+	if (image_open(path, &image, &not_yet) < 0 || !image_is_encrypted(image))
+		return 0;
+	return choose_base_key(b, err);
+}

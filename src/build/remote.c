@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* An error's words are ours; a megabyte of them would be a fault. */
+#define ERROR_TEXT_MAX ((size_t)1 << 20)
+
+/* ------------------------------------------------------------------ signals */
+
+static sigset_t old_mask, held;
+static int signal_fd = -1;
+
+int interrupt_hold(struct error **err)
+{
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGHUP);
+	signal_fd = signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signal_fd < 0 || sigprocmask(SIG_BLOCK, &held, &old_mask) < 0)
+		return error_errno(err, errno, "hold signals");
+	return 0;
+}
+
+void interrupt_release(void)
+{
+	if (signal_fd < 0)
+		return;
+	(void)sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	fd_close(&signal_fd);
+}
+
+void interrupt_pause(bool paused)
+{
+	if (signal_fd >= 0)
+		(void)sigprocmask(SIG_SETMASK, paused ? &old_mask : &held, NULL);
+}
+
+static int interrupted(struct error **err)
+{
+	struct signalfd_siginfo info;
+	if (signal_fd < 0 || read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	error_set(err, ERROR_COMMAND, "ended by signal %u", info.ssi_signo);
+	return error_set_exit_status(err, 128 + (int)info.ssi_signo);
+}
+
+/* ------------------------------------------------------------------ messages */
+
+int remote_send(int socket, enum message tag, int fd, struct error **err)
+{
+	char byte = (char)tag;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (fd >= 0) {
+		msg.msg_control = control.space;
+		msg.msg_controllen = sizeof(control.space);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	ssize_t n;
+	do
+		n = sendmsg(socket, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? error_errno(err, errno, "talk to the other process of the build") : 0;
+}
+
+int remote_send_text(int socket, enum message tag, const void *text, size_t len, struct error **err)
+{
+	CLEANUP_FD int fd = memfd_create("coffer-message", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_pwrite(fd, text, len, 0);
+	if (r < 0)
+		return error_errno(err, -r, "make a memory file");
+	return remote_send(socket, tag, fd, err);
+}
+
+static void send_error(int socket, struct error *e)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	const char *hint = error_hint_text(e);
+	if (buffer_printf(&text, &err, "%d %d", (int)error_kind(e), error_exit_status(e)) < 0 ||
+	    buffer_append(&text, "", 1, &err) < 0 ||
+	    buffer_puts(&text, error_message(e), &err) < 0 ||
+	    buffer_append(&text, "", 1, &err) < 0 || buffer_puts(&text, hint ? hint : "", &err) < 0)
+		return;
+	(void)remote_send_text(socket, MESSAGE_ERROR, text.data, text.len, &err);
+}
+
+/* The error that another process sent. Returns -1 always. */
+static int take_error(int fd, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	int kind, status;
+	if (lseek(fd, 0, SEEK_SET) < 0 ||
+	    fd_read_all(fd, ERROR_TEXT_MAX, "an error", &text, err) < 0)
+		return *err ? -1 : error_set(err, ERROR_INTERNAL, "an error got lost");
+	struct bytes b = bytes_of(text.data, text.len);
+	const char *numbers = text.data, *message, *hint;
+	size_t numbers_len = strnlen(numbers, text.len);
+	bytes_skip(&b, numbers_len + 1);
+	message = text.data + b.off;
+	bytes_skip(&b, strnlen(message, bytes_left(&b)) + 1);
+	hint = text.data + b.off;
+	if (!bytes_ok(&b) || sscanf(numbers, "%d %d", &kind, &status) != 2 || kind < ERROR_USAGE ||
+	    kind > ERROR_INTERNAL)
+		return error_set(err, ERROR_INTERNAL, "an error got lost");
+	error_set(err, (enum error_kind)kind, "%s", message);
+	if (*hint)
+		error_hint(err, "%s", hint);
+	return status ? error_set_exit_status(err, status) : -1;
+}
+
+/* One message; 0 at the end of the stream. */
+static ssize_t receive(int socket, char *ret_tag, int *ret_fd)
+{
+	struct iovec iov = { .iov_base = ret_tag, .iov_len = 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.space,
+			      .msg_controllen = sizeof(control.space) };
+	ssize_t n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	*ret_fd = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	return n < 0 ? -errno : n;
+}
+
+static int ended(struct remote *r, struct error **err)
+{
+	int status = process_wait(&r->process);
+	if (status == 128 + SIGKILL) {
+		error_set(err, ERROR_MEMORY, "a process of the build was killed");
+		return error_hint(err, "if memory ran out, let the tree lie on disk: --tmpdir DIR");
+	}
+	return error_set(err, ERROR_INTERNAL, "a process of the build ended with status %d",
+			 status);
+}
+
+int remote_receive(struct remote *r, bool end_is_done, enum message *ret_tag, int *ret_fd,
+		   struct error **err)
+{
+	for (;;) {
+		struct pollfd fds[2] = { { .fd = r->socket, .events = POLLIN },
+					 { .fd = signal_fd, .events = POLLIN } };
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return error_errno(err, errno, "wait for a process of the build");
+		if (interrupted(err) < 0)
+			return -1;
+		if (!fds[0].revents)
+			continue;
+		char tag;
+		CLEANUP_FD int fd = -1;
+		ssize_t n = receive(r->socket, &tag, &fd);
+		if (n == -EINTR || n == -EAGAIN)
+			continue;
+		if (n < 0 && n != -ECONNRESET)
+			return error_errno(err, (int)-n, "hear from a process of the build");
+		if (n <= 0 && end_is_done) {
+			*ret_tag = MESSAGE_DONE;
+			*ret_fd = -1;
+			return 0;
+		}
+		if (n <= 0)
+			return ended(r, err);
+		if (tag == MESSAGE_ERROR)
+			return take_error(fd, err);
+		*ret_tag = (enum message)tag;
+		*ret_fd = fd_steal(&fd);
+		return 0;
+	}
+}
+
+/* ------------------------------------------------------------------ processes */
+
+void remote_end(struct remote *r)
+{
+	process_kill(&r->process);
+	fd_close(&r->socket);
+}
+
+int remote_start(unsigned long long clone_flags, remote_work work, void *context,
+		 struct remote *ret, struct error **err)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "make a socket");
+	CLEANUP_FD int ours = pair[0];
+	CLEANUP_FD int theirs = pair[1];
+	*ret = REMOTE_NONE;
+	int forked = process_fork(clone_flags, &ret->process);
+	if (forked < 0)
+		return error_errno(err, -forked, "start a process of the build");
+	if (forked == 0) {
+		CLEANUP_ERROR struct error *failed = NULL;
+		fd_close(&ours);
+		interrupt_release();
+		int status = work(context, theirs, &failed);
+		if (status < 0)
+			send_error(theirs, failed);
+		_exit(status < 0 ? 255 : status);
+	}
+	ret->socket = fd_steal(&ours);
+	return 0;
+}
+
+int remote_run(remote_work work, void *context, struct error **err)
+{
+	CLEANUP_REMOTE struct remote r = REMOTE_NONE;
+	enum message tag;
+	int fd;
+	if (remote_start(0, work, context, &r, err) < 0 ||
+	    remote_receive(&r, true, &tag, &fd, err) < 0)
+		return -1;
+	int status = process_wait(&r.process);
+	if (status == 128 + SIGKILL) {
+		error_set(err, ERROR_MEMORY, "a process of the build was killed");
+		return error_hint(err, "if memory ran out, let the tree lie on disk: --tmpdir DIR");
+	}
+	return status < 0 ? error_errno(err, -status, "wait for a process of the build") : status;
+}

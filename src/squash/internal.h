@@ -146,7 +146,25 @@ void positions_free(struct positions **p);
  */
 int positions_find(struct squash *sq, const struct squash_inode *inode, uint64_t index,
 		   struct meta *ret_words, uint64_t *ret_position, struct error **err);
+/* From a block on, how many are holes. */
+int data_holes(struct squash *sq, const struct squash_inode *inode, uint64_t index, uint64_t *ret,
+	       struct error **err);
 /* Vets a block's word: how many bytes it is stored in. */
 int data_word(const struct squash *sq, uint32_t word, uint32_t *ret_stored, struct error **err);
+
+/* ------------------------------------------------------------------ refs.c */
+
+/* Inodes met before, each with a text that the caller may set (freed with the set). */
+struct refs_slot {
+	squash_ref ref;
+	char *path; /* owned */
+};
+struct refs {
+	struct refs_slot *slots; /* owned */
+	size_t len, cap;
+};
+void refs_free(struct refs *r);
+/* Returns 1 when it is new, 0 when it was met before, -1 on failure. *ret lasts until the next. */
+int refs_add(struct refs *r, squash_ref ref, struct refs_slot **ret, struct error **err);
 
 #endif

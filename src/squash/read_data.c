@@ -132,6 +132,25 @@ static int blocks_read(struct squash *sq, const struct squash_inode *inode, uint
 	return 0;
 }
 
+int data_holes(struct squash *sq, const struct squash_inode *inode, uint64_t index, uint64_t *ret,
+	       struct error **err)
+{
+	struct meta words CLEANUP_META = { 0 };
+	uint64_t blocks = data_blocks(sq, inode), position = 0, n = 0;
+	if (index < blocks && positions_find(sq, inode, index, &words, &position, err) < 0)
+		return -1;
+	for (; index + n < blocks; n++) {
+		uint8_t raw[4];
+		if (meta_read(&words, raw, sizeof(raw), err) < 0)
+			return -1;
+		struct bytes b = bytes_of(raw, sizeof(raw));
+		if (bytes_le32(&b) & SQUASH_DATA_LEN_MASK)
+			break;
+	}
+	*ret = n;
+	return 0;
+}
+
 ssize_t squash_read(struct squash *sq, const struct squash_inode *inode, void *buf, size_t len,
 		    uint64_t off, struct error **err)
 {

@@ -74,6 +74,10 @@ static int super_vet(const struct super_disk *s, uint64_t size, struct error **e
 	if (s->id_table == SQUASH_NO_TABLE || s->inode_table == SQUASH_NO_TABLE ||
 	    s->directory_table == SQUASH_NO_TABLE || s->inode_table >= s->directory_table)
 		return damaged(err, "a table is missing or out of order");
+	/* An inode takes 20 bytes or more, and the metadata block it is in three or more. */
+	uint64_t room = ((s->directory_table - s->inode_table) / 3 + 1) * SQUASH_META_LEN;
+	if (s->inodes > room / 20)
+		return damaged(err, "more inodes than there is room for");
 	if (s->fragments && s->fragment_table == SQUASH_NO_TABLE)
 		return damaged(err, "fragments without their table");
 	if (s->fragments > SQUASH_FRAGMENTS_MAX)

@@ -115,13 +115,18 @@ int squash_file_source(struct squash *sq, const struct squash_inode *inode, stru
 		       struct error **err);
 
 /*
- * Unpacks the whole tree below an empty directory. Never leaves it: names are vetted and opened
- * without following links. What this process may not do (owners, devices, privileged attributes)
- * is left out as `rules` says.
+ * Unpacks the whole tree below an empty directory, which gets the root's own mode, time and owner.
+ * Never leaves it: names are vetted and opened without following links. What this process may not
+ * do (owners, devices, privileged attributes) is left out as `rules` says.
  */
 struct squash_extract_rules {
-	bool owners;  /* chown as the image says; a refusal is an error */
+	bool owners; /* chown as the image says; a refusal is an error. Attributes besides user.* */
 	bool devices; /* mknod; a refusal is an error */
+	/*
+	 * Keeps the set-user-id and set-group-id bits of files though owners are not kept. Where
+	 * others can reach the tree, such a file would hand out this user's rights.
+	 */
+	bool setuid;
 };
 int squash_extract(struct squash *sq, int directory, const struct squash_extract_rules *rules,
 		   struct error **err);

@@ -4,23 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Trees are packed by mksquashfs, read by us and compared with the directory that they were. */
 
 static char *base; /* the test's directory: tree/ is the source */
-
-static const struct tree_options all_of_it = { 0 };
-
-static struct source *source_open(const char *path)
-{
-	struct source *s = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_ok(source_from_fd(fd, &s, err));
-	return s;
-}
 
 static int make_tree(void **state)
 {
@@ -58,27 +48,32 @@ static int remove_tree(void **state)
 	return 0;
 }
 
+/* Below the test's directory. */
+static char *below(const char *name)
+{
+	static char path[4096];
+	(void)snprintf(path, sizeof(path), "%s/%s", base, name);
+	return path;
+}
+
+static void pack(const char *tree, const char *image, const char *options)
+{
+	tree_shell("rm -f %s/%s; mksquashfs %s/%s %s/%s -quiet -no-progress %s >/dev/null", base,
+		   image, base, tree, base, image, options);
+}
+
 static void compare(const char *options)
 {
-	struct source *s = NULL;
-	struct squash *sq = NULL;
+	struct source *s[2];
 	struct buffer a CLEANUP_BUFFER = { 0 }, b CLEANUP_BUFFER = { 0 };
-	tree_shell("rm -f %s/image; mksquashfs %s/tree %s/image -quiet -no-progress %s >/dev/null",
-		   base, base, base, options);
-	char *path CLEANUP_TEXT = NULL;
-	char *tree CLEANUP_TEXT = NULL;
-	assert_ok((path = text_printf(err, "%s/image", base)) ? 0 : -1);
-	assert_ok((tree = text_printf(err, "%s/tree", base)) ? 0 : -1);
-	struct tree_options o = all_of_it;
-	o.no_xattrs = strstr(options, "-no-xattrs");
-	s = source_open(path);
-	assert_ok(squash_open(s, NULL, &sq, err));
+	struct tree_options o = { .no_xattrs = strstr(options, "-no-xattrs") };
+	pack("tree", "image", options);
+	struct squash *sq = tree_open(below("image"), 0, s);
 	assert_ok(tree_of_squash(sq, &o, &a, err));
-	int fd CLEANUP_FD = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd CLEANUP_FD = open(below("tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tree_of_directory(fd, &o, &b);
 	tree_assert_equal(&a, &b);
-	squash_free(&sq);
-	source_free(&s);
+	tree_close(sq, s);
 }
 
 static void every_compressor(void **state)
@@ -111,11 +106,247 @@ static void every_option(void **state)
 	compare("-no-sparse");
 }
 
+static void devices(void **state)
+{
+	(void)state;
+	struct source *s[2];
+	struct squash_inode in;
+	pack("tree/empty", "image",
+	     "-p 'null c 666 0 0 1 3' -p 'disk b 660 0 6 8 300' -p 'd d 2750 5 7' "
+	     "-p 'whiteout c 0 0 0 0 0' -p 'sock i 644 1 2 s' -p 'pipe i 600 3 4 f'");
+	struct squash *sq = tree_open(below("image"), 0, s);
+	assert_ok(tree_find(sq, "null", &in, err));
+	assert_int_equal(in.mode, S_IFCHR | 0666);
+	assert_int_equal(in.device, 0x103);
+	assert_ok(tree_find(sq, "disk", &in, err));
+	assert_int_equal(in.mode, S_IFBLK | 0660);
+	assert_int_equal(in.device, 8 << 8 | (300 & 0xff) | (300 & ~0xff) << 12);
+	assert_int_equal(in.gid, 6);
+	assert_ok(tree_find(sq, "d", &in, err));
+	assert_int_equal(in.mode, S_IFDIR | 02750);
+	assert_int_equal(in.uid, 5);
+	assert_ok(tree_find(sq, "whiteout", &in, err));
+	assert_int_equal(in.device, 0);
+	assert_ok(tree_find(sq, "sock", &in, err));
+	assert_int_equal(in.mode, S_IFSOCK | 0644);
+	assert_ok(tree_find(sq, "pipe", &in, err));
+	assert_int_equal(in.mode, S_IFIFO | 0600);
+	assert_fails(ERROR_NOT_FOUND, tree_find(sq, "nul", &in, err));
+	assert_fails(ERROR_NOT_FOUND, tree_find(sq, "nulls", &in, err));
+	tree_close(sq, s);
+}
+
+struct count {
+	uint64_t entries, stop_after, next;
+	uint32_t sum;
+};
+
+static int count_each(void *context, const struct squash_dirent *e, uint64_t next)
+{
+	struct count *c = context;
+	if (c->stop_after-- == 0)
+		return 1;
+	c->entries++;
+	c->sum = c->sum * 31 + e->number;
+	c->next = next;
+	return 0;
+}
+
+static void a_large_directory(void **state)
+{
+	(void)state;
+	struct source *s[2];
+	struct squash_inode dir, in;
+	tree_shell("mkdir %s/large && cd %s/large && seq -f 'file-%%06g' 0 69999 | xargs touch",
+		   base, base);
+	pack("large", "image", "");
+	struct squash *sq = tree_open(below("image"), 0, s);
+	assert_ok(tree_find(sq, "", &dir, err));
+	assert_true(dir.index_count > 0);
+	struct count all = { .stop_after = UINT64_MAX };
+	assert_ok(squash_readdir(sq, &dir, 0, count_each, &all, err));
+	assert_int_equal(all.entries, 70000);
+
+	/* In pieces, as the kernel asks: nothing twice, nothing left out. */
+	struct count pieces = { 0 };
+	uint64_t before;
+	do {
+		before = pieces.entries;
+		pieces.stop_after = 37;
+		assert_ok(squash_readdir(sq, &dir, pieces.next, count_each, &pieces, err));
+	} while (pieces.entries > before);
+	assert_int_equal(pieces.entries, 70000);
+	assert_int_equal(pieces.sum, all.sum);
+
+	/* From anywhere, as seekdir can: some entries or none, and no harm. */
+	for (uint64_t at = 1; at; at = at * 3 % (UINT64_C(1) << 41)) {
+		struct count some = { .stop_after = 10 };
+		assert_ok(squash_readdir(sq, &dir, at, count_each, &some, err));
+		assert_true(some.entries <= 10);
+		if (at == 1)
+			assert_int_equal(some.entries, 10);
+		if (at > UINT64_C(1) << 40)
+			break;
+	}
+	for (unsigned i = 0; i < 70000; i += 7) {
+		char name[32];
+		(void)snprintf(name, sizeof(name), "file-%06u", i);
+		assert_ok(tree_find(sq, name, &in, err));
+	}
+	assert_fails(ERROR_NOT_FOUND, tree_find(sq, "file-0000000", &in, err));
+	assert_fails(ERROR_NOT_FOUND, tree_find(sq, "a", &in, err));
+	assert_fails(ERROR_NOT_FOUND, tree_find(sq, "z", &in, err));
+	tree_close(sq, s);
+}
+
+static void more_than_4_gib(void **state)
+{
+	(void)state;
+	struct source *s[2];
+	struct squash_inode in;
+	char buf[16];
+	tree_shell("mkdir %s/huge && cd %s/huge && truncate -s 4400000000 f &&"
+		   "for at in 0 4300000000 4300000001 4399999990; do printf DATA$at |"
+		   "dd of=f bs=1 seek=$at conv=notrunc status=none; done",
+		   base, base);
+	pack("huge", "image", "-b 128K");
+	struct squash *sq = tree_open(below("image"), 0, s);
+	assert_ok(tree_find(sq, "f", &in, err));
+	assert_int_equal(in.size, UINT64_C(4400000000));
+	assert_int_equal(squash_read(sq, &in, buf, 5, 4300000000, (struct error *[]){ NULL }), 5);
+	assert_memory_equal(buf, "DDATA", 5);
+	assert_int_equal(squash_read(sq, &in, buf, 14, 4399999990, (struct error *[]){ NULL }), 14);
+	assert_memory_equal(buf, "DATA4399999990", 14);
+	assert_int_equal(squash_read(sq, &in, buf, 5, 0, (struct error *[]){ NULL }), 5);
+	assert_memory_equal(buf, "DATA0", 5);
+	assert_int_equal(squash_read(sq, &in, buf, 16, in.size, (struct error *[]){ NULL }), 0);
+	assert_int_equal(squash_read(sq, &in, buf, 16, UINT64_MAX, (struct error *[]){ NULL }), 0);
+	tree_close(sq, s);
+}
+
+/* What Apptainer built, at the place where its SIF has it. */
+static void a_reference_image(void **state)
+{
+	(void)state;
+	struct source *s[2];
+	const char *shared = getenv("COFFER_SHARED");
+	char *path CLEANUP_TEXT = NULL;
+	assert_ok((path = text_printf(err, "%s/fixtures/plain.sif", shared)) ? 0 : -1);
+	struct squash *sq = tree_open(path, 36864, s);
+	tree_shell("mkdir %s/fixture", base);
+	int fd CLEANUP_FD = open(below("fixture"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(squash_extract(sq, fd, &(struct squash_extract_rules){ 0 }, err));
+	tree_shell(
+		"cd %s/fixture && md5sum --quiet --strict -c $(realpath %s)/fixtures/contents.md5",
+		base, shared);
+	tree_close(sq, s);
+}
+
+static void as_a_source(void **state)
+{
+	(void)state;
+	struct source *s[2], *f = NULL;
+	struct squash_inode in;
+	static const char *const options[] = { "-noD -noF", "-noD -no-fragments", "-b 4096",
+					       "-noD -always-use-fragments" };
+	static uint8_t want[300000], got[300000];
+	int fd CLEANUP_FD = open(below("tree/random"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fd_pread(fd, want, sizeof(want), 0), sizeof(want));
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		pack("tree", "image", options[i]);
+		struct squash *sq = tree_open(below("image"), 0, s);
+		assert_ok(tree_find(sq, "random", &in, err));
+		assert_ok(squash_file_source(sq, &in, &f, err));
+		assert_int_equal(f->size, sizeof(want));
+		memset(got, 0, sizeof(got));
+		assert_ok(source_read(f, got, sizeof(got), 0, err));
+		assert_memory_equal(got, want, sizeof(want));
+		for (size_t off = 0; off < sizeof(want) - 5000; off += 4999) {
+			assert_ok(source_read(f, got, 5000, off, err));
+			assert_memory_equal(got, want + off, 5000);
+		}
+		assert_fails(ERROR_DAMAGED, source_read(f, got, 1, sizeof(want), err));
+		source_free(&f);
+		tree_close(sq, s);
+	}
+}
+
+struct reader {
+	struct squash *sq;
+	const uint8_t *want;
+	size_t len;
+	uint32_t seed;
+	unsigned wrong;
+};
+
+static void *read_at_random(void *argument)
+{
+	struct reader *r = argument;
+	struct error *e = NULL;
+	uint8_t *buf = malloc(r->len);
+	struct squash_inode in;
+	struct buffer seen = { 0 };
+	for (unsigned i = 0; i < 400; i++) {
+		r->seed = r->seed * 1664525 + 1013904223;
+		size_t off = r->seed % r->len;
+		r->seed = r->seed * 1664525 + 1013904223;
+		size_t len = (r->seed >> 8) % (i % 3 ? 5000 : 400000);
+		size_t left = r->len - off < len ? r->len - off : len;
+		if (tree_find(r->sq, "numbers", &in, &e) < 0 ||
+		    squash_read(r->sq, &in, buf, len, off, &e) != (ssize_t)left ||
+		    memcmp(buf, r->want + off, left) != 0)
+			r->wrong++;
+		buffer_free(&seen);
+		if (squash_xattr_get(r->sq, &in, "user.long", &seen, &e) < 0 || seen.len != 3000)
+			r->wrong++;
+		error_free(&e);
+	}
+	buffer_free(&seen);
+	free(buf);
+	return NULL;
+}
+
+static void many_threads(void **state)
+{
+	(void)state;
+	struct source *file = NULL;
+	struct stat st;
+	int fd CLEANUP_FD = open(below("tree/numbers"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	uint8_t *want = malloc((size_t)st.st_size);
+	assert_int_equal(fd_pread(fd, want, (size_t)st.st_size, 0), st.st_size);
+	static const char *const options[] = { "-b 4096", "-b 256K -comp zstd", "-b 32K -comp xz" };
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		/* A cache of one block's size makes them fight for it. */
+		struct squash_options small = { .cache_bytes = 1 };
+		struct squash *sq = NULL;
+		struct reader r[8];
+		pthread_t threads[8];
+		pack("tree", "image", options[i]);
+		assert_ok(source_from_fd(open(below("image"), O_RDONLY | O_CLOEXEC), &file, err));
+		assert_ok(squash_open(file, &small, &sq, err));
+		for (unsigned k = 0; k < 8; k++) {
+			r[k] = (struct reader){ sq, want, (size_t)st.st_size, k + 1, 0 };
+			assert_int_equal(pthread_create(&threads[k], NULL, read_at_random, &r[k]),
+					 0);
+		}
+		for (unsigned k = 0; k < 8; k++) {
+			pthread_join(threads[k], NULL);
+			assert_int_equal(r[k].wrong, 0);
+		}
+		squash_free(&sq);
+		source_free(&file);
+	}
+	free(want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_compressor),
-		cmocka_unit_test(every_option),
+		cmocka_unit_test(every_compressor), cmocka_unit_test(every_option),
+		cmocka_unit_test(devices),	    cmocka_unit_test(a_large_directory),
+		cmocka_unit_test(more_than_4_gib),  cmocka_unit_test(a_reference_image),
+		cmocka_unit_test(as_a_source),	    cmocka_unit_test(many_threads),
 	};
 	return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }

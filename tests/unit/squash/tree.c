@@ -96,8 +96,6 @@ static int xattr_add(struct buffer *out, const char *name, const void *value, si
 struct entries {
 	struct strings names;
 	struct error **err;
-	squash_ref *refs;
-	size_t refs_cap;
 };
 
 static int entry_add(void *context, const struct squash_dirent *e, uint64_t next)
@@ -295,6 +293,43 @@ void tree_of_directory(int directory, const struct tree_options *options, struct
 }
 
 /* ------------------------------------------------------------------ helpers */
+
+struct squash *tree_open(const char *path, uint64_t off, struct source **ret_source)
+{
+	struct source *file = NULL, *part = NULL;
+	struct squash *sq = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	assert_ok(source_from_fd(fd, &file, err));
+	assert_ok(source_slice(file, off, file->size - off, &part, err));
+	assert_ok(squash_open(part, NULL, &sq, err));
+	ret_source[0] = file;
+	ret_source[1] = part;
+	return sq;
+}
+
+void tree_close(struct squash *sq, struct source **sources)
+{
+	squash_free(&sq);
+	source_free(&sources[1]);
+	source_free(&sources[0]);
+}
+
+int tree_find(struct squash *sq, const char *path, struct squash_inode *ret, struct error **err)
+{
+	if (squash_inode(sq, squash_root(sq), ret, err) < 0)
+		return -1;
+	while (*path) {
+		squash_ref ref;
+		size_t n = strcspn(path, "/");
+		if (squash_lookup(sq, ret, path, n, &ref, err) < 0 ||
+		    squash_inode(sq, ref, ret, err) < 0)
+			return -1;
+		path += n + (path[n] == '/');
+	}
+	return 0;
+}
 
 void tree_assert_equal(const struct buffer *a, const struct buffer *b)
 {

@@ -19,6 +19,12 @@ int tree_of_squash(struct squash *sq, const struct tree_options *options, struct
 /* Of a directory; aborts the test when it cannot be read. */
 void tree_of_directory(int directory, const struct tree_options *options, struct buffer *ret);
 
+/* An image file from an offset on; sources: two, for tree_close. */
+struct squash *tree_open(const char *path, uint64_t off, struct source **sources);
+void tree_close(struct squash *sq, struct source **sources);
+/* The inode at "a/b/c" ("": the root). */
+int tree_find(struct squash *sq, const char *path, struct squash_inode *ret, struct error **err);
+
 /* Fails the test and shows the first line that differs. */
 void tree_assert_equal(const struct buffer *a, const struct buffer *b);
 

@@ -29,6 +29,8 @@ struct build_plan {
 	const char *arch; /* --arch, or NULL */
 	enum squash_codec codec;
 	int level;
+	uint32_t block_size; /* 0: the usual */
+	unsigned threads;    /* 0: one per CPU */
 	const struct run_config *config;
 };
 
@@ -43,5 +45,12 @@ int build_check_target(struct build_plan *plan,
 
 /* Does it. The target appears whole, or stays as it was. */
 int build_image(struct build_plan *plan, struct error **err);
+
+/*
+ * Appends what a SIF's inspect-metadata.json would say about a tree (sif.md 8.3), and a JSON
+ * string in the escapes that are used there: for `inspect`.
+ */
+int build_inspect(int root, struct buffer *ret, struct error **err);
+int build_json_string(struct buffer *ret, const char *text, size_t len, struct error **err);
 
 #endif

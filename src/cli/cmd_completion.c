@@ -58,7 +58,7 @@ static int put_bash(const char *p, struct buffer *ret, struct error **err)
 			  "\tlocal current=${COMP_WORDS[COMP_CWORD]}\n"
 			  "\tCOMPREPLY=()\n"
 			  "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-			  "\t\tcase $command$word in\n"
+			  "\t\tcase $word in\n"
 			  "\t\t-*) ;;\n"
 			  "\t\tsif) command='sif ' ;;\n"
 			  "\t\t*) command=$command$word; break ;;\n"
@@ -71,7 +71,7 @@ static int put_bash(const char *p, struct buffer *ret, struct error **err)
 	return buffer_printf(ret, err,
 			     "\tesac\n"
 			     "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-			     "\tif [[ -n $command && $current != -* ]]; then\n"
+			     "\tif [[ $command == *[!\\ ] && $current != -* ]]; then\n"
 			     "\t\tCOMPREPLY+=($(compgen -f -- \"$current\"))\n"
 			     "\tfi\n"
 			     "\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n"
@@ -88,13 +88,12 @@ static int put_zsh(const char *p, struct buffer *ret, struct error **err)
 			  "_%s() {\n"
 			  "\tlocal word command= words_text=\n"
 			  "\tfor word in ${words[2,CURRENT-1]}; do\n"
-			  "\t\tcase $command$word in\n"
+			  "\t\tcase $word in\n"
 			  "\t\t-*) ;;\n"
 			  "\t\tsif) command='sif ' ;;\n"
 			  "\t\t*) command=$command$word; break ;;\n"
 			  "\t\tesac\n"
 			  "\tdone\n"
-			  "\tlocal words_saved=$words\n"
 			  "\tlocal -a offered\n"
 			  "\tcase ${command%% } in\n",
 			  p, p, p) < 0)
@@ -119,7 +118,7 @@ static int put_zsh(const char *p, struct buffer *ret, struct error **err)
 			     "\toffered=(${=words_text})\n"
 			     "\tcompadd -S '' -- ${(M)offered:#*=}\n"
 			     "\tcompadd -- ${offered:#*=}\n"
-			     "\t[[ -n $command ]] && _files\n"
+			     "\t[[ $command == *[!\\ ] ]] && _files\n"
 			     "}\n"
 			     "_%s \"$@\"\n",
 			     p);

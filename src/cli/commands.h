@@ -15,6 +15,14 @@ extern const struct command command_build, command_completion, command_exec, com
 		.name = "help", .letter = 'h', .kind = OPTION_SWITCH, .help = "print this help" \
 	}
 
+/*
+ * Round everything that finds a key: from keys_begin on no process of the same user can read our
+ * memory, a child's after a fork neither (see run/ about id maps); keys_end takes the key
+ * variables out of the environment, before any program is started.
+ */
+int keys_begin(struct error **err);
+void keys_end(void);
+
 /* A command without options of its own. */
 extern const struct option options_help_only[];
 

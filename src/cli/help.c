@@ -84,7 +84,7 @@ int help_options(const struct command *command, struct buffer *ret, struct error
 	return 0;
 }
 
-/* Text of the table, "%s" in it being the program's name, indented by two. */
+/* Text of the table, "%s" in it being the program's name and "%%" a %, indented by two. */
 static int put_text(struct buffer *ret, const char *text, const char *program, struct error **err)
 {
 	bool line_start = true;
@@ -92,10 +92,10 @@ static int put_text(struct buffer *ret, const char *text, const char *program, s
 		if (line_start && *text != '\n' && buffer_puts(ret, "  ", err) < 0)
 			return -1;
 		line_start = *text == '\n';
-		if (text[0] == '%' && text[1] == 's') {
-			if (buffer_puts(ret, program, err) < 0)
-				return -1;
+		if (text[0] == '%' && text[1] && strchr("s%", text[1])) {
 			text++;
+			if (buffer_puts(ret, *text == '%' ? "%" : program, err) < 0)
+				return -1;
 		} else if (buffer_append(ret, text, 1, err) < 0) {
 			return -1;
 		}

@@ -327,20 +327,23 @@ int parse_words(const struct command *command, const char *const *words, struct 
 		options++;
 	while (words[count])
 		count++;
-	CLEANUP_INVOCATION struct invocation in = { .command = command };
+	struct invocation in = { .command = command };
 	const char **arguments = calloc(count + 1, sizeof(*arguments));
 	in.arguments = arguments;
 	in.values = calloc(options + 1, sizeof(*in.values));
-	if (!in.arguments || !in.values)
+	if (!in.arguments || !in.values) {
+		invocation_free(&in);
 		return error_set(err, ERROR_MEMORY, "out of memory");
+	}
 	struct parser p = {
 		.command = command, .words = words, .values = in.values, .arguments = arguments
 	};
-	if (parse_all(&p, err) < 0)
+	if (parse_all(&p, err) < 0) {
+		invocation_free(&in);
 		return -1;
+	}
 	in.argument_count = p.argument_count;
 	*ret = in;
-	in = (struct invocation){ 0 };
 	return 0;
 }
 

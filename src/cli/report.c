@@ -9,29 +9,42 @@
 static const char *usual_hint(enum error_kind kind)
 {
 	switch (kind) {
+	case ERROR_USAGE:
+		return "see `coffer help` and the manual, coffer(1)";
+	case ERROR_IO:
+		return "check that the disk has room and that the file can be read and written";
 	case ERROR_NOT_FOUND:
 		return "check the name";
 	case ERROR_EXISTS:
 		return "choose another name, or move what is there away";
+	case ERROR_SYSTEM:
+		return "check the permissions, and what this system allows its users";
 	case ERROR_MEMORY:
 		return "free some memory or raise the limits (ulimit -a), then try again";
 	case ERROR_DAMAGED:
 		return "the file is damaged or was tampered with: get a fresh copy of it";
+	case ERROR_UNSUPPORTED:
+		return "the manual, coffer(1), tells what coffer can do";
+	case ERROR_LIMIT:
+		return "make it smaller; if it is not unusual, please report that the limit is too "
+		       "low";
 	case ERROR_KEY_MISSING:
 		return "give the key: --passphrase, --pem-path=FILE, or one of the "
 		       "APPTAINER_ENCRYPTION_ variables";
 	case ERROR_KEY_INVALID:
-		return "check the key: a build takes an RSA public key in PEM form, a run the "
-		       "private one";
+		return "give a passphrase that is not empty, or in a PEM file the RSA public key "
+		       "to "
+		       "build, the private one to run";
 	case ERROR_KEY_WRONG:
 		return "check that this is the key that the image was built with";
 	case ERROR_POLICY:
 		return "ask the administrator of this machine";
+	case ERROR_COMMAND:
+		return "what it printed above tells why";
 	case ERROR_INTERNAL:
 		return "this is a fault in coffer: please report it with the output of `coffer -d`";
-	default:
-		return NULL;
 	}
+	return NULL;
 }
 
 int report_error(const struct error *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +131,12 @@ int settings_apply_global(struct invocation *in, struct error **err)
 		return *err ? -1 : error_set(err, ERROR_MEMORY, "out of memory");
 	const struct option_value *config = invocation_option(in, "config");
 	in->config = config->set ? config->text : COFFER_CONFIG_FILE;
+	/* The usual file may be missing; one that was asked for may not. */
+	if (config->set && access(in->config, F_OK) < 0)
+		return error_errno(
+			err, errno,
+			"While initializing: couldn't parse configuration file %s: open %s",
+			in->config, in->config);
 	return 0;
 }
 

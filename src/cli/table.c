@@ -4,11 +4,10 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-	&command_completion, &command_help,
-	&command_sif,	     &command_sif_dump,
-	&command_sif_header, &command_sif_info,
-	&command_sif_list,   &command_table_dump,
-	&command_version,    NULL,
+	&command_completion, &command_exec,	  &command_help,     &command_inspect,
+	&command_run,	     &command_run_help,	  &command_shell,    &command_sif,
+	&command_sif_dump,   &command_sif_header, &command_sif_info, &command_sif_list,
+	&command_table_dump, &command_test,	  &command_version,  NULL,
 };
 
 static const struct option global_options[] = {

@@ -51,7 +51,8 @@ static void test_lines(void **state)
 				    "         check that this is the key that the image was built "
 				    "with\n");
 	assert_int_equal(caught(report_error, plain), 7);
-	assert_string_equal(errors, "FATAL:   %post failed\n");
+	assert_string_equal(errors,
+			    "FATAL:   %post failed\n         what it printed above tells why\n");
 	/* The most quiet level does not hide it. */
 	log_set_level(LOG_ERROR);
 	caught(report_error, with);

@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# sif list, header, info and dump on Apptainer's own images: sif.md 11.
+load helper
+
+setup() { cd "$FIXTURES"; }
+
+sif_error() { # WORDS USAGE
+	[ "$status" -eq 1 ]
+	[ "${stderr_lines[0]}" = "$1" ] || { echo "$stderr"; false; }
+	[ "${lines[0]}" = "Usage:" ]
+	[ "${lines[1]}" = "  coffer [global options...] $2" ]
+}
+
+@test "list shows the kinds" {
+	line='------------------------------------------------------------------------------'
+	run --separate-stderr coffer sif list gocryptfs-pem.sif
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$line" ]
+	[ "${lines[1]}" = 'ID   |GROUP   |LINK    |SIF POSITION (start-end)  |TYPE' ]
+	[ "${lines[2]}" = "$line" ]
+	[[ "${lines[3]}" =~ ^'1    |1       |NONE    |32176-'[0-9]+\ +'|Def.FILE'$ ]]
+	[[ "${lines[5]}" =~ ^'3    |1       |NONE    |36864-'[0-9]+\ +'|FS (Gocryptfs squashfs/*System/amd64)'$ ]]
+	[[ "${lines[6]}" =~ ^'4    |1       |3       |'.*'|Cryptographic Message (PEM/RSA-OAEP)'$ ]]
+	[ "${#lines[@]}" -eq 7 ]
+	run coffer sif list luks-pass.sif
+	[[ "$output" == *'FS (Encrypted squashfs/*System/amd64)'* ]]
+	[[ "$output" != *'Cryptographic'* ]]
+	run coffer siftool list plain.sif
+	[[ "$output" == *'FS (Squashfs/*System/amd64)'* ]]
+}
+
+@test "header" {
+	run --separate-stderr coffer sif header plain.sif
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 'Launch Script:        #!/usr/bin/env run-singularity' ]
+	[ "${lines[1]}" = 'Version:              01' ]
+	[ "${lines[2]}" = 'Primary Architecture: amd64' ]
+	[[ "${lines[4]}" =~ ^'Created At:           20'[0-9-]+\ [0-9:]+' +0000 UTC'$ ]]
+	[ "${lines[8]}" = 'Descriptors Offset:   4096' ]
+	[ "${lines[9]}" = 'Descriptors Size:     27 KiB' ]
+}
+
+@test "info" {
+	run --separate-stderr coffer sif info 4 luks-pem.sif
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = '  Data Type:     Cryptographic Message' ]
+	[ "${lines[3]}" = '  Linked ID:     3' ]
+	run --separate-stderr coffer sif info plain.sif 1
+	sif_error 'Error for command "info": while converting id: strconv.ParseUint: parsing "plain.sif": invalid syntax' 'sif info <id> <sif_path>'
+}
+
+@test "dump gives the bytes as they are" {
+	start=$(coffer sif list luks-pem.sif | awk -F'[|-]' '/Encrypted squashfs/ { print $4 }')
+	end=$(coffer sif list luks-pem.sif | awk -F'[|-]' '/Encrypted squashfs/ { print $5 + 0 }')
+	[ "$(coffer sif dump 3 luks-pem.sif | md5sum)" = "$(tail -c +$((start + 1)) luks-pem.sif | head -c $((end - start)) | md5sum)" ]
+	[ "$(coffer sif dump 3 luks-pem.sif | head -c 4)" = LUKS ]
+	[ "$(coffer sif dump 4 luks-pem.sif | head -1)" = '-----BEGIN MESSAGE-----' ]
+}
+
+@test "errors keep their words and status 1" {
+	run --separate-stderr coffer sif info 9 plain.sif
+	sif_error 'Error for command "info": object not found' 'sif info <id> <sif_path>'
+	run --separate-stderr coffer sif dump 0 plain.sif
+	sif_error 'Error for command "dump": invalid object ID' 'sif dump <id> <sif_path>'
+	run --separate-stderr coffer sif list /nonexistent
+	sif_error 'Error for command "list": open /nonexistent: no such file or directory' 'sif list <sif_path>'
+	run --separate-stderr coffer sif list /etc/passwd
+	sif_error 'Error for command "list": invalid SIF magic' 'sif list <sif_path>'
+	run --separate-stderr coffer sif list /dev/null
+	sif_error 'Error for command "list": reading global header: EOF' 'sif list <sif_path>'
+}
+
+@test "a file that was cut anywhere makes no crash and no hang" {
+	local n size
+	size=$(stat -c %s luks-pem.sif)
+	for n in 1 31 127 128 4095 4096 4681 5000 32175 32176 40000 $((size - 1)); do
+		head -c "$n" luks-pem.sif >"$BATS_TEST_TMPDIR/cut.sif"
+		run --separate-stderr timeout 10 coffer sif list "$BATS_TEST_TMPDIR/cut.sif"
+		[ "$status" -eq 1 ] || { echo "$n bytes: status $status"; false; }
+		[[ "${stderr_lines[0]}" == 'Error for command "list": '* ]]
+	done
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# inspect and run-help, without keys: runtime.md 16.
+load helper
+
+setup() { cd "$FIXTURES"; }
+
+@test "labels, of each kind and without a key" {
+	local image
+	for image in plain luks-pass luks-pem gocryptfs-pass gocryptfs-pem; do
+		run --separate-stderr coffer inspect $image.sif
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+		[ "${lines[0]}" = 'org.example.name: busybox-fixture' ]
+		[ "${lines[3]}" = 'org.label-schema.schema-version: 1.0' ]
+	done
+}
+
+@test "parts, in their fixed order" {
+	run --separate-stderr coffer inspect -l -r -H luks-pass.sif
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = '#!/bin/sh' ]
+	[ "${lines[1]}" = '  echo "runscript: $GREETING, args: $*"' ]
+	[ "${lines[2]}" = '  A tiny image.' ]
+	[ "${lines[3]}" = 'org.example.name: busybox-fixture' ]
+	run --separate-stderr coffer inspect --deffile luks-pass.sif
+	[ "${lines[0]}" = 'Bootstrap: localimage' ]
+	run --separate-stderr coffer inspect --environment luks-pass.sif
+	[ "${lines[0]}" = '=== /.singularity.d/env/90-environment.sh ===' ]
+	run --separate-stderr coffer inspect --test luks-pass.sif
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+@test "JSON is what json.tool reads, in tabs and Go's escapes" {
+	run --separate-stderr coffer inspect --json luks-pem.sif
+	[ "${lines[0]}" = '{' ]
+	[ "${lines[3]}" = $'\t\t\t"labels": {' ]
+	coffer inspect --all luks-pem.sif | python3 -m json.tool >/dev/null
+	mkdir -p "$BATS_TEST_TMPDIR/box/.singularity.d"
+	echo '{"k":"a<b>&c"}' >"$BATS_TEST_TMPDIR/box/.singularity.d/labels.json"
+	run --separate-stderr coffer inspect -j "$BATS_TEST_TMPDIR/box"
+	[ "${lines[4]}" = $'\t\t\t\t"k": "a\\u003cb\\u003e\\u0026c"' ]
+	run --separate-stderr coffer inspect "$BATS_TEST_TMPDIR/box"
+	[ "$output" = 'k: a<b>&c' ]
+}
+
+@test "a sandbox cannot show files of this machine" {
+	mkdir -p "$BATS_TEST_TMPDIR/box/.singularity.d"
+	ln -s /etc/passwd "$BATS_TEST_TMPDIR/box/.singularity.d/runscript"
+	run --separate-stderr coffer inspect -r "$BATS_TEST_TMPDIR/box"
+	[[ "$output" != *root:* ]]
+}
+
+@test "run-help" {
+	run --separate-stderr coffer run-help gocryptfs-pem.sif
+	[ "$status" -eq 0 ]
+	[ "$output" = '  A tiny image.' ]
+	run --separate-stderr coffer run-help --app none gocryptfs-pem.sif
+	[ "$status" -eq 0 ]
+	[ "$output" = 'No help sections were defined for this image' ]
+}
+
+@test "what is no image is refused" {
+	run --separate-stderr coffer inspect /nonexistent
+	refused 255 'Failed to open image /nonexistent: failed to retrieve path for /nonexistent: lstat /nonexistent: no such file or directory'
+	run --separate-stderr coffer inspect /etc/passwd
+	refused 255 'Failed to open image /etc/passwd: image format not recognized'
+}
+
+@test "on a terminal a stranger's text cannot steer it" {
+	mkdir -p "$BATS_TEST_TMPDIR/box/.singularity.d"
+	printf '{"k":"\\u001b]0;owned\\u0007"}' >"$BATS_TEST_TMPDIR/box/.singularity.d/labels.json"
+	run terminal -- coffer inspect "$BATS_TEST_TMPDIR/box"
+	[[ "$output" == *'k: ?]0;owned?'* ]]
+	[[ "$output" != *$'\e]'* ]]
+}

@@ -111,6 +111,7 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	struct run_session session;
 	if (job->user_namespace && enter_user_namespace(job, sock, err) < 0)
 		return -1;
+	run_init_find_words();
 	/* Modes of what is made from here on are meant as they are written. */
 	mode_t mask = umask(0);
 	if (run_session_open(job, &session, err) < 0 ||

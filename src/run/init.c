@@ -2,8 +2,11 @@
 #include "run/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -20,9 +23,38 @@ static int reap(pid_t payload)
 	return result;
 }
 
+/*
+ * Where the kernel reads our command line from (proc(5): fields 48 and 49 of stat). It names files
+ * of the host and is everybody's to read inside, where we stay as pid 1.
+ */
+static char *words;
+static size_t words_len;
+
+void run_init_find_words(void)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd_read_file(AT_FDCWD, "/proc/self/stat", 4096, &text, &ignored) < 0 || !text.len)
+		return;
+	/* The name of the program, field 2, may hold anything; no later field has a bracket. */
+	char *at = strrchr(text.data, ')');
+	for (int field = 2; at && field < 48; field++)
+		at = strchr(at + 1, ' ');
+	uintptr_t start, end;
+	if (at && sscanf(at, " %" SCNuPTR " %" SCNuPTR, &start, &end) == 2 && start &&
+	    start < end) {
+		words = (char *)start; /* NOLINT(performance-no-int-to-ptr): the kernel's own */
+		words_len = end - start;
+	}
+}
+
 static _Noreturn void serve(pid_t payload, const sigset_t *set)
 {
 	prctl(PR_SET_NAME, "appinit");
+	if (words) {
+		memset(words, 0, words_len);
+		(void)snprintf(words, words_len, "appinit");
+	}
 	/* The payload must not look into this copy of the command, nor at the host's variables. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* What the payload has open shall end with it: a pipe to the caller, for example. */

@@ -197,6 +197,8 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 			   struct error **err);
 /* init.c: pid 1: starts the payload, forwards, reaps. Returns in the payload's process only. */
 int run_init(struct error **err);
+/* To be called while the host's /proc is to be seen. */
+void run_init_find_words(void);
 
 int run_drop_privileges(const struct run_job *job, struct error **err);
 

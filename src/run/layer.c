@@ -55,7 +55,7 @@ static int walk(int root, const char *target, bool keep_last, bool no_links, str
 			there = there && !keep_last;
 			continue;
 		}
-		CLEANUP_FD int fd = path_open_no_links(root, ret->data, O_PATH | O_NOFOLLOW, 0);
+		CLEANUP_FD int fd = path_open_no_links(root, ret->data, O_PATH, 0);
 		struct stat st;
 		if (fd == -ENOENT) {
 			there = false;
@@ -170,8 +170,7 @@ static int make_places(const struct run_job *job, struct run_session *session, i
 		CLEANUP_BUFFER struct buffer path = { 0 };
 		bool cover = false;
 		if (m->over_link) {
-			CLEANUP_FD int fd = path_open_no_links(session->root, m->target,
-							       O_PATH | O_NOFOLLOW, 0);
+			CLEANUP_FD int fd = path_open_no_links(session->root, m->target, O_PATH, 0);
 			cover = fd == -ELOOP;
 		}
 		int r = walk(session->root, m->target, cover, m->kind == RUN_MOUNT_CWD, &path, err);

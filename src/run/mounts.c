@@ -272,14 +272,9 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 					     : "choose another place for it");
 }
 
-static int mount_one(const struct run_job *job, struct run_session *session,
-		     const struct run_mount *m, struct error **err)
+static int mount_at(const struct run_job *job, struct run_session *session,
+		    const struct run_mount *m, int target, struct error **err)
 {
-	CLEANUP_FD int target = open_target(session, m);
-	if (target < 0)
-		return missing(job, m, -target, err);
-	if (m->kind == RUN_MOUNT_CWD && same_file(target, m->source))
-		return 0;
 	CLEANUP_FD int tree = open_source(job, session, m, err);
 	if (tree < 0)
 		return *err ? -1 : 0;
@@ -303,6 +298,19 @@ static int mount_one(const struct run_job *job, struct run_session *session,
 	return m->kind == RUN_MOUNT_DEV ? run_dev_make(job, session, err) : 0;
 }
 
+static int mount_one(const struct run_job *job, struct run_session *session,
+		     const struct run_mount *m, struct error **err)
+{
+	CLEANUP_FD int target = open_target(session, m);
+	if (target < 0)
+		return missing(job, m, -target, err);
+	if (m->kind == RUN_MOUNT_CWD && same_file(target, m->source))
+		return 0;
+	if (mount_at(job, session, m, target, err) < 0)
+		return error_wrap(err, "while mounting %s", m->target);
+	return 0;
+}
+
 int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err)
 {
 	for (size_t i = 0; i < job->mount_count; i++) {
@@ -321,7 +329,7 @@ int run_mounts_make(const struct run_job *job, struct run_session *session, stru
 		}
 		*err = failed;
 		failed = NULL;
-		return error_wrap(err, "while mounting %s", m->target);
+		return -1;
 	}
 	return 0;
 }

@@ -365,7 +365,10 @@ static int cover_home_top(struct run_job *job, struct error **err)
 	if (!job->writable || !slash)
 		return 0;
 	CLEANUP_TEXT char *top = text_dup_len(job->home, (size_t)(slash - job->home), err);
-	return top ? add_session(job, "home-top", top, 0755, "home", err) : -1;
+	if (!top || add_session(job, "home-top", top, 0755, "home", err) < 0)
+		return -1;
+	job->mounts[job->mount_count - 1].quiet = true;
+	return 0;
 }
 
 static int add_home(struct run_job *job, const char *source, struct error **err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+#define PADDING 64
 
 int base64_encode(const void *data, size_t len, size_t line, struct buffer *ret, struct error **err)
 {
@@ -20,7 +21,7 @@ int base64_encode(const void *data, size_t len, size_t line, struct buffer *ret,
 		unsigned v = (unsigned)p[i] << 16 | (have > 1 ? (unsigned)p[i + 1] << 8 : 0) |
 			     (have > 2 ? (unsigned)p[i + 2] : 0);
 		for (size_t j = 0; j < 4; j++) {
-			to[n++] = j <= have ? alphabet[v >> (18 - 6 * j) & 63] : '=';
+			to[n++] = alphabet[j > have ? PADDING : v >> (18 - 6 * j) & 63];
 			if (line && ++column == line) {
 				to[n++] = '\n';
 				column = 0;

@@ -22,10 +22,10 @@ void crypto_start(void);
 int crypto_random(void *buf, size_t len, struct error **err);
 
 #define CRYPTO_SHA256_LEN 32
-int crypto_sha256(const void *data, size_t len, uint8_t ret[CRYPTO_SHA256_LEN],
-		  struct error **err);
+int crypto_sha256(const void *data, size_t len, uint8_t ret[CRYPTO_SHA256_LEN], struct error **err);
 
-/* RFC 7914. ret: a new secret of len bytes. The caller has checked n, r and p against its limits. */
+/* RFC 7914. ret: a new secret of len bytes. The caller has checked n, r and p against its limits.
+ */
 int crypto_scrypt(const struct secret *password, const void *salt, size_t salt_len, uint64_t n,
 		  uint32_t r, uint32_t p, size_t len, struct secret **ret, struct error **err);
 

@@ -9,7 +9,8 @@
 
 /* encryption.md 3.3: the secret of an image */
 #define LUKS2_SECRET_LEN 64
-#define GOCRYPTFS_RANDOM_LEN 16 /* becomes twice as many hexadecimal characters */
+#define GOCRYPTFS_RANDOM_LEN 16
+#define GOCRYPTFS_SECRET_LEN 32 /* the same as hexadecimal characters */
 #define MESSAGE_LABEL "MESSAGE"
 /* The wrapped pieces together; four times what the smallest accepted key needs for 64 bytes. */
 #define WRAPPED_MAX 4096

@@ -29,16 +29,16 @@ const char *key_origin(const struct key *k);
  */
 typedef int (*key_ask)(void *context, const char *prompt, struct secret **ret, struct error **err);
 
-#define KEY_PROMPT	   "Enter encryption passphrase: "
+#define KEY_PROMPT "Enter encryption passphrase: "
 #define KEY_PROMPT_CONFIRM "Confirm encryption passphrase: "
 
 struct key_request {
 	enum key_use use;
-	const char *pem_path;     /* --pem-path, or NULL */
-	bool ask_passphrase;      /* --passphrase */
-	bool use_environment;     /* whether the three variables count */
-	bool confirm;             /* ask a passphrase twice */
-	key_ask ask;              /* for the passphrase, and for that of a protected private key */
+	const char *pem_path; /* --pem-path, or NULL */
+	bool ask_passphrase;  /* --passphrase */
+	bool use_environment; /* whether the three variables count */
+	bool confirm;	      /* ask a passphrase twice */
+	key_ask ask;	      /* for the passphrase, and for that of a protected private key */
 	void *ask_context;
 };
 
@@ -68,8 +68,9 @@ enum key_secret_form {
 int key_make_secret(const struct key *k, enum key_secret_form form, struct secret **ret,
 		    bool *ret_random, struct buffer *ret_message, struct error **err);
 
-/* The words of the two ERROR_KEY_WRONG of key_open_secret: Apptainer's, so that cli/ can frame them. */
-#define KEY_WORDS_WRONG	     "could not decrypt LUKS key: crypto/rsa: decryption error"
+/* The words of the two ERROR_KEY_WRONG of key_open_secret: Apptainer's, so that cli/ can frame
+ * them. */
+#define KEY_WORDS_WRONG "could not decrypt LUKS key: crypto/rsa: decryption error"
 #define KEY_WORDS_NO_MESSAGE "encrypted key not found"
 
 /*

@@ -12,7 +12,7 @@ static int generate(enum key_secret_form form, struct secret **ret, struct error
 			return -1;
 	} else {
 		if (secret_new(GOCRYPTFS_RANDOM_LEN, &random, err) < 0 ||
-		    secret_new(2 * GOCRYPTFS_RANDOM_LEN, &out, err) < 0 ||
+		    secret_new(GOCRYPTFS_SECRET_LEN, &out, err) < 0 ||
 		    crypto_random(secret_data(random), GOCRYPTFS_RANDOM_LEN, err) < 0)
 			return -1;
 		for (size_t i = 0; i < GOCRYPTFS_RANDOM_LEN; i++) {

@@ -69,7 +69,7 @@ static int check_flags(json_object *root, struct error **err)
 			return damaged(err, "FeatureFlags");
 		const char *name = json_object_get_string(flag);
 		size_t j = 0, len = (size_t)json_object_get_string_len(flag);
-		while (j < NEEDED_FLAGS && strcmp(name, needed_flags[j]))
+		while (j < NEEDED_FLAGS && strcmp(name, needed_flags[j]) != 0)
 			j++;
 		if (j < NEEDED_FLAGS && strlen(name) == len) {
 			seen |= 1U << j;
@@ -94,7 +94,7 @@ static int check_flags(json_object *root, struct error **err)
 
 static int get_scrypt(json_object *root, struct gocryptfs_config *ret, struct error **err)
 {
-	int64_t n, r, p, key_len;
+	int64_t n = 0, r = 0, p = 0, key_len = 0;
 	json_object *scrypt = member(root, "ScryptObject", json_type_object);
 	if (!scrypt)
 		return damaged(err, "ScryptObject");

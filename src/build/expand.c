@@ -268,10 +268,15 @@ static int match_from(const char *base, const char *pattern, size_t depth, struc
 	CLEANUP_STRINGS struct strings names = { 0 };
 	if (host_names(base, &names, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.len; i++)
+	bool hidden = *component == '.' || (*component == '\\' && component[1] == '.');
+	for (size_t i = 0; i < names.len; i++) {
+		/* Looked at here too: fnmatch lets !(...) stand for a first dot. */
+		if (names.items[i][0] == '.' && !hidden)
+			continue;
 		if (fnmatch(component, names.items[i], FNM_PERIOD | FNM_EXTMATCH) == 0 &&
 		    descend(base, names.items[i], rest, depth, ret, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+#include "build/files.h"
+#include "build/format.h"
+#include "tree.h"
+
+static int copy(struct error **err)
+{
+	const struct copy_rules rules = { .owners = geteuid() == 0 };
+	CLEANUP_FD int from = open("from", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_FD int to = open("to", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return copy_tree(from, to, &rules, err);
+}
+
+static void make_folders(void)
+{
+	assert_int_equal(mkdir("from", 0755), 0);
+	assert_int_equal(mkdir("to", 0700), 0);
+}
+
+static void test_tree(void **state)
+{
+	(void)state;
+	struct stat a, b;
+	char target[16] = { 0 };
+	make_folders();
+	assert_int_equal(chmod("from", 01751), 0);
+	put_file("from/f", 04711, "F");
+	assert_int_equal(link("from/f", "from/again"), 0);
+	assert_int_equal(mkdir("from/d", 0755), 0);
+	assert_int_equal(link("from/f", "from/d/third"), 0);
+	assert_int_equal(symlink("/no where", "from/d/l"), 0);
+	assert_int_equal(mkfifo("from/pipe", 0620), 0);
+	put_file("from/odd\nname \xff", 0600, "O");
+	const struct timespec times[2] = { { 1, 0 }, { 1234567890, 5000 } };
+	assert_int_equal(utimensat(AT_FDCWD, "from/d", times, 0), 0);
+	assert_int_equal(setxattr("from/f", "user.note", "x\0y", 3, 0), 0);
+	assert_int_equal(chmod("from/d", 0555), 0);
+	assert_ok(copy(err));
+	file_is("to/f", 04711, "F");
+	file_is("to/odd\nname \xff", 0600, "O");
+	assert_int_equal(stat("to/f", &a), 0);
+	assert_int_equal(stat("to/d/third", &b), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(a.st_nlink, 3);
+	assert_int_equal(readlink("to/d/l", target, 15), 9);
+	assert_string_equal(target, "/no where");
+	assert_int_equal(stat("to/pipe", &a), 0);
+	assert_int_equal(a.st_mode, S_IFIFO | 0620);
+	assert_int_equal(stat("to/d", &a), 0);
+	assert_int_equal(a.st_mode & 07777, 0555);
+	assert_int_equal(a.st_mtim.tv_sec, 1234567890);
+	assert_int_equal(a.st_mtim.tv_nsec, 5000);
+	assert_int_equal(stat("to", &a), 0);
+	assert_int_equal(a.st_mode & 07777, 01751);
+	assert_int_equal(getxattr("to/f", "user.note", target, 15), 3);
+	assert_memory_equal(target, "x\0y", 3);
+	if (geteuid() == 0) {
+		assert_int_equal(lchown("from/d/l", 5, 6), 0);
+		assert_ok(copy_remove(AT_FDCWD, "to", err));
+		assert_int_equal(mkdir("to", 0700), 0);
+		assert_ok(copy(err));
+		assert_int_equal(lstat("to/d/l", &a), 0);
+		assert_int_equal(a.st_uid, 5);
+		assert_int_equal(a.st_gid, 6);
+	}
+	chmod("from/d", 0755);
+	assert_ok(copy_remove(AT_FDCWD, "to", err));
+	assert_int_equal(access("to", F_OK), -1);
+	assert_ok(copy_remove(AT_FDCWD, "to", err));
+}
+
+static void test_holes(void **state)
+{
+	(void)state;
+	struct stat st;
+	char got[4];
+	make_folders();
+	put_file("from/s", 0600, "");
+	assert_int_equal(truncate("from/s", (off_t)1 << 32), 0);
+	CLEANUP_FD int fd = open("from/s", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(fd_pwrite(fd, "data", 4, (uint64_t)1 << 31), 0);
+	assert_ok(copy(err));
+	assert_int_equal(stat("to/s", &st), 0);
+	assert_true(st.st_size == (off_t)1 << 32);
+	assert_true(st.st_blocks < 1024);
+	CLEANUP_FD int in = open("to/s", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fd_pread(in, got, 4, (uint64_t)1 << 31), 4);
+	assert_memory_equal(got, "data", 4);
+}
+
+/* Far more folders in folders than a path can name. */
+static void test_deep(void **state)
+{
+	(void)state;
+	make_folders();
+	CLEANUP_FD int at = open("from", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 1500; i++) {
+		assert_int_equal(mkdirat(at, "a-name-of-some-length", 0755), 0);
+		int next = openat(at, "a-name-of-some-length", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		fd_close(&at);
+		at = next;
+	}
+	assert_ok(copy(err));
+	assert_ok(copy_remove(AT_FDCWD, "to", err));
+	assert_ok(copy_remove(AT_FDCWD, "from", err));
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	make_folders();
+	/* The copy would never end. */
+	assert_int_equal(rmdir("to"), 0);
+	assert_int_equal(mkdir("from/to", 0755), 0);
+	assert_int_equal(symlink("from/to", "to"), 0);
+	assert_fails(ERROR_USAGE, copy(err));
+	/* What cannot be read is no gap in the copy: asked as somebody who is not root. */
+	assert_int_equal(unlink("to"), 0);
+	assert_int_equal(rmdir("from/to"), 0);
+	assert_int_equal(mkdir("to", 0700), 0);
+	put_file("from/secret", 0000, "S");
+	if (geteuid() == 0) {
+		assert_int_equal(chmod(test_directory, 0755), 0);
+		assert_int_equal(chown("to", 65534, 65534), 0);
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct error *why = NULL;
+		if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
+			_exit(2);
+		_exit(copy(&why) < 0 && error_to_errno(why) == EACCES && error_hint_text(why) ? 0
+											      : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void test_fix_permissions(void **state)
+{
+	(void)state;
+	struct stat st;
+	make_folders();
+	assert_int_equal(mkdir("to/d", 0755), 0);
+	put_file("to/d/f", 0040, "F");
+	assert_int_equal(chmod("to/d", 0), 0);
+	CLEANUP_FD int to = open("to", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(copy_fix_permissions(to, err));
+	assert_int_equal(stat("to/d", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	file_is("to/d/f", 0640, "F");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIRECTORY(test_tree),
+		IN_DIRECTORY(test_holes),
+		IN_DIRECTORY(test_deep),
+		IN_DIRECTORY(test_refusals),
+		IN_DIRECTORY(test_fix_permissions),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

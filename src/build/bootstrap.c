@@ -52,7 +52,9 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 						  .devices = build->real_root };
 		return copy_tree(image->directory, b->root, &rules, err);
 	}
-	const struct squash_extract_rules rules = { .owners = owners, .devices = build->real_root };
+	const struct squash_extract_rules rules = { .owners = owners,
+						    .devices = build->real_root,
+						    .setuid = true };
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	if (image_unseal(image, NULL, NULL, &tree, err) < 0)
 		return -1;

@@ -107,6 +107,7 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	const struct squash_extract_rules rules = {
 		.owners = !b->user_namespace || b->map == RUN_MAP_ROOT_SUBIDS,
 		.devices = b->real_root,
+		.setuid = true,
 	};
 	if (!path || image_open(path, &image, err) < 0 ||
 	    image_unseal(image, b->base_key, NULL, &tree, err) < 0 ||
@@ -172,6 +173,8 @@ static int packer_work(void *context, int socket, struct error **err)
 		.key = plan->encrypt ? plan->key : NULL,
 		.squash = { .codec = plan->codec,
 			    .level = plan->level,
+			    .block_size = plan->block_size,
+			    .threads = plan->threads,
 			    .clamp_time = b->deterministic,
 			    .time = (uint64_t)b->time,
 			    .left_out = left_out,

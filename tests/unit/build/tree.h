@@ -2,6 +2,8 @@
 #ifndef COFFER_TESTS_BUILD_TREE_H
 #define COFFER_TESTS_BUILD_TREE_H
 
+#include "unit.h"
+
 /* A folder of each test's own: the current directory while it runs. */
 #include <fcntl.h>
 #include <ftw.h>

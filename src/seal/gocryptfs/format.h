@@ -8,7 +8,7 @@
 #define KEY_LEN 32
 #define FILE_ID_LEN 16
 #define HEADER_LEN (2 + FILE_ID_LEN)
-#define BLOCK_LEN 4096 /* in clear */
+#define BLOCK_LEN ((size_t)4096) /* in clear */
 #define OVERHEAD_LEN (CRYPTO_GCM_NONCE_LEN + CRYPTO_GCM_TAG_LEN)
 #define CIPHER_LEN (BLOCK_LEN + OVERHEAD_LEN) /* of a full block */
 #define AAD_LEN (8 + FILE_ID_LEN)

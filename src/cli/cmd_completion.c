@@ -186,7 +186,7 @@ static int run_completion(const struct invocation *in, struct error **err)
 	return r < 0 ? -1 : report_print(&text, err);
 }
 
-const struct command command_completion = {
+const struct command cli_completion = {
 	.name = "completion",
 	.summary = "Print a completion script for a shell",
 	.usage = "completion <bash|zsh|fish>",

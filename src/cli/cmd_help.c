@@ -32,7 +32,7 @@ static int run_help(const struct invocation *in, struct error **err)
 	return report_print(&text, err);
 }
 
-const struct command command_help = {
+const struct command cli_help = {
 	.name = "help",
 	.summary = "Print the help of a command",
 	.usage = "help [command] [subcommand]",
@@ -51,7 +51,7 @@ static int run_version(const struct invocation *in, struct error **err)
 	return report_print(&text, err);
 }
 
-const struct command command_version = {
+const struct command cli_version = {
 	.name = "version",
 	.summary = "Print the version",
 	.usage = "version",
@@ -80,7 +80,7 @@ static int run_table_dump(const struct invocation *in, struct error **err)
 	return report_print(&text, err);
 }
 
-const struct command command_table_dump = {
+const struct command cli_table_dump = {
 	.name = "option-table",
 	.summary = "Print the table of options",
 	.usage = "option-table",

@@ -434,7 +434,7 @@ static const struct option inspect_options[] = {
 	{ 0 },
 };
 
-const struct command command_inspect = {
+const struct command cli_inspect = {
 	.name = "inspect",
 	.summary = "Show what an image says about itself",
 	.usage = "inspect [inspect options...] <image path>",
@@ -459,7 +459,7 @@ static const struct option run_help_options[] = {
 	{ 0 },
 };
 
-const struct command command_run_help = {
+const struct command cli_run_help = {
 	.name = "run-help",
 	.summary = "Print an image's own help",
 	.usage = "run-help <image path>",

@@ -221,7 +221,7 @@ static int run_test(const struct invocation *in, struct error **err)
 
 static const struct option exec_options[] = { RUN_OPTIONS, OPTION_HELP, { 0 } };
 
-const struct command command_exec = {
+const struct command cli_exec = {
 	.name = "exec",
 	.summary = "Run a command in a container",
 	.usage = "exec [exec options...] <container> <command>",
@@ -242,7 +242,7 @@ static const struct option run_options[] = {
 	{ 0 },
 };
 
-const struct command command_run = {
+const struct command cli_run = {
 	.name = "run",
 	.summary = "Run the container's own command",
 	.usage = "run [run options...] <container> [args...]",
@@ -262,7 +262,7 @@ static const struct option shell_options[] = {
 	{ 0 },
 };
 
-const struct command command_shell = {
+const struct command cli_shell = {
 	.name = "shell",
 	.summary = "Start a shell in a container",
 	.usage = "shell [shell options...] <container>",
@@ -276,7 +276,7 @@ const struct command command_shell = {
 
 static const struct option test_options[] = { RUN_OPTIONS, OPTION_HELP, { 0 } };
 
-const struct command command_test = {
+const struct command cli_test = {
 	.name = "test",
 	.summary = "Run the container's own tests",
 	.usage = "test [test options...] <container> [args...]",

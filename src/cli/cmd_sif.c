@@ -116,7 +116,7 @@ static int run_dump(const struct invocation *in, struct error **err)
 	return 0;
 }
 
-const struct command command_sif = {
+const struct command cli_sif = {
 	.name = "sif",
 	.alias = "siftool",
 	.summary = "Look into a SIF file",
@@ -131,7 +131,7 @@ const struct command command_sif = {
 	.group = true,
 };
 
-const struct command command_sif_list = {
+const struct command cli_sif_list = {
 	.name = "sif list",
 	.summary = "List the data objects",
 	.usage = "sif list <sif_path>",
@@ -147,7 +147,7 @@ const struct command command_sif_list = {
 	.run = run_list,
 };
 
-const struct command command_sif_header = {
+const struct command cli_sif_header = {
 	.name = "sif header",
 	.summary = "Show the global header",
 	.usage = "sif header <sif_path>",
@@ -161,7 +161,7 @@ const struct command command_sif_header = {
 	.run = run_header,
 };
 
-const struct command command_sif_info = {
+const struct command cli_sif_info = {
 	.name = "sif info",
 	.summary = "Show one data object's descriptor",
 	.usage = "sif info <id> <sif_path>",
@@ -176,7 +176,7 @@ const struct command command_sif_info = {
 	.run = run_info,
 };
 
-const struct command command_sif_dump = {
+const struct command cli_sif_dump = {
 	.name = "sif dump",
 	.summary = "Write one data object's bytes to standard output",
 	.usage = "sif dump <id> <sif_path>",

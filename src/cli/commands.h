@@ -5,10 +5,9 @@
 #include "cli/internal.h"
 
 /* The entries that each cmd_*.c ends in, and what their tables share. */
-extern const struct command command_build, command_completion, command_exec, command_help,
-	command_inspect, command_run, command_run_help, command_shell, command_sif,
-	command_sif_dump, command_sif_header, command_sif_info, command_sif_list,
-	command_table_dump, command_test, command_version;
+extern const struct command cli_build, cli_completion, cli_exec, cli_help, cli_inspect, cli_run,
+	cli_run_help, cli_shell, cli_sif, cli_sif_dump, cli_sif_header, cli_sif_info, cli_sif_list,
+	cli_table_dump, cli_test, cli_version;
 
 #define OPTION_HELP                                                                             \
 	{                                                                                       \

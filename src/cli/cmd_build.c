@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "build/build.h"
+#include "cli/run_options.h"
+
+/* build: deffile.md 13 and 14, encryption.md 2.2, cli-messages 3. */
+
+static bool on(const struct invocation *in, const char *name)
+{
+	return invocation_option(in, name)->on;
+}
+
+static const char *text(const struct invocation *in, const char *name)
+{
+	return invocation_option(in, name)->text;
+}
+
+/* ------------------------------------------------------------------ compression */
+
+static int set_codec(struct build_plan *plan, const char *name, size_t len, struct error **err)
+{
+	CLEANUP_TEXT char *copy = text_dup_len(name, len, err);
+	if (!copy)
+		return -1;
+	int codec = squash_codec_by_name(copy);
+	if (codec < 0) {
+		error_set(err, ERROR_USAGE, "unknown compression %s", copy);
+		return error_hint(err, "there are gzip, zstd, xz, lz4 and lzo");
+	}
+	plan->codec = codec;
+	return 0;
+}
+
+/* A whole number of at least 1, with K or M behind it where `sizes`. */
+static int parse_count(const char *what, const char *word, bool sizes, unsigned *ret,
+		       struct error **err)
+{
+	char *end = NULL;
+	errno = 0;
+	unsigned long n = word ? strtoul(word, &end, 10) : 0;
+	unsigned long factor = 1;
+	if (word && sizes && (*end == 'K' || *end == 'M') && !end[1])
+		factor = *end++ == 'K' ? 1024 : 1024 * 1024;
+	if (!word || errno || end == word || *end || *word == '-' || n == 0 ||
+	    !checked_mul(n, factor, &n) || n > INT_MAX)
+		return error_set(err, ERROR_USAGE, "%s needs a number, not %s", what,
+				 word ? word : "nothing");
+	*ret = (unsigned)n;
+	return 0;
+}
+
+/* --compression=NAME[:LEVEL] */
+static int parse_compression(const char *word, struct build_plan *plan, struct error **err)
+{
+	size_t len = strcspn(word, ":");
+	unsigned level;
+	if (set_codec(plan, word, len, err) < 0)
+		return -1;
+	if (!word[len])
+		return 0;
+	if (parse_count("the level of --compression", word + len + 1, false, &level, err) < 0)
+		return -1;
+	plan->level = (int)level;
+	return 0;
+}
+
+/* One of mksquashfs's words with its value, as far as it means something to our own writer. */
+static int apply_squash_word(const char *word, const char *value, struct build_plan *plan,
+			     struct error **err)
+{
+	unsigned n;
+	if (!strcmp(word, "-comp")) {
+		if (!value)
+			return error_set(err, ERROR_USAGE, "-comp needs a name");
+		return set_codec(plan, value, strlen(value), err);
+	}
+	if (!strcmp(word, "-Xcompression-level")) {
+		if (parse_count(word, value, false, &n, err) < 0)
+			return -1;
+		plan->level = (int)n;
+		return 0;
+	}
+	if (!strcmp(word, "-b")) {
+		if (parse_count(word, value, true, &n, err) < 0)
+			return -1;
+		/* squashfs 4.0: a power of two, 4 KiB to 1 MiB. */
+		if (n < 4096 || n > 1024 * 1024 || (n & (n - 1)))
+			return error_set(err, ERROR_USAGE,
+					 "-b %s: the block size is a power of two from 4096 to 1M",
+					 value);
+		plan->block_size = n;
+		return 0;
+	}
+	if (!strcmp(word, "-processors"))
+		return parse_count(word, value, false, &plan->threads, err);
+	error_set(err, ERROR_UNSUPPORTED, "--mksquashfs-args: %s is not supported by coffer", word);
+	return error_hint(err, "coffer packs by itself; of mksquashfs's options it knows -comp, "
+			       "-Xcompression-level, -b and -processors");
+}
+
+static int parse_squash_args(const char *words, struct build_plan *plan, struct error **err)
+{
+	CLEANUP_STRINGS struct strings list = { 0 };
+	while (*(words += strspn(words, " \t\n"))) {
+		size_t len = strcspn(words, " \t\n");
+		char *word = text_dup_len(words, len, err);
+		if (!word || strings_take(&list, word, err) < 0)
+			return -1;
+		words += len;
+	}
+	for (size_t i = 0; i < list.len; i += 2)
+		if (apply_squash_word(list.items[i], i + 1 < list.len ? list.items[i + 1] : NULL,
+				      plan, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int plan_compression(const struct invocation *in, struct build_plan *plan,
+			    struct error **err)
+{
+	plan->codec = SQUASH_GZIP;
+	if (text(in, "mksquashfs-args") &&
+	    parse_squash_args(text(in, "mksquashfs-args"), plan, err) < 0)
+		return -1;
+	if (text(in, "compression") && parse_compression(text(in, "compression"), plan, err) < 0)
+		return -1;
+	if (plan->codec != SQUASH_GZIP)
+		log_info("Non-gzip squashfs compression might not work with some installations");
+	return 0;
+}
+
+/* ------------------------------------------------------------------ keys */
+
+static int plan_encryption(const struct invocation *in, struct build_plan *plan, struct error **err)
+{
+	const char *kind = text(in, "encryption");
+	plan->encrypt =
+		on(in, "encrypt") || on(in, "passphrase") || text(in, "pem-path") || kind != NULL;
+	/* Stock Apptainer opens LUKS2 as root alone, so each gets what they can run there. */
+	plan->kind = geteuid() == 0 ? IMAGE_LUKS2 : IMAGE_GOCRYPTFS;
+	if (kind && !strcmp(kind, "luks2"))
+		plan->kind = IMAGE_LUKS2;
+	else if (kind && !strcmp(kind, "gocryptfs"))
+		plan->kind = IMAGE_GOCRYPTFS;
+	else if (kind)
+		return error_set(err, ERROR_USAGE, "--encryption takes luks2 or gocryptfs, not %s",
+				 kind);
+	if (plan->encrypt && plan->sandbox) {
+		error_set(err, ERROR_USAGE, "a sandbox cannot be encrypted");
+		return error_hint(err, "leave out --sandbox, or the options of encryption");
+	}
+	return 0;
+}
+
+static int choose_key(const struct invocation *in, struct build_plan *plan, struct error **err)
+{
+	struct key_request request = {
+		.use = KEY_FOR_BUILD,
+		.pem_path = text(in, "pem-path"),
+		.ask_passphrase = on(in, "passphrase"),
+		.use_environment = true,
+		/* Apptainer asks once, and scripts that drive its prompt know no second one. */
+		.confirm = tty_present() && !strcmp(in->program, "coffer"),
+		.ask = tty_ask,
+	};
+	if (!plan->encrypt) {
+		if (key_environment_set())
+			log_warning("Encryption related env vars found, but --encrypt was not "
+				    "specified. NOT encrypting container.");
+		return 0;
+	}
+	if (!request.pem_path && request.ask_passphrase)
+		log_verbose("Using interactive passphrase entry for encrypted container");
+	if (key_choose(&request, &plan->key, err) < 0)
+		return -1;
+	if (plan->key)
+		return 0;
+	error_set(err, ERROR_KEY_MISSING,
+		  "Missing encryption info, please add `--passphrase` or `--pem-path` or "
+		  "corresponding environment variable");
+	return error_hint(err,
+			  "nothing was built; the variables are APPTAINER_ENCRYPTION_PASSPHRASE, "
+			  "_PEM_PATH and _PEM_DATA");
+}
+
+/*
+ * The key of an encrypted base image, which is known to be one only in the middle of the build,
+ * when the variables are gone: so they are kept here as far as they can open something.
+ */
+struct base_key {
+	struct secret *passphrase; /* of the variable */
+	char *pem_path;
+};
+
+static int base_ask(void *context, const char *prompt, struct secret **ret, struct error **err)
+{
+	struct base_key *base = context;
+	if (base->passphrase) {
+		*ret = base->passphrase;
+		base->passphrase = NULL;
+		return 0;
+	}
+	log_info("The base image is encrypted");
+	return tty_ask(NULL, prompt, ret, err);
+}
+
+static int plan_base_key(const struct invocation *in, struct build_plan *plan,
+			 struct base_key *base, struct error **err)
+{
+	const char *passphrase = getenv("APPTAINER_ENCRYPTION_PASSPHRASE");
+	const char *path = getenv("APPTAINER_ENCRYPTION_PEM_PATH");
+	bool from_flags = text(in, "pem-path") || on(in, "passphrase");
+	if (text(in, "base-pem-path")) {
+		base->pem_path = text_dup(text(in, "base-pem-path"), err);
+		if (!base->pem_path)
+			return -1;
+	} else if (on(in, "base-passphrase")) {
+		plan->base_key.ask_passphrase = true;
+	} else if (path && *path && (!plan->encrypt || from_flags)) {
+		/* With --encrypt it names the public key of the new image. */
+		base->pem_path = text_dup(path, err);
+		if (!base->pem_path)
+			return -1;
+	} else if (passphrase && *passphrase) {
+		plan->base_key.ask_passphrase = true;
+		if (secret_copy(passphrase, strlen(passphrase), &base->passphrase, err) < 0)
+			return -1;
+	} else {
+		plan->base_key.ask_passphrase = tty_present();
+	}
+	plan->base_key.use = KEY_FOR_RUN;
+	plan->base_key.pem_path = base->pem_path;
+	plan->base_key.ask = base_ask;
+	plan->base_key.ask_context = base;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+static void make_plan(const struct invocation *in, struct build_plan *plan)
+{
+	*plan = (struct build_plan){
+		.target = in->arguments[0],
+		.spec = in->arguments[1],
+		.sandbox = on(in, "sandbox"),
+		.force = on(in, "force"),
+		.notest = on(in, "notest"),
+		.tmpdir = text(in, "tmpdir"),
+		.sections = invocation_option(in, "section")->list,
+		.build_args = invocation_option(in, "build-arg")->list,
+		.build_arg_file = text(in, "build-arg-file"),
+		.warn_unused_build_args = on(in, "warn-unused-build-args"),
+		.fakeroot = on(in, "fakeroot"),
+		.fix_perms = on(in, "fix-perms"),
+		.no_cleanup = on(in, "no-cleanup"),
+		.bind = invocation_option(in, "bind")->list,
+		.arch = text(in, "arch"),
+	};
+}
+
+static int find_keys(const struct invocation *in, struct build_plan *plan, struct base_key *base,
+		     struct error **err)
+{
+	if (keys_begin(err) < 0)
+		return -1;
+	int r = plan_base_key(in, plan, base, err);
+	if (r == 0)
+		r = choose_key(in, plan, err);
+	keys_end();
+	return r;
+}
+
+static int prepare(const struct invocation *in, struct build_plan *plan, struct base_key *base,
+		   struct error **err)
+{
+	if (plan_compression(in, plan, err) < 0 || plan_encryption(in, plan, err) < 0 ||
+	    build_check_target(plan, tty_present() ? tty_confirm : NULL, NULL, err) < 0)
+		return -1;
+	return find_keys(in, plan, base, err);
+}
+
+static int run_build(const struct invocation *in, struct error **err)
+{
+	struct build_plan plan;
+	struct run_config config = { 0 };
+	struct base_key base = { 0 };
+	make_plan(in, &plan);
+	plan.config = &config;
+	run_config_default(&config, err);
+	int r = *err ? -1 : run_config_read(&config, in->config, err);
+	if (r == 0)
+		r = prepare(in, &plan, &base, err);
+	if (r == 0)
+		r = build_image(&plan, err);
+	key_free(&plan.key);
+	secret_free(&base.passphrase);
+	text_free(&base.pem_path);
+	run_config_free(&config);
+	return r;
+}
+
+static const struct option build_options[] = {
+	VALUE_("arch", 0, OPTION_TEXT, "name", "BUILD_ARCH", "the machine to build for"),
+	VALUE_("base-pem-path", 0, OPTION_TEXT, "file", NULL,
+	       "the RSA private key of an encrypted image that is built upon"),
+	{ .name = "base-passphrase",
+	  .kind = OPTION_SWITCH,
+	  .no_value_ever = true,
+	  .help = "ask for the passphrase of an encrypted image that is built upon" },
+	VALUE_("bind", 'B', OPTION_ARRAY, "spec", NULL,
+	       "show a file or folder to %post and %test: src[:dest[:opts]]"),
+	VALUE_("build-arg", 0, OPTION_LIST, "name=value", NULL,
+	       "a value for {{ name }} in the definition"),
+	VALUE_("build-arg-file", 0, OPTION_TEXT, "file", NULL, "a file with such values"),
+	VALUE_("compression", 0, OPTION_TEXT, "name[:level]", NULL,
+	       "gzip (without this option), zstd, xz, lz4 or lzo"),
+	SWITCH_("encrypt", 'e', NULL, "encrypt the root file system"),
+	VALUE_("encryption", 0, OPTION_TEXT, "kind", NULL,
+	       "luks2 (so for root) or gocryptfs (so for others); implies --encrypt"),
+	SWITCH_("fakeroot", 'f', "FAKEROOT", "be root while building, as users always are"),
+	SWITCH_("fix-perms", 0, "FIXPERMS", "let the owner read and write everything"),
+	SWITCH_("force", 'F', "FORCE", "overwrite the target, and labels and help of the base"),
+	VALUE_("mksquashfs-args", 0, OPTION_TEXT, "args", "MKSQUASHFS_ARGS",
+	       "of these: -comp, -Xcompression-level, -b, -processors"),
+	SWITCH_("no-cleanup", 0, "NO_CLEANUP", "with --tmpdir: leave the tree there"),
+	SWITCH_("notest", 'T', "NOTEST", "do not run the %test section"),
+	{ .name = "passphrase",
+	  .kind = OPTION_SWITCH,
+	  .no_value_ever = true,
+	  .help = "ask for a passphrase to encrypt with; implies --encrypt" },
+	VALUE_("pem-path", 0, OPTION_TEXT, "file", NULL,
+	       "the RSA public key (PEM) to encrypt for; implies --encrypt"),
+	SWITCH_("sandbox", 's', "SANDBOX", "build a folder"),
+	VALUE_("section", 0, OPTION_LIST, "name", "SECTION",
+	       "run only these sections of the definition: all, none, setup, post, files, "
+	       "environment, test, labels"),
+	VALUE_("tmpdir", 0, OPTION_TEXT, "dir", NULL,
+	       "keep the tree on disk there, NOT encrypted, when memory is too small for it"),
+	SWITCH_("warn-unused-build-args", 0, NULL, "a --build-arg that is not used is no error"),
+	NOTHING_("authfile", OPTION_TEXT, "file"),
+	NOTHING_("disable-cache", OPTION_SWITCH, NULL),
+	NOTHING_("docker-host", OPTION_TEXT, "host"),
+	NOTHING_("docker-username", OPTION_TEXT, "name"),
+	NOTHING_("docker-password", OPTION_TEXT, "word"),
+	NOTHING_("ignore-fakeroot-command", OPTION_SWITCH, NULL),
+	NOTHING_("ignore-proot", OPTION_SWITCH, NULL),
+	NOTHING_("ignore-subuid", OPTION_SWITCH, NULL),
+	NOTHING_("ignore-userns", OPTION_SWITCH, NULL),
+	NOTHING_("json", OPTION_SWITCH, NULL),
+	NOTHING_("library", OPTION_TEXT, "url"),
+	NOTHING_("no-https", OPTION_SWITCH, NULL),
+	NOTHING_("nohttps", OPTION_SWITCH, NULL),
+	NOTHING_("userns", OPTION_SWITCH, NULL),
+	MISSING_("arch-variant", 0, OPTION_TEXT, "name", "BUILD_ARCH_VARIANT"),
+	MISSING_("buildkit-host", 0, OPTION_TEXT, "host", NULL),
+	MISSING_("compat32", 0, OPTION_SWITCH, NULL, NULL),
+	MISSING_("data", 0, OPTION_SWITCH, NULL, "DATA"),
+	MISSING_("docker-login", 0, OPTION_SWITCH, NULL, NULL),
+	MISSING_("mount", 0, OPTION_ARRAY, "spec", NULL),
+	MISSING_("nv", 0, OPTION_SWITCH, NULL, NULL),
+	MISSING_("nvccli", 0, OPTION_SWITCH, NULL, "NVCCLI"),
+	MISSING_("reproducible", 0, OPTION_SWITCH, NULL, "REPRODUCIBLE"),
+	MISSING_("rocm", 0, OPTION_SWITCH, NULL, NULL),
+	MISSING_("update", 'u', OPTION_SWITCH, NULL, "UPDATE"),
+	MISSING_("writable-tmpfs", 0, OPTION_SWITCH, NULL, NULL),
+	OPTION_HELP,
+	{ 0 },
+};
+
+const struct command cli_build = {
+	.name = "build",
+	.summary = "Build an image, plain or encrypted",
+	.usage = "build [build options...] <image path> <build spec>",
+	.description =
+		"The build spec is a definition file, a sandbox (a folder) or a SIF image. An\n"
+		"image is encrypted with a passphrase or for the owner of an RSA key; the first\n"
+		"of these counts: --pem-path, --passphrase, and with --encrypt the variables\n"
+		"APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA and _PASSPHRASE.\n"
+		"\n"
+		"While it is built the tree lies in memory that only this build can see,\n"
+		"and the image is encrypted as it is written: nothing of it is on a disk in\n"
+		"the clear.\n",
+	.examples = "$ %s build image.sif image.def\n"
+		    "$ %s build --passphrase secret.sif image.def\n"
+		    "$ %s build --pem-path=rsa_pub.pem secret.sif image.def\n"
+		    "$ %s build --encryption=luks2 --passphrase secret.sif folder/\n",
+	.options = build_options,
+	.min_arguments = 2,
+	.max_arguments = 2,
+	.run = run_build,
+};

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Usage errors, help and version: cli-messages 1.4, runtime.md 1.
+load helper
+
+setup() { cd /; }
+
+usage_error() { # WORDS
+	[ "$status" -eq 1 ]
+	[ "${stderr_lines[0]}" = "$1" ] || { echo "$stderr"; false; }
+	[ "${lines[-1]}" = "Run '${program:-coffer} --help' for more detailed usage information." ]
+}
+
+@test "no command: the main usage, status 1" {
+	run --separate-stderr coffer
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = "Usage:" ]
+	[ "${lines[1]}" = "  coffer [global options...] <command>" ]
+	[ -z "$stderr" ]
+}
+
+@test "an unknown command is named" {
+	run --separate-stderr coffer bogus
+	usage_error 'Error: unknown command "bogus" for "coffer"'
+}
+
+@test "wrong counts of arguments" {
+	run --separate-stderr coffer sif list
+	usage_error 'Error for command "list": accepts 1 arg(s), received 0'
+	[ "${lines[1]}" = "  coffer [global options...] sif list <sif_path>" ]
+	run --separate-stderr coffer exec image.sif
+	usage_error 'Error for command "exec": requires at least 2 arg(s), only received 1'
+	run --separate-stderr coffer build one
+	usage_error 'Error for command "build": accepts 2 arg(s), received 1'
+	run --separate-stderr coffer inspect image.sif --labels
+	usage_error 'Error for command "inspect": accepts 1 arg(s), received 2'
+}
+
+@test "bad options list the good ones" {
+	run --separate-stderr coffer exec --bogus
+	usage_error 'Error for command "exec": unknown flag: --bogus'
+	[ "${lines[0]}" = "Options for exec command:" ]
+	run --separate-stderr coffer exec -q x y
+	usage_error "Error for command \"exec\": unknown shorthand flag: 'q' in -q"
+	run --separate-stderr coffer build --pem-path
+	usage_error 'Error for command "build": flag needs an argument: --pem-path'
+	run --separate-stderr coffer build --encrypt=maybe a b
+	usage_error 'Error for command "build": invalid argument "maybe" for "-e, --encrypt" flag: strconv.ParseBool: parsing "maybe": invalid syntax'
+	run --separate-stderr coffer --bogus
+	usage_error 'Error for command "coffer": unknown flag: --bogus'
+}
+
+@test "called apptainer it names itself so" {
+	program=apptainer
+	run --separate-stderr apptainer run
+	usage_error 'Error for command "run": requires at least 1 arg(s), only received 0'
+	[ "${lines[1]}" = "  apptainer [global options...] run [run options...] <container> [args...]" ]
+	run --separate-stderr apptainer --version
+	[[ "$output" =~ ^apptainer\ version\ [0-9.]+\ \(coffer\)$ ]]
+	run --separate-stderr coffer --version
+	[[ "$output" =~ ^coffer\ version\ [0-9.]+$ ]]
+}
+
+@test "help goes to standard output, status 0, 80 columns" {
+	local c
+	for c in --help "help" "build --help" "exec -h" "help run" "help sif list" "sif" "sif bogus" "inspect --help" "completion --help"; do
+		run --separate-stderr coffer $c
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+		[ "${lines[1]}" = "Usage:" ]
+		[ "$(awk 'length > 80' <<<"$output" | wc -l)" -eq 0 ]
+	done
+}
+
+@test "an option after the image belongs to the command" {
+	run --separate-stderr coffer exec /nonexistent.sif true --help
+	refused 255 'While checking container encryption: could not open image /nonexistent.sif'
+}
+
+@test "a passphrase on the command line is refused and not repeated" {
+	local c
+	for c in "exec --passphrase=tr0ub4dor x y" "run --passphrase:tr0ub4dor x" "build --passphrase=tr0ub4dor a b" "build --base-passphrase=tr0ub4dor a b"; do
+		run --separate-stderr coffer $c
+		refused 255 'can be seen by every user of this machine'
+		[[ "$stderr$output" != *tr0ub* ]]
+	done
+}
+
+@test "what coffer has not is refused by its name; what does no harm is taken" {
+	run --separate-stderr coffer exec --nv x y
+	refused 255 '--nv is not supported by coffer'
+	run --separate-stderr env APPTAINER_OVERLAY=x.img coffer exec x y
+	refused 255 '--overlay, asked for by APPTAINER_OVERLAY, is not supported by coffer'
+	run --separate-stderr coffer exec --nv=false --disable-cache --no-https /nonexistent.sif true
+	refused 255 'could not open image /nonexistent.sif'
+}
+
+@test "variables set options, and bad ones are named" {
+	run --separate-stderr env APPTAINER_CONTAIN=foo coffer exec /nonexistent.sif true
+	[ "$status" -eq 255 ]
+	err_has 'While parsing environment variables'
+	err_has 'unable to set flag contain to value foo: strconv.ParseBool: parsing "foo": invalid syntax'
+	run --separate-stderr env SINGULARITY_CONTAIN=1 coffer exec /nonexistent.sif true
+	err_has 'INFO:    Environment variable SINGULARITY_CONTAIN is set, but APPTAINER_CONTAIN is preferred'
+	run --separate-stderr env SINGULARITY_CONTAIN=1 coffer -q exec /nonexistent.sif true
+	[[ "$stderr" != *preferred* ]]
+}
+
+@test "an image that is to be fetched is refused" {
+	run --separate-stderr coffer run docker://alpine
+	refused 255 'coffer runs local images, not docker://alpine'
+}
+
+@test "completion scripts are of the shell's syntax and know the options" {
+	coffer completion bash >"$BATS_TEST_TMPDIR/c"
+	bash -n "$BATS_TEST_TMPDIR/c"
+	run bash -c ". '$BATS_TEST_TMPDIR/c'
+		COMP_WORDS=(coffer build --pa) COMP_CWORD=2; _coffer; echo \"\${COMPREPLY[@]}\"
+		COMP_WORDS=(coffer sif l) COMP_CWORD=2; _coffer; echo \"\${COMPREPLY[@]}\"
+		COMP_WORDS=(coffer ins) COMP_CWORD=1; _coffer; echo \"\${COMPREPLY[@]}\""
+	[ "${lines[0]}" = "--passphrase" ]
+	[ "${lines[1]}" = "list" ]
+	[ "${lines[2]}" = "inspect" ]
+	coffer completion zsh | head -1 | grep -qx '#compdef coffer'
+	coffer completion fish | grep -q -- '-l passphrase'
+	run --separate-stderr coffer completion tcsh
+	[ "$status" -eq 1 ]
+}
+
+@test "standard output that is full is an error" {
+	run --separate-stderr bash -c 'coffer --help >/dev/full'
+	[ "$status" -eq 255 ]
+	err_has 'no space left on device'
+}

@@ -19,13 +19,12 @@
 #define COMPARE_CHUNK 65536u
 #define CANDIDATES_MAX \
 	64 /* files of equal first blocks that are looked at: keeps the time linear */
-#define NONE UINT32_MAX
 
 struct block {
 	uint64_t off;
 	uint32_t word;	   /* size and bit 24, as in an inode */
 	uint32_t checksum; /* of the data before compression */
-	uint32_t before;   /* an earlier file's first block in the same slot, or NONE */
+	uint32_t before;   /* an earlier file's first block in the same slot, or SQUASH_NONE */
 };
 
 struct block_writer {
@@ -58,7 +57,7 @@ static int grow_starts(struct block_writer *w)
 	w->starts = starts;
 	w->starts_cap = cap;
 	for (size_t i = 0; i < old_cap; i++) {
-		for (uint32_t n = old[i], before; n != NONE; n = before) {
+		for (uint32_t n = old[i], before; n != SQUASH_NONE; n = before) {
 			size_t slot = slot_of(w, &w->blocks[n]);
 			before = w->blocks[n].before;
 			w->blocks[n].before = starts[slot];
@@ -128,10 +127,11 @@ static int end_file(struct block_writer *w, uint64_t *location)
 		return 0;
 	}
 	*location = w->blocks[w->file_first].off;
-	uint32_t n = NONE;
+	uint32_t n = SQUASH_NONE;
 	if (w->starts_cap)
 		n = w->starts[slot_of(w, &w->blocks[w->file_first])];
-	for (int tries = 0; n != NONE && tries < CANDIDATES_MAX; n = w->blocks[n].before, tries++) {
+	for (int tries = 0; n != SQUASH_NONE && tries < CANDIDATES_MAX;
+	     n = w->blocks[n].before, tries++) {
 		if (!looks_equal(w, n))
 			continue;
 		int r = is_equal(w, n);
@@ -150,7 +150,7 @@ static int put_block(struct block_writer *w, uint32_t size, uint32_t word, uint3
 		     const uint8_t *data)
 {
 	sqfs_file_t *file = &w->out->file;
-	if (w->count >= NONE)
+	if (w->count >= SQUASH_NONE)
 		return SQFS_ERROR_OVERFLOW;
 	if (w->count == w->cap) {
 		size_t cap = w->cap ? w->cap * 2 : 256;
@@ -161,9 +161,10 @@ static int put_block(struct block_writer *w, uint32_t size, uint32_t word, uint3
 		w->cap = cap;
 	}
 	struct block *b = &w->blocks[w->count];
-	*b = (struct block){
-		.off = file->get_size(file), .word = word, .checksum = checksum, .before = NONE
-	};
+	*b = (struct block){ .off = file->get_size(file),
+			     .word = word,
+			     .checksum = checksum,
+			     .before = SQUASH_NONE };
 	int r = file->write_at(file, b->off, data, size);
 	if (r == 0)
 		w->count++;
@@ -195,7 +196,7 @@ static int write_data_block(sqfs_block_writer_t *base, void *user, sqfs_u32 size
 		w->file_off = w->out->file.get_size(&w->out->file);
 	}
 	bool stored = size && !(flags & SQFS_BLK_IS_SPARSE);
-	uint32_t word = size | (flags & SQFS_BLK_IS_COMPRESSED ? 0 : 1u << 24);
+	uint32_t word = size | (flags & SQFS_BLK_IS_COMPRESSED ? 0 : SQUASH_DATA_RAW);
 	if (stored) {
 		*location = w->out->file.get_size(&w->out->file);
 		r = put_block(w, size, word, checksum, data);

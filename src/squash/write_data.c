@@ -111,9 +111,9 @@ static int add_holed(struct squash_packer *p, struct squash_node *n, int fd, uin
 	inode->payload_bytes_available = inode->payload_bytes_used = (sqfs_u32)list_len;
 	inode->data.file_ext.file_size = inode->data.file_ext.sparse = size;
 	inode->data.file_ext.nlink = 1;
-	inode->data.file_ext.fragment_idx = SQUASH_WRITE_NO_INDEX;
-	inode->data.file_ext.fragment_offset = SQUASH_WRITE_NO_INDEX;
-	inode->data.file_ext.xattr_idx = SQUASH_WRITE_NO_INDEX;
+	inode->data.file_ext.fragment_idx = SQUASH_NONE;
+	inode->data.file_ext.fragment_offset = SQUASH_NONE;
+	inode->data.file_ext.xattr_idx = SQUASH_NONE;
 	n->inode = h->inode = inode;
 	h->block_size = p->block_size;
 	h->next = p->holed; /* lives on: its blocks come out later */

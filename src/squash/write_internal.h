@@ -12,6 +12,7 @@
 #include <sqfs/super.h>
 #include <sqfs/xattr_writer.h>
 
+#include "squash/format.h"
 #include "squash/squash.h"
 
 /*
@@ -23,9 +24,7 @@
 /* Limits of what is written. */
 #define SQUASH_WRITE_PAD 4096		   /* the image's length is a multiple of this */
 #define SQUASH_WRITE_BLOCKS_MAX (1u << 26) /* blocks of one file with holes: 8 TiB of 128 KiB */
-#define SQUASH_WRITE_META_BLOCK 8192u
 #define SQUASH_WRITE_THREADS_MAX 256
-#define SQUASH_WRITE_NO_INDEX UINT32_MAX /* "none" for attributes and fragments */
 
 /* ---------------------------------------------------------------- write_output.c */
 

@@ -84,8 +84,8 @@ static sqfs_object_t *copy(const sqfs_object_t *object)
 sqfs_compressor_t *squash_lzo(int level, uint32_t block_size, bool uncompressing)
 {
 	/* Metadata blocks come through here too, and a data block may be smaller than they are. */
-	if (block_size < SQUASH_WRITE_META_BLOCK)
-		block_size = SQUASH_WRITE_META_BLOCK;
+	if (block_size < SQUASH_META_LEN)
+		block_size = SQUASH_META_LEN;
 	if (lzo_init() != LZO_E_OK)
 		return NULL;
 	struct lzo *z = calloc(1, sizeof(*z) + (uncompressing ? 0 : LZO1X_999_MEM_COMPRESS));

@@ -27,14 +27,14 @@ static sqfs_inode_generic_t *make_inode(const struct squash_node *n)
 {
 	size_t target_len = S_ISLNK(n->mode) ? strlen(n->target) : 0;
 	sqfs_inode_generic_t *i = calloc(1, sizeof(*i) + target_len);
-	bool extended = n->xattr != SQUASH_WRITE_NO_INDEX;
+	bool extended = n->xattr != SQUASH_NONE;
 	if (!i)
 		return NULL;
 	switch (n->mode & S_IFMT) {
 	case S_IFREG: /* an empty one */
 		i->base.type = SQFS_INODE_FILE;
-		i->data.file.fragment_index = SQUASH_WRITE_NO_INDEX;
-		i->data.file.fragment_offset = SQUASH_WRITE_NO_INDEX;
+		i->data.file.fragment_index = SQUASH_NONE;
+		i->data.file.fragment_offset = SQUASH_NONE;
 		break;
 	case S_IFLNK:
 		i->base.type = extended ? SQFS_INODE_EXT_SLINK : SQFS_INODE_SLINK;
@@ -77,7 +77,7 @@ static int write_inode(struct tables *t, struct squash_node *n, struct error **e
 	i->base.mod_time = n->mtime;
 	i->base.inode_number = n->number;
 	int r = 0;
-	if (S_ISREG(n->mode) && (n->links > 1 || n->xattr != SQUASH_WRITE_NO_INDEX)) {
+	if (S_ISREG(n->mode) && (n->links > 1 || n->xattr != SQUASH_NONE)) {
 		r = sqfs_inode_make_extended(i);
 		i->data.file_ext.nlink = n->links;
 		i->data.file_ext.xattr_idx = n->xattr;

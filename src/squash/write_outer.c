@@ -12,9 +12,10 @@
  * bytes for each 128 KiB) would have to be in memory whole for libsquashfs to write it.
  */
 
-#define OUTER_FLAGS 0x00CA
+#define OUTER_FLAGS                                                                  \
+	(SQUASH_FLAG_RAW_DATA | SQUASH_FLAG_RAW_FRAGMENTS | SQUASH_FLAG_DUPLICATES | \
+	 SQUASH_FLAG_EXPORTABLE)
 #define BLOCK_SIZE 131072u
-#define STORED (1u << 24) /* of a size word: not compressed */
 #define CONF_NAME "gocryptfs.conf"
 
 enum { NUMBER_CONF = 1, NUMBER_DATA, NUMBER_ROOT, NUMBER_NONE };
@@ -68,8 +69,8 @@ static int write_data_inode(struct outer *o, uint64_t len)
 	if (len <= UINT32_MAX) {
 		put_common(inode, SQFS_INODE_FILE, 0644, o->time, NUMBER_DATA);
 		bytes_put_le(inode + 16, SQUASH_OUTER_DATA, 4);
-		bytes_put_le(inode + 20, SQUASH_WRITE_NO_INDEX, 4);
-		bytes_put_le(inode + 24, SQUASH_WRITE_NO_INDEX, 4);
+		bytes_put_le(inode + 20, SQUASH_NONE, 4);
+		bytes_put_le(inode + 24, SQUASH_NONE, 4);
 		bytes_put_le(inode + 28, len, 4);
 	} else {
 		put_common(inode, SQFS_INODE_EXT_FILE, 0644, o->time, NUMBER_DATA);
@@ -77,9 +78,9 @@ static int write_data_inode(struct outer *o, uint64_t len)
 		bytes_put_le(inode + 24, len, 8);
 		bytes_put_le(inode + 32, 0, 8); /* no holes */
 		bytes_put_le(inode + 40, 1, 4);
-		bytes_put_le(inode + 44, SQUASH_WRITE_NO_INDEX, 4);
-		bytes_put_le(inode + 48, SQUASH_WRITE_NO_INDEX, 4);
-		bytes_put_le(inode + 52, SQUASH_WRITE_NO_INDEX, 4);
+		bytes_put_le(inode + 44, SQUASH_NONE, 4);
+		bytes_put_le(inode + 48, SQUASH_NONE, 4);
+		bytes_put_le(inode + 52, SQUASH_NONE, 4);
 		inode_len = 56;
 	}
 	o->data_ref = position(o->inodes);
@@ -88,7 +89,7 @@ static int write_data_inode(struct outer *o, uint64_t len)
 		size_t n = 0;
 		for (; len && n < sizeof(words); n += 4) {
 			uint32_t block = len < BLOCK_SIZE ? (uint32_t)len : BLOCK_SIZE;
-			bytes_put_le(words + n, block | STORED, 4);
+			bytes_put_le(words + n, block | SQUASH_DATA_RAW, 4);
 			len -= block;
 		}
 		r = sqfs_meta_writer_append(o->inodes, words, n);
@@ -113,7 +114,7 @@ static int write_root(struct outer *o, const char *name)
 	if (r < 0)
 		return r;
 	sqfs_inode_generic_t *i =
-		sqfs_dir_writer_create_inode(o->directory, 0, SQUASH_WRITE_NO_INDEX, NUMBER_NONE);
+		sqfs_dir_writer_create_inode(o->directory, 0, SQUASH_NONE, NUMBER_NONE);
 	if (!i)
 		return -1; /* SQFS_ERROR_ALLOC */
 	i->base.mode = S_IFDIR | 0755;
@@ -135,8 +136,8 @@ static int write_tables(struct outer *o, const char *name, uint64_t data_len, si
 	o->super.inode_table_start = file->get_size(file);
 	int r = sqfs_id_table_id_to_index(o->ids, 0, &id);
 	if (r == 0)
-		r = sqfs_frag_table_append(o->fragments, conf_off, (uint32_t)conf_len | STORED,
-					   NULL);
+		r = sqfs_frag_table_append(o->fragments, conf_off,
+					   (uint32_t)conf_len | SQUASH_DATA_RAW, NULL);
 	if (r == 0)
 		r = write_conf_inode(o, conf_len);
 	if (r == 0)
@@ -188,7 +189,7 @@ static int outer_finish(struct outer *o, const char *name, uint64_t data_len, co
 		return -1;
 	o->super.flags = OUTER_FLAGS;
 	o->super.inode_count = NUMBER_ROOT;
-	o->super.xattr_id_table_start = UINT64_MAX;
+	o->super.xattr_id_table_start = SQUASH_NO_TABLE;
 	o->super.bytes_used = sink->size;
 	if (squash_output_pad(&o->out, err) < 0)
 		return -1;

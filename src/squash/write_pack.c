@@ -10,7 +10,7 @@
 
 /* Superblock flags as mksquashfs sets them: duplicates were looked for, there is an export table.
  */
-#define FLAGS (0x0040 | 0x0080)
+#define FLAGS (SQUASH_FLAG_DUPLICATES | SQUASH_FLAG_EXPORTABLE)
 
 static unsigned count_cpus(void)
 {
@@ -22,7 +22,7 @@ static unsigned count_cpus(void)
 
 static int begin_image(struct squash_packer *p, struct error **err)
 {
-	static const uint8_t nothing[sizeof(sqfs_super_t)];
+	static const uint8_t nothing[SQUASH_SUPER_LEN];
 	const struct squash_write_options *o = p->options;
 	p->block_size = o->block_size ? o->block_size : SQFS_DEFAULT_BLOCK_SIZE;
 	if (p->block_size < SQFS_MIN_BLOCK_SIZE || p->block_size > SQFS_MAX_BLOCK_SIZE ||
@@ -48,7 +48,7 @@ static int begin_image(struct squash_packer *p, struct error **err)
 		return -1;
 	r = p->compressor->write_options(p->compressor, &p->out.file);
 	if (r > 0)
-		p->super.flags |= SQFS_FLAG_COMPRESSOR_OPTIONS;
+		p->super.flags |= SQUASH_FLAG_COMPRESSOR_OPTIONS;
 	return squash_check(&p->out, r, "write the compressor's options", err);
 }
 
@@ -126,7 +126,7 @@ static int pack(struct squash_packer *p, int directory, struct error **err)
 	if (squash_check(&p->out, sqfs_block_processor_finish(p->processor), "write the data",
 			 err) < 0)
 		return -1;
-	uint16_t options = p->super.flags & SQFS_FLAG_COMPRESSOR_OPTIONS;
+	uint16_t options = p->super.flags & SQUASH_FLAG_COMPRESSOR_OPTIONS;
 	if (squash_write_metadata(p, err) < 0)
 		return -1;
 	p->super.flags = FLAGS | options;

@@ -42,7 +42,7 @@ static struct squash_node *node_new(const char *name, struct squash_node *parent
 		return NULL;
 	memcpy(n->name, name, len);
 	n->parent = parent;
-	n->xattr = SQUASH_WRITE_NO_INDEX;
+	n->xattr = SQUASH_NONE;
 	return n;
 }
 

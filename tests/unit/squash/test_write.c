@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "squash/squash.h"
-#include "random_tree.h"
+#include "sample.h"
+#include "tree.h"
 
 /*
  * What squash_pack writes is read by programs that know nothing of ours: unsquashfs and
@@ -59,28 +60,45 @@ static void pack(const char *tree, const struct squash_write_options *options)
 
 static void unpack(const char *to)
 {
-	tree_run((const char *[]){ "unsquashfs", "-q", "-n", "-strict-errors", "-d", to,
-				   image_path(), NULL },
-		 NULL);
+	sample_run((const char *[]){ "unsquashfs", "-q", "-n", "-strict-errors", "-d", to,
+				     image_path(), NULL },
+		   NULL);
+}
+
+/* The same by our own reader, without unpacking. */
+static void assert_we_read(const char *tree)
+{
+	struct source *source = NULL;
+	struct squash *sq = NULL;
+	CLEANUP_BUFFER struct buffer a = { 0 }, b = { 0 };
+	CLEANUP_FD int fd = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tree_options options = { .no_owners = geteuid() != 0 };
+	assert_ok(source_from_fd(dup(image_fd), &source, err));
+	assert_ok(squash_open(source, &(struct squash_options){ 0 }, &sq, err));
+	assert_ok(tree_of_squash(sq, &options, &a, err));
+	tree_of_directory(fd, &options, &b);
+	tree_assert_equal(&a, &b);
+	squash_free(&sq);
+	source_free(&source);
 }
 
 static void assert_unpacks_to(const char *tree, const char *to)
 {
 	CLEANUP_BUFFER struct buffer a = { 0 }, b = { 0 };
 	unpack(to);
-	tree_describe(tree, &a);
-	tree_describe(to, &b);
+	sample_describe(tree, &a);
+	sample_describe(to, &b);
 	assert_non_null(a.data);
 	if (strcmp(a.data, b.data) != 0) {
-		tree_print_difference(a.data, b.data);
+		sample_print_difference(a.data, b.data);
 		fail_msg("%s is not %s", to, tree);
 	}
-	tree_remove(to);
+	sample_remove(to);
 }
 
 static void listing(struct buffer *ret)
 {
-	tree_run((const char *[]){ "unsquashfs", "-lls", image_path(), NULL }, ret);
+	sample_run((const char *[]){ "unsquashfs", "-lls", image_path(), NULL }, ret);
 }
 
 static void read_image(struct buffer *ret)
@@ -96,16 +114,17 @@ static void random_trees(void **state)
 {
 	(void)state;
 	static const char *const codecs[] = { "gzip", "zstd", "xz", "lz4", "lzo" };
-	char dir[TREE_PATH], tree[TREE_PATH + 8], out[TREE_PATH + 8];
-	uint64_t seed = tree_seed();
-	tree_make_directory(dir);
+	char dir[SAMPLE_PATH], tree[SAMPLE_PATH + 8], out[SAMPLE_PATH + 8];
+	uint64_t seed = sample_seed();
+	sample_make_directory(dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	for (size_t i = 0; i < 5; i++) {
 		snprintf(tree, sizeof(tree), "%s/tree%zu", dir, i);
-		tree_random(tree, seed + i);
+		sample_random(tree, seed + i);
 		pack(tree, &(struct squash_write_options){
 				   .codec = (enum squash_codec)squash_codec_by_name(codecs[i]) });
 		assert_unpacks_to(tree, out);
+		assert_we_read(tree);
 		pack(tree, &(struct squash_write_options){
 				   .codec = (enum squash_codec)squash_codec_by_name(codecs[i]),
 				   .block_size = 4096,
@@ -113,20 +132,20 @@ static void random_trees(void **state)
 				   .threads = 1 });
 		assert_unpacks_to(tree, out);
 	}
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 static void the_same_tree_gives_the_same_image(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH], tree[TREE_PATH + 8];
+	char dir[SAMPLE_PATH], tree[SAMPLE_PATH + 8];
 	CLEANUP_BUFFER struct buffer first = { 0 }, lines = { 0 };
 	struct squash_write_options options = {
 		.codec = SQUASH_GZIP, .threads = 1, .clamp_time = true, .time = 1000000000
 	};
-	tree_make_directory(dir);
+	sample_make_directory(dir);
 	snprintf(tree, sizeof(tree), "%s/tree", dir);
-	tree_random(tree, tree_seed());
+	sample_random(tree, sample_seed());
 	pack(tree, &options);
 	read_image(&first);
 	for (unsigned threads = 1; threads <= 5; threads += 2) {
@@ -143,16 +162,16 @@ static void the_same_tree_gives_the_same_image(void **state)
 	listing(&lines);
 	assert_null(strstr(lines.data, " 2026-"));
 	assert_non_null(strstr(lines.data, " 2001-09-09 "));
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 static void all_is_roots_when_asked(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH];
+	char dir[SAMPLE_PATH];
 	CLEANUP_BUFFER struct buffer lines = { 0 };
-	tree_make_directory(dir);
-	tree_file(dir, "a", "x", 1);
+	sample_make_directory(dir);
+	sample_file(dir, "a", "x", 1);
 	if (geteuid() == 0)
 		assert_int_equal(chown(dir, 1234, 99999999), 0);
 	pack(dir, &(struct squash_write_options){ .codec = SQUASH_GZIP });
@@ -161,18 +180,18 @@ static void all_is_roots_when_asked(void **state)
 		assert_non_null(strstr(lines.data, " 1234/99999999 "));
 	buffer_free(&lines);
 	pack(dir, &(struct squash_write_options){ .codec = SQUASH_GZIP, .all_root = true });
-	tree_run((const char *[]){ "unsquashfs", "-lln", image_path(), NULL }, &lines);
-	assert_int_equal(tree_count(lines.data, " 0/0 "), 2);
-	tree_remove(dir);
+	sample_run((const char *[]){ "unsquashfs", "-lln", image_path(), NULL }, &lines);
+	assert_int_equal(sample_count(lines.data, " 0/0 "), 2);
+	sample_remove(dir);
 }
 
 /* 2000 levels with a second directory on each: the way back opens every level again. */
 static void a_deep_tree(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH];
+	char dir[SAMPLE_PATH];
 	CLEANUP_BUFFER struct buffer lines = { 0 };
-	tree_make_directory(dir);
+	sample_make_directory(dir);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (int i = 0; i < 2000; i++) {
 		assert_int_equal(mkdirat(fd, "a", 0755), 0);
@@ -186,17 +205,17 @@ static void a_deep_tree(void **state)
 	close(fd);
 	pack(dir, &(struct squash_write_options){ .codec = SQUASH_GZIP });
 	listing(&lines);
-	assert_int_equal(tree_count(lines.data, "/b\n"), 2000);
-	assert_int_equal(tree_count(lines.data, "/a\n"), 2000);
-	assert_int_equal(tree_count(lines.data, "-> ../../..\n"), 2000);
-	tree_remove(dir);
+	assert_int_equal(sample_count(lines.data, "/b\n"), 2000);
+	assert_int_equal(sample_count(lines.data, "/a\n"), 2000);
+	assert_int_equal(sample_count(lines.data, "-> ../../..\n"), 2000);
+	sample_remove(dir);
 }
 
 static void a_wide_tree(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH], out[TREE_PATH + 8], tree[TREE_PATH + 8], name[256];
-	tree_make_directory(dir);
+	char dir[SAMPLE_PATH], out[SAMPLE_PATH + 8], tree[SAMPLE_PATH + 8], name[256];
+	sample_make_directory(dir);
 	snprintf(tree, sizeof(tree), "%s/tree", dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	assert_int_equal(mkdir(tree, 0755), 0);
@@ -206,21 +225,21 @@ static void a_wide_tree(void **state)
 		char number[16];
 		int n = snprintf(number, sizeof(number), "%d", i);
 		memcpy(name, number, (size_t)n);
-		tree_file(tree, i % 2 ? number : name, number, (size_t)n);
+		sample_file(tree, i % 2 ? number : name, number, (size_t)n);
 	}
 	pack(tree, &(struct squash_write_options){ .codec = SQUASH_LZ4 });
 	assert_unpacks_to(tree, out);
 	/* A name must be found through the directory's index, too. */
 	CLEANUP_BUFFER struct buffer cat = { 0 };
-	tree_run((const char *[]){ "unsquashfs", "-cat", image_path(), "17777", NULL }, &cat);
+	sample_run((const char *[]){ "unsquashfs", "-cat", image_path(), "17777", NULL }, &cat);
 	assert_string_equal(cat.data, "17777");
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 static void files_with_holes(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH], out[TREE_PATH + 8], tree[TREE_PATH + 8], path[TREE_PATH + 16];
+	char dir[SAMPLE_PATH], out[SAMPLE_PATH + 8], tree[SAMPLE_PATH + 8], path[SAMPLE_PATH + 16];
 	static const struct {
 		off_t size, data[4]; /* 100 bytes of data at each, -1: none */
 	} files[] = {
@@ -234,7 +253,7 @@ static void files_with_holes(void **state)
 	};
 	char data[100];
 	memset(data, 'd', sizeof(data));
-	tree_make_directory(dir);
+	sample_make_directory(dir);
 	snprintf(tree, sizeof(tree), "%s/tree", dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	assert_int_equal(mkdir(tree, 0755), 0);
@@ -256,63 +275,63 @@ static void files_with_holes(void **state)
 	assert_int_equal(fstat(image_fd, &st), 0);
 	assert_true(st.st_size < 1 << 20);
 	assert_unpacks_to(tree, out);
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 /* Large files and small: a copy costs an inode and no data. */
 static void duplicates_are_stored_once(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH], tree[TREE_PATH + 8], out[TREE_PATH + 8], name[32];
+	char dir[SAMPLE_PATH], tree[SAMPLE_PATH + 8], out[SAMPLE_PATH + 8], name[32];
 	size_t len = 131072 * 3 + 5000;
 	uint8_t *data = malloc(len);
 	assert_non_null(data);
-	tree_noise(1, data, len);
-	tree_make_directory(dir);
+	sample_noise(1, data, len);
+	sample_make_directory(dir);
 	snprintf(tree, sizeof(tree), "%s/tree", dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	assert_int_equal(mkdir(tree, 0755), 0);
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "large%d", i);
-		tree_file(tree, name, data, len);
+		sample_file(tree, name, data, len);
 		snprintf(name, sizeof(name), "small%d", i);
-		tree_file(tree, name, data, 4096);
+		sample_file(tree, name, data, 4096);
 		snprintf(name, sizeof(name), "whole%d", i);
-		tree_file(tree, name, data + 1, 131072);
+		sample_file(tree, name, data + 1, 131072);
 	}
 	/* Begins as the others do but goes on otherwise. */
 	data[131072 * 2] ^= 1;
-	tree_file(tree, "other", data, len);
+	sample_file(tree, "other", data, len);
 	free(data);
 	pack(tree, &(struct squash_write_options){ .codec = SQUASH_GZIP });
 	struct stat st;
 	assert_int_equal(fstat(image_fd, &st), 0);
 	assert_true(st.st_size < 1100000);
 	assert_unpacks_to(tree, out);
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 /* Fragment blocks of incompressible data that are filled to the last byte, then met again. */
 static void full_fragment_blocks(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH], tree[TREE_PATH + 8], out[TREE_PATH + 8], name[32];
+	char dir[SAMPLE_PATH], tree[SAMPLE_PATH + 8], out[SAMPLE_PATH + 8], name[32];
 	uint8_t data[4096];
-	tree_make_directory(dir);
+	sample_make_directory(dir);
 	snprintf(tree, sizeof(tree), "%s/tree", dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	assert_int_equal(mkdir(tree, 0755), 0);
 	for (unsigned i = 0; i < 2000; i++) {
-		tree_noise(i % 1000, data, sizeof(data));
+		sample_noise(i % 1000, data, sizeof(data));
 		snprintf(name, sizeof(name), "%04u", i);
-		tree_file(tree, name, data, sizeof(data));
+		sample_file(tree, name, data, sizeof(data));
 	}
 	pack(tree, &(struct squash_write_options){ .codec = SQUASH_GZIP });
 	assert_unpacks_to(tree, out);
 	struct stat st;
 	assert_int_equal(fstat(image_fd, &st), 0);
 	assert_true(st.st_size < 1000 * 4096 + 100000);
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 /* ---------------------------------------------------------------- sinks */
@@ -392,9 +411,9 @@ static void make_tree_with_copies(const char *tree)
 	assert_int_equal(mkdir(tree, 0755), 0);
 	for (unsigned i = 0; i < 30; i++) {
 		char name[16];
-		tree_noise(i % 20, data, 400000);
+		sample_noise(i % 20, data, 400000);
 		snprintf(name, sizeof(name), "%02u", i);
-		tree_file(tree, name, data, 131072u * (i % 3) + 1000 * (i % 20));
+		sample_file(tree, name, data, 131072u * (i % 3) + 1000 * (i % 20));
 	}
 	free(data);
 }
@@ -402,12 +421,12 @@ static void make_tree_with_copies(const char *tree)
 static void through_a_seal_at_an_odd_offset(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH], tree[TREE_PATH + 8], out[TREE_PATH + 8];
+	char dir[SAMPLE_PATH], tree[SAMPLE_PATH + 8], out[SAMPLE_PATH + 8];
 	struct squash_write_options options = { .codec = SQUASH_GZIP,
 						.clamp_time = true,
 						.time = 5 };
 	CLEANUP_BUFFER struct buffer plain = { 0 }, sealed = { 0 };
-	tree_make_directory(dir);
+	sample_make_directory(dir);
 	snprintf(tree, sizeof(tree), "%s/tree", dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	make_tree_with_copies(tree);
@@ -428,15 +447,15 @@ static void through_a_seal_at_an_odd_offset(void **state)
 	assert_int_equal(sealed.len, plain.len + 4097);
 	mask((uint8_t *)sealed.data + 4097, (uint8_t *)sealed.data + 4097, plain.len, 0);
 	assert_memory_equal(sealed.data + 4097, plain.data, plain.len);
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 static void a_sink_that_fails(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH], tree[TREE_PATH + 8];
+	char dir[SAMPLE_PATH], tree[SAMPLE_PATH + 8];
 	struct squash_write_options options = { .codec = SQUASH_GZIP, .threads = 3 };
-	tree_make_directory(dir);
+	sample_make_directory(dir);
 	snprintf(tree, sizeof(tree), "%s/tree", dir);
 	make_tree_with_copies(tree);
 	pack(tree, &options);
@@ -463,7 +482,7 @@ static void a_sink_that_fails(void **state)
 		assert_non_null(strstr(error_message(e), "write the test's output"));
 		assert_one_thread();
 	}
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 /* ---------------------------------------------------------------- refusals */
@@ -471,10 +490,10 @@ static void a_sink_that_fails(void **state)
 static void unreadable_files_are_errors(void **state)
 {
 	(void)state;
-	char dir[TREE_PATH];
-	tree_make_directory(dir);
-	tree_file(dir, "secret", "x", 1);
-	assert_int_equal(tree_chmod(dir, "secret", 0), 0);
+	char dir[SAMPLE_PATH];
+	sample_make_directory(dir);
+	sample_file(dir, "secret", "x", 1);
+	assert_int_equal(sample_chmod(dir, "secret", 0), 0);
 	CLEANUP_SINK struct sink *s = new_image();
 	CLEANUP_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_ERROR struct error *e = NULL;
@@ -488,7 +507,7 @@ static void unreadable_files_are_errors(void **state)
 	assert_int_equal(error_kind(e), ERROR_SYSTEM);
 	assert_non_null(strstr(error_message(e), "/secret: "));
 	assert_non_null(error_hint_text(e));
-	tree_remove(dir);
+	sample_remove(dir);
 }
 
 /* Files of /proc/sys say they are empty, and are not: as one that grows while it is read. */

@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "random_tree.h"
+#include "sample.h"
 
-uint64_t tree_seed(void)
+uint64_t sample_seed(void)
 {
 	const char *given = getenv("COFFER_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000 + getpid();
@@ -35,7 +35,7 @@ static uint64_t below(uint64_t *state, uint64_t end)
 	return next(state) % end;
 }
 
-void tree_noise(uint64_t seed, void *data, size_t len)
+void sample_noise(uint64_t seed, void *data, size_t len)
 {
 	uint64_t state = seed ^ 0x5EED;
 	for (size_t i = 0; i < len; i += 8) {
@@ -44,14 +44,15 @@ void tree_noise(uint64_t seed, void *data, size_t len)
 	}
 }
 
-void tree_make_directory(char path[TREE_PATH])
+void sample_make_directory(char path[SAMPLE_PATH])
 {
-	strcpy(path, "/var/tmp/coffer-tree-XXXXXX");
+	umask(0); /* unsquashfs honours it, unless it is root */
+	strcpy(path, "/var/tmp/coffer-sample-XXXXXX");
 	assert_non_null(mkdtemp(path));
 	assert_int_equal(chmod(path, 0755), 0);
 }
 
-void tree_run(const char *const *argv, struct buffer *out)
+void sample_run(const char *const *argv, struct buffer *out)
 {
 	CLEANUP_ERROR struct error *e = NULL;
 	CLEANUP_BUFFER struct buffer dropped = { 0 };
@@ -64,12 +65,12 @@ void tree_run(const char *const *argv, struct buffer *out)
 		fail_msg("%s: status %d %s", argv[0], r, e ? error_message(e) : "");
 }
 
-void tree_remove(const char *path)
+void sample_remove(const char *path)
 {
-	tree_run((const char *[]){ "rm", "-rf", path, NULL }, NULL);
+	sample_run((const char *[]){ "rm", "-rf", path, NULL }, NULL);
 }
 
-unsigned tree_count(const char *text, const char *what)
+unsigned sample_count(const char *text, const char *what)
 {
 	unsigned n = 0;
 	while ((text = strstr(text, what))) {
@@ -79,7 +80,7 @@ unsigned tree_count(const char *text, const char *what)
 	return n;
 }
 
-void tree_file(const char *dir, const char *name, const void *data, size_t len)
+void sample_file(const char *dir, const char *name, const void *data, size_t len)
 {
 	CLEANUP_FD int d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_FD int fd = openat(d, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -87,7 +88,7 @@ void tree_file(const char *dir, const char *name, const void *data, size_t len)
 	assert_int_equal(fd_write(fd, data, len), 0);
 }
 
-int tree_chmod(const char *dir, const char *name, mode_t mode)
+int sample_chmod(const char *dir, const char *name, mode_t mode)
 {
 	CLEANUP_FD int d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fchmodat(d, name, mode, 0);
@@ -137,19 +138,19 @@ static void random_data(uint64_t *s, int fd)
 	case 0: /* zeros that are no hole */
 		break;
 	case 1: /* one of a few contents: a copy */
-		tree_noise(below(s, 4), data, len);
+		sample_noise(below(s, 4), data, len);
 		break;
 	case 2:
-		tree_noise(next(s), data, len);
+		sample_noise(next(s), data, len);
 		break;
 	case 3: /* begins as another */
-		tree_noise(1, data, len);
+		sample_noise(1, data, len);
 		if (len > BLOCK)
 			data[len - 1] ^= 1;
 		break;
 	default: /* compresses */
 		for (size_t i = 0; i < len; i++)
-			data[i] = (uint8_t) "the quick brown fox\n"[i % 20 ^ (i >> 9 & 7)];
+			data[i] = (uint8_t) "the quick brown fox\n"[(i % 20 ^ (i >> 9 & 7)) % 20];
 		break;
 	}
 	assert_int_equal(fd_write(fd, data, len), 0);
@@ -166,7 +167,7 @@ static void random_attributes(uint64_t *s, int fd)
 	for (uint64_t i = below(s, 5); i-- > 0;) {
 		snprintf(name, sizeof(name), "user.name%llu", (unsigned long long)below(s, 8));
 		size_t len = below(s, 2) ? below(s, 8) : below(s, sizeof(value));
-		tree_noise(below(s, 3), value, len);
+		sample_noise(below(s, 3), value, len);
 		assert_int_equal(fsetxattr(fd, name, value, len, 0), 0);
 	}
 }
@@ -220,7 +221,19 @@ static void make_entry(struct maker *m, int dir, unsigned depth)
 		if (below(s, 3) == 0)
 			snprintf(m->link_from, sizeof(m->link_from), "/proc/self/fd/%d/%s", dir,
 				 name);
-		assert_int_equal(fchmod(fd, (mode_t)(0400 | below(s, 010000))), 0);
+		/*
+		 * Only root can give attributes back to a file that is not to be written, and
+		 * unsquashfs gives the set-id bits back to root only.
+		 */
+		mode_t mode = geteuid() == 0 ? (mode_t)(0400 | below(s, 010000))
+					     : (mode_t)(0600 | below(s, 01000));
+		assert_int_equal(fchmod(fd, mode), 0);
+	}
+	/* What is no file or directory takes only what is root's to give. */
+	if (geteuid() == 0 && below(s, 4) == 0) {
+		char path[400];
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+		assert_int_equal(lsetxattr(path, "trusted.sample", name, below(s, 6), 0), 0);
 	}
 	if (geteuid() == 0 && below(s, 2))
 		assert_int_equal(fchownat(dir, name, (uid_t)below(s, 4) * 1000,
@@ -238,7 +251,7 @@ static void make_directory(struct maker *m, int dir, unsigned depth)
 	m->link_from[0] = '\0';
 }
 
-void tree_random(const char *path, uint64_t seed)
+void sample_random(const char *path, uint64_t seed)
 {
 	struct maker m = { .s = seed };
 	assert_int_equal(mkdir(path, 0755), 0);
@@ -327,7 +340,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void tree_describe(const char *path, struct buffer *ret)
+void sample_describe(const char *path, struct buffer *ret)
 {
 	CLEANUP_ERROR struct error *e = NULL;
 	CLEANUP_STRINGS struct strings all = { 0 };
@@ -339,7 +352,7 @@ void tree_describe(const char *path, struct buffer *ret)
 		assert_int_equal(buffer_puts(ret, all.items[i], &e), 0);
 }
 
-void tree_print_difference(const char *a, const char *b)
+void sample_print_difference(const char *a, const char *b)
 {
 	int shown = 0;
 	while ((*a || *b) && shown < 10) {

@@ -47,4 +47,17 @@ struct mount_options {
 int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
 		struct process *ret, struct error **err);
 
+/*
+ * The other way, for root on a kernel with dm-crypt (--mount=kernel): loop device, dm-crypt for a
+ * LUKS2 image, and the kernel's own squashfs. Gives a mount that is not attached anywhere yet:
+ * read-only, nosuid, nodev. Loop device and mapping go by themselves when the mount goes, or when
+ * *ret_fd is closed before it was attached.
+ *
+ * key: NULL for a plain image. A gocryptfs image or a sandbox is ERROR_UNSUPPORTED; a kernel that
+ * does not do it, or a caller who may not, ERROR_SYSTEM.
+ */
+int mount_kernel(const struct image *img, const struct key *key, int *ret_fd, struct error **err);
+/* Attaches it at an existing directory, in the mount namespace of the caller. */
+int mount_kernel_attach(int mount_fd, const char *target, struct error **err);
+
 #endif

@@ -20,6 +20,7 @@ int luks2_device_init(struct luks2_device *d, int header_fd, const char *data, s
 	char path[64];
 	*d = (struct luks2_device){ 0 };
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", header_fd);
+	crypto_start();
 	crypt_set_log_callback(NULL, keep_words, NULL);
 	/* The name of a token's type would choose a plugin to load. */
 	crypt_token_external_disable();

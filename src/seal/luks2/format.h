@@ -13,8 +13,6 @@
 /* spec 2.1: the binary header, 4096 bytes, followed by the JSON area */
 #define LUKS2_BINARY_LEN 4096
 #define LUKS2_MAGIC_LEN 6
-#define LUKS2_MAGIC_PRIMARY "LUKS\xba\xbe"
-#define LUKS2_MAGIC_SECONDARY "SKUL\xba\xbe"
 #define LUKS2_VERSION 2
 #define LUKS2_LABEL_LEN 48
 #define LUKS2_ALGORITHM_LEN 32

@@ -16,6 +16,10 @@
 static const uint64_t header_lens[] = { 16384,	32768,	 65536,	  131072, 262144,
 					524288, 1048576, 2097152, 4194304 };
 
+/* spec 2.1: of the first header, and of the second. */
+static const uint8_t magics[2][LUKS2_MAGIC_LEN] = { { 'L', 'U', 'K', 'S', 0xba, 0xbe },
+						    { 'S', 'K', 'U', 'L', 0xba, 0xbe } };
+
 static bool known_header_len(uint64_t len)
 {
 	for (size_t i = 0; i < sizeof(header_lens) / sizeof(*header_lens); i++)
@@ -82,8 +86,7 @@ static int read_copy(struct source *device, uint64_t off, struct copy *ret, stru
 	bytes_skip(&b, LUKS2_LABEL_LEN);
 	uint64_t stored_off = bytes_be64(&b);
 
-	if (!bytes_ok(&b) ||
-	    memcmp(magic, off ? LUKS2_MAGIC_SECONDARY : LUKS2_MAGIC_PRIMARY, LUKS2_MAGIC_LEN) != 0)
+	if (!bytes_ok(&b) || memcmp(magic, magics[off != 0], LUKS2_MAGIC_LEN) != 0)
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: none is there");
 	if (version != LUKS2_VERSION)
 		return error_set(err, ERROR_UNSUPPORTED, "LUKS version %u is not supported",
@@ -93,7 +96,7 @@ static int read_copy(struct source *device, uint64_t off, struct copy *ret, stru
 	if (!known_header_len(len) || (off && len != off))
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: its size %llu is impossible",
 				 (unsigned long long)len);
-	if (strncmp(algorithm, "sha256", LUKS2_ALGORITHM_LEN) != 0)
+	if (memcmp(algorithm, "sha256", sizeof("sha256")) != 0)
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "LUKS2 header: only sha256 is supported as its checksum");
 
@@ -166,7 +169,7 @@ static int put_copy(const struct luks2_header *header, const struct buffer *json
 {
 	uint8_t *at = area;
 	memset(area, 0, header->header_len);
-	memcpy(at, secondary ? LUKS2_MAGIC_SECONDARY : LUKS2_MAGIC_PRIMARY, LUKS2_MAGIC_LEN);
+	memcpy(at, magics[secondary], LUKS2_MAGIC_LEN);
 	at += LUKS2_MAGIC_LEN;
 	bytes_put_be(at, LUKS2_VERSION, 2);
 	at += 2;
@@ -174,9 +177,9 @@ static int put_copy(const struct luks2_header *header, const struct buffer *json
 	at += 8;
 	bytes_put_be(at, 1, 8);
 	at += 8 + LUKS2_LABEL_LEN;
-	strcpy((char *)at, "sha256");
+	memcpy(at, "sha256", sizeof("sha256"));
 	at += LUKS2_ALGORITHM_LEN + LUKS2_SALT_LEN;
-	memcpy(at, header->uuid, strlen(header->uuid));
+	memcpy(at, header->uuid, LUKS2_UUID_LEN);
 	at += LUKS2_UUID_LEN + LUKS2_LABEL_LEN;
 	bytes_put_be(at, secondary ? header->header_len : 0, 8);
 	memcpy(area + LUKS2_BINARY_LEN, json->data, json->len);

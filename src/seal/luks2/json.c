@@ -44,22 +44,25 @@ static const char *shown(const char *text)
 
 static int damaged(const struct place *at, const char *member, const char *why, struct error **err)
 {
-	return error_set(err, ERROR_DAMAGED, "LUKS2 header: %s%s%s %s", at->name,
-			 *at->name && *member ? "." : "", member, why);
+	error_set(err, ERROR_DAMAGED, "LUKS2 header: %s%s%s %s", at->name,
+		  *at->name && *member ? "." : "", member, why);
+	return -1;
 }
 
 static int unsupported(const struct place *at, const char *member, const char *value,
 		       struct error **err)
 {
-	return error_set(err, ERROR_UNSUPPORTED, "LUKS2 header: %s%s%s \"%s\" is not supported",
-			 at->name, *at->name ? "." : "", member, shown(value));
+	error_set(err, ERROR_UNSUPPORTED, "LUKS2 header: %s%s%s \"%s\" is not supported", at->name,
+		  *at->name ? "." : "", member, shown(value));
+	return -1;
 }
 
 static int over_limit(const struct place *at, const char *member, uint64_t limit,
 		      struct error **err)
 {
-	return error_set(err, ERROR_LIMIT, "LUKS2 header: %s%s%s is over the limit of %" PRIu64,
-			 at->name, *at->name ? "." : "", member, limit);
+	error_set(err, ERROR_LIMIT, "LUKS2 header: %s%s%s is over the limit of %" PRIu64, at->name,
+		  *at->name ? "." : "", member, limit);
+	return -1;
 }
 
 static int find(const struct place *at, const char *member, json_type type,
@@ -71,7 +74,7 @@ static int find(const struct place *at, const char *member, json_type type,
 		[json_type_array] = "is not a list",
 		[json_type_string] = "is not a text",
 	};
-	struct json_object *o;
+	struct json_object *o = NULL;
 	if (!json_object_object_get_ex(at->object, member, &o))
 		return damaged(at, member, "is missing", err);
 	if (!json_object_is_type(o, type))
@@ -83,7 +86,7 @@ static int find(const struct place *at, const char *member, json_type type,
 static int get_object(const struct place *at, const char *member, struct place *ret,
 		      struct error **err)
 {
-	struct json_object *o;
+	struct json_object *o = NULL;
 	if (find(at, member, json_type_object, &o, err) < 0)
 		return -1;
 	ret->object = o;
@@ -108,7 +111,7 @@ static int text_of(struct json_object *o, const struct place *at, const char *me
 static int get_text(const struct place *at, const char *member, const char **ret,
 		    struct error **err)
 {
-	struct json_object *o;
+	struct json_object *o = NULL;
 	if (find(at, member, json_type_string, &o, err) < 0)
 		return -1;
 	return text_of(o, at, member, ret, err);
@@ -122,7 +125,7 @@ static int get_choice(const struct place *at, const char *member, const char *co
 	if (get_text(at, member, &text, err) < 0)
 		return -1;
 	for (; *list; list++) {
-		if (!strcmp(text, *list)) {
+		if (strcmp(text, *list) == 0) {
 			*ret = *list;
 			return 0;
 		}
@@ -133,7 +136,7 @@ static int get_choice(const struct place *at, const char *member, const char *co
 static int get_number(const struct place *at, const char *member, uint32_t min, uint32_t max,
 		      uint32_t *ret, struct error **err)
 {
-	struct json_object *o;
+	struct json_object *o = NULL;
 	if (find(at, member, json_type_int, &o, err) < 0)
 		return -1;
 	/* json-c saturates what does not fit, which is still over any limit here. */
@@ -188,7 +191,7 @@ static int only(const struct place *at, const char *const *list, struct error **
 	{
 		(void)value;
 		size_t i = 0;
-		while (list[i] && strcmp(list[i], member))
+		while (list[i] && strcmp(list[i], member) != 0)
 			i++;
 		if (!list[i])
 			return error_set(err, ERROR_UNSUPPORTED,
@@ -214,7 +217,7 @@ static int check_cipher(const struct place *at, struct error **err)
 				 "LUKS2 header: %s.encryption is the null cipher: "
 				 "nothing is encrypted",
 				 at->name);
-	if (strcmp(text, "aes-xts-plain64"))
+	if (strcmp(text, "aes-xts-plain64") != 0)
 		return unsupported(at, "encryption", text, err);
 	return 0;
 }
@@ -276,7 +279,7 @@ static int read_keyslot(const struct place *at, struct luks2_header *header,
 {
 	struct place af, area, kdf;
 	const char *ignored;
-	uint32_t key_len, n;
+	uint32_t key_len = 0, n = 0;
 	/* The kind first: a keyslot of a reencryption has members that others have not. */
 	if (CHOICE(at, "type", &ignored, err, "luks2") < 0 ||
 	    ONLY(at, err, "type", "key_size", "af", "area", "kdf", "priority") < 0 ||
@@ -480,20 +483,20 @@ static int read_flags(const struct place *config, struct error **err)
 	static const char *const harmless[] = { "allow-discards",	  "same-cpu-crypt",
 						"submit-from-crypt-cpus", "no-read-workqueue",
 						"no-write-workqueue",	  NULL };
-	struct json_object *list;
+	struct json_object *list = NULL;
 	if (!json_object_object_get_ex(config->object, "flags", NULL))
 		return 0;
 	if (find(config, "flags", json_type_array, &list, err) < 0)
 		return -1;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);
-		const char *text;
+		const char *text = "";
 		if (!json_object_is_type(one, json_type_string))
 			return damaged(config, "flags", "is not a list of texts", err);
 		if (text_of(one, config, "flags", &text, err) < 0)
 			return -1;
 		size_t n = 0;
-		while (harmless[n] && strcmp(harmless[n], text))
+		while (harmless[n] && strcmp(harmless[n], text) != 0)
 			n++;
 		if (!harmless[n])
 			return unsupported(config, "flags", text, err);

@@ -34,11 +34,12 @@ int luks2_create(struct sink *device, const struct secret *passphrase,
 		 const struct luks2_create_options *options, struct sink **ret, struct error **err);
 
 /*
- * Hands the partition to the kernel (root, dm-crypt): a read-only mapping of the given name over
- * a block device. The mapping goes away by itself once its last user has (deferred removal).
+ * Maps the payload through dm-crypt, read-only (root). `device` is the image for vetting, as above;
+ * block_device the path of a block device with the same bytes, from the same offset on. *ret_fd is
+ * the mapped block device, open: the mapping is already marked to be removed and goes when its last
+ * user has gone, however that ends.
  */
-int luks2_kernel_activate(const char *block_device, const char *name,
-			  const struct secret *passphrase, struct error **err);
-int luks2_kernel_deactivate_deferred(const char *name, struct error **err);
+int luks2_kernel_map(struct source *device, const char *block_device,
+		     const struct secret *passphrase, int *ret_fd, struct error **err);
 
 #endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A mapping in the kernel cannot be made so that it goes with its maker: it is made, and then
+ * marked for removal. Both are done by a child process that outlives its parent, so that nobody
+ * who kills the command leaves a mapping with a key in it behind.
+ */
+#include "seal/luks2/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Private: udev is to leave it alone, so that no scan of it delays its removal. */
+#define ACTIVATE_FLAGS (CRYPT_ACTIVATE_READONLY | CRYPT_ACTIVATE_PRIVATE)
+
+static int random_name(char *ret, size_t cap, struct error **err)
+{
+	uint8_t r[16];
+	if (crypto_random(r, sizeof(r), err) < 0)
+		return -1;
+	int n = snprintf(ret, cap, "coffer-");
+	for (size_t i = 0; i < sizeof(r); i++)
+		n += snprintf(ret + n, cap - (size_t)n, "%02x", r[i]);
+	return 0;
+}
+
+/* Makes the mapping, opens it and marks it for removal. */
+static int map(int header_fd, const char *block_device, const struct secret *key, int *ret_fd,
+	       struct error **err)
+{
+	char name[64], path[128];
+	CLEANUP_FD int fd = -1;
+	CLEANUP_LUKS2_DEVICE struct luks2_device d = { 0 };
+	if (random_name(name, sizeof(name), err) < 0 ||
+	    luks2_device_init(&d, header_fd, block_device, err) < 0)
+		return -1;
+	int r = crypt_load(d.cd, CRYPT_LUKS2, NULL);
+	if (r < 0)
+		return luks2_device_error(&d, r, "load the LUKS2 header", err);
+	r = crypt_activate_by_volume_key(d.cd, name, (const char *)secret_bytes(key),
+					 secret_size(key), ACTIVATE_FLAGS);
+	if (r < 0) {
+		luks2_device_error(&d, r, "hand the image to dm-crypt", err);
+		if (error_kind(*err) != ERROR_MEMORY)
+			error_set_kind(err, ERROR_SYSTEM);
+		return error_hint(err, "--mount=kernel needs root and the module dm_crypt; "
+				       "without it coffer decrypts the image itself");
+	}
+	snprintf(path, sizeof(path), "%s/%s", crypt_get_dir(), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	int saved = errno;
+	/* From here on the open descriptor alone keeps the mapping. */
+	r = crypt_deactivate_by_name(d.cd, name, CRYPT_DEACTIVATE_DEFERRED);
+	if (fd < 0)
+		return error_errno(err, saved, "open %s", path);
+	if (r < 0)
+		return luks2_device_error(&d, r, "mark the mapping for removal", err);
+	*ret_fd = fd_steal(&fd);
+	return 0;
+}
+
+/* What the child says when it fails. */
+struct failure {
+	enum error_kind kind;
+	char message[512];
+	char hint[256];
+};
+
+static _Noreturn void child(int sock, int header_fd, const char *block_device,
+			    const struct secret *key)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	int fd = -1;
+	/* Neither the parent's death nor what a terminal sends to its group is to end this
+	 * half-way. */
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0 || setsid() < 0)
+		error_errno(&err, errno, "part from the command");
+	else if (map(header_fd, block_device, key, &fd, &err) == 0)
+		/* If nobody is there any more the mapping goes with this process. */
+		_exit(fd_send(sock, fd, 'm') < 0);
+	struct failure f = { .kind = error_kind(err) };
+	snprintf(f.message, sizeof(f.message), "%s", error_message(err));
+	if (error_hint_text(err))
+		snprintf(f.hint, sizeof(f.hint), "%s", error_hint_text(err));
+	(void)fd_write(sock, &f, sizeof(f));
+	_exit(1);
+}
+
+static int map_in_child(int header_fd, const char *block_device, const struct secret *key,
+			int *ret_fd, struct error **err)
+{
+	int socks[2];
+	CLEANUP_PROCESS struct process p = PROCESS_NONE;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
+		return error_errno(err, errno, "make a socket pair");
+	CLEANUP_FD int ours = socks[0], theirs = socks[1];
+	int r = process_fork(0, &p);
+	if (r < 0)
+		return error_errno(err, -r, "start a process");
+	if (r == 0)
+		child(theirs, header_fd, block_device, key);
+	fd_close(&theirs);
+	/* What it sends fits the socket, so that it ends without being heard. */
+	int status = process_wait(&p);
+	if (status == 0) {
+		char tag;
+		r = fd_receive(ours, ret_fd, &tag);
+		return r < 0 ? error_errno(err, -r, "receive the mapping") : 0;
+	}
+	struct failure f;
+	if (fd_read(ours, &f, sizeof(f)) != (ssize_t)sizeof(f))
+		return error_set(err, ERROR_SYSTEM, "the process that maps the image died");
+	error_set(err, f.kind, "%s", f.message);
+	return *f.hint ? error_hint(err, "%s", f.hint) : -1;
+}
+
+int luks2_kernel_map(struct source *device, const char *block_device,
+		     const struct secret *passphrase, int *ret_fd, struct error **err)
+{
+	struct luks2_header header;
+	CLEANUP_SECRET struct secret *key = NULL;
+	CLEANUP_FD int header_fd = -1;
+	/* The kernel, too, is set up from the vetted copy: only the payload is the image's. */
+	if (luks2_header_read(device, &header, err) < 0 ||
+	    luks2_unlock(&header, device, passphrase, &key, err) < 0 ||
+	    luks2_header_to_memory(&header, device, &header_fd, err) < 0)
+		return -1;
+	return map_in_child(header_fd, block_device, key, ret_fd, err);
+}

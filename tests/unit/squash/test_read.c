@@ -175,7 +175,7 @@ static void a_large_directory(void **state)
 		before = pieces.entries;
 		pieces.stop_after = 37;
 		assert_ok(squash_readdir(sq, &dir, pieces.next, count_each, &pieces, err));
-	} while (pieces.entries > before);
+	} while (pieces.entries > before && pieces.entries <= 70000);
 	assert_int_equal(pieces.entries, 70000);
 	assert_int_equal(pieces.sum, all.sum);
 

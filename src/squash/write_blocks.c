@@ -16,7 +16,7 @@
  * hash are chained through `before`.
  */
 
-#define COMPARE_CHUNK 65536u
+#define COMPARE_CHUNK ((size_t)65536)
 #define CANDIDATES_MAX \
 	64 /* files of equal first blocks that are looked at: keeps the time linear */
 

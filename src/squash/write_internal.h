@@ -133,7 +133,7 @@ int squash_at_node(const struct squash_node *n, struct error **err);
 
 /* write_tree.c: walks the tree, reads all files; p->root is set also on failure. */
 int squash_scan(struct squash_packer *p, int directory, struct error **err);
-void squash_nodes_free(struct squash_node *root);
+void squash_nodes_free(struct squash_node *list);
 
 /* write_xattr.c: of an open file, or (fd -1) of the entry `name` of the directory. */
 int squash_add_xattrs(struct squash_packer *p, struct squash_node *n, int fd, int directory,

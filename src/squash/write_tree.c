@@ -275,14 +275,17 @@ static int add_entry(struct squash_packer *p, struct squash_node *n, int directo
 
 /* ---------------------------------------------------------------- directories */
 
+struct entry {
+	struct squash_node *node;
+};
+
 static int by_name(const void *a, const void *b)
 {
-	return strcmp((*(struct squash_node *const *)a)->name,
-		      (*(struct squash_node *const *)b)->name);
+	return strcmp(((const struct entry *)a)->node->name, ((const struct entry *)b)->node->name);
 }
 
 struct entries {
-	struct squash_node **items;
+	struct entry *items;
 	size_t len, cap;
 };
 
@@ -297,8 +300,7 @@ static int read_names(struct squash_node *dir, DIR *stream, struct entries *e, s
 			return 0;
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 			continue;
-		struct squash_node **grown =
-			array_grow(e->items, e->len, &e->cap, sizeof(*grown), err);
+		struct entry *grown = array_grow(e->items, e->len, &e->cap, sizeof(*grown), err);
 		if (!grown)
 			return -1;
 		e->items = grown;
@@ -306,7 +308,7 @@ static int read_names(struct squash_node *dir, DIR *stream, struct entries *e, s
 		if (!n)
 			return error_set(err, ERROR_MEMORY, "out of memory");
 		n->mode = d->d_type == DT_REG ? S_IFREG : 0;
-		e->items[e->len++] = n;
+		e->items[e->len++].node = n;
 	}
 }
 
@@ -328,11 +330,11 @@ static int add_directory(struct squash_packer *p, struct squash_node *dir, int f
 	int r = read_names(dir, stream, &e, err);
 	closedir(stream);
 	if (e.len)
-		qsort(e.items, e.len, sizeof(struct squash_node *), by_name);
+		qsort(e.items, e.len, sizeof(*e.items), by_name);
 	/* Linked before anything else can fail: the tree owns them. */
 	for (size_t i = e.len; i-- > 0;) {
-		e.items[i]->next = dir->children;
-		dir->children = e.items[i];
+		e.items[i].node->next = dir->children;
+		dir->children = e.items[i].node;
 	}
 	free(e.items);
 	for (struct squash_node *n = dir->children; n && r == 0; n = n->next)

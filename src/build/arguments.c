@@ -91,7 +91,7 @@ static bool word_character(char c)
 static size_t match(struct span s, struct span *ret_name)
 {
 	size_t at = 2;
-	if (s.len < 5 || memcmp(s.text, "{{", 2))
+	if (s.len < 5 || memcmp(s.text, "{{", 2) != 0)
 		return 0;
 	while (at < s.len && strchr(" \t\n\f\r", s.text[at]))
 		at++;
@@ -101,7 +101,7 @@ static size_t match(struct span s, struct span *ret_name)
 	*ret_name = span_of(s.text + begin, at - begin);
 	while (at < s.len && strchr(" \t\n\f\r", s.text[at]))
 		at++;
-	if (!ret_name->len || s.len - at < 2 || memcmp(s.text + at, "}}", 2))
+	if (!ret_name->len || s.len - at < 2 || memcmp(s.text + at, "}}", 2) != 0)
 		return 0;
 	return at + 2;
 }

@@ -368,7 +368,7 @@ int command_find_base_key(struct build *b, struct error **err)
 {
 	CLEANUP_ERROR struct error *not_yet = NULL;
 	CLEANUP_IMAGE struct image *image = NULL;
-	if (strcmp(definition_header(b->definition, "bootstrap"), "localimage"))
+	if (strcmp(definition_header(b->definition, "bootstrap"), "localimage") != 0)
 		return 0;
 	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
 	if (!path)

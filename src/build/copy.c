@@ -304,7 +304,7 @@ static int copy_directory(struct copy *c, int from, int to, size_t depth)
 	int result = 0;
 	struct dirent *entry;
 	while (result == 0 && (errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			result = strings_add(&names, entry->d_name, c->err);
 	if (result == 0 && errno)
 		result = error_errno(c->err, errno, "read %s of the source", c->path.data);
@@ -324,7 +324,7 @@ int copy_tree(int from, int to, const struct copy_rules *rules, struct error **e
 {
 	struct copy c = { .rules = rules, .err = err, .buffer = malloc(BUFFER_LEN) };
 	struct rlimit old = raise_descriptors();
-	struct stat st;
+	struct stat st = { 0 };
 	CLEANUP_FD int in = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_FD int out = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = 0;

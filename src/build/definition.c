@@ -78,7 +78,8 @@ static char *span_dup_lower(struct span s, struct error **err)
 {
 	char *copy = span_dup(s, err);
 	for (char *c = copy; c && *c; c++)
-		*c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c | 0x20);
 	return copy;
 }
 
@@ -114,7 +115,7 @@ static int header_put(struct definition *d, struct span key_span, struct buffer 
 	if (!text)
 		return -1;
 	for (size_t i = 0; i < d->header_count; i++) {
-		if (strcmp(d->header[i].key, key))
+		if (strcmp(d->header[i].key, key) != 0)
 			continue;
 		free(d->header[i].value);
 		d->header[i].value = text;
@@ -207,11 +208,11 @@ static struct definition_section *find_section(struct definition *d, const char 
 {
 	for (size_t i = 0; i < d->section_count; i++) {
 		struct definition_section *s = &d->sections[i];
-		if (strcmp(s->name, name) || (app != NULL) != (s->app != NULL) ||
-		    (app && strcmp(s->app, app)))
+		if (strcmp(s->name, name) != 0 || (app != NULL) != (s->app != NULL) ||
+		    (app && strcmp(s->app, app) != 0))
 			continue;
 		/* %files of different origins stay apart. */
-		if (!strcmp(name, "files") && strcmp(s->arguments, arguments))
+		if (!strcmp(name, "files") && strcmp(s->arguments, arguments) != 0)
 			continue;
 		return s;
 	}
@@ -397,20 +398,20 @@ static int stage_read(struct definition *d, struct span raw, struct definition_a
 	return result;
 }
 
-int definition_parse(const void *data, size_t len, struct definition_arguments *given,
+int definition_parse(const void *text, size_t len, struct definition_arguments *given,
 		     struct definition **ret, struct error **err)
 {
-	struct span text = span_of(data, len);
+	struct span rest = span_of(text, len);
 	if (len > BUILD_DEFINITION_MAX)
 		return error_set(err, ERROR_LIMIT, "larger than %zu bytes", BUILD_DEFINITION_MAX);
-	if (len && memchr(data, 0, len))
+	if (len && memchr(text, 0, len))
 		return error_set(err, ERROR_DAMAGED, "a NUL byte in it: this is no text");
 	CLEANUP_DEFINITION struct definition *d = calloc(1, sizeof(*d));
 	if (!d)
 		return error_set(err, ERROR_MEMORY, "out of memory");
-	while (text.len) {
-		struct span raw = span_of(text.text, stage_len(text));
-		text = span_of(text.text + raw.len, text.len - raw.len);
+	while (rest.len) {
+		struct span raw = span_of(rest.text, stage_len(rest));
+		rest = span_of(rest.text + raw.len, rest.len - raw.len);
 		if (says_nothing(raw))
 			continue;
 		/* Each stage has its own header and sections; those of the last one are kept. */
@@ -550,7 +551,7 @@ static bool take_piece(struct span *rest, struct span *ret)
 		for (len = 0; len < s.len && !blank(s.text[len]); len++) {
 			if (len && (s.text[len] == '"' || s.text[len] == '\''))
 				break;
-			if (s.len - len < 2 || memcmp(s.text + len, "{{", 2))
+			if (s.len - len < 2 || memcmp(s.text + len, "{{", 2) != 0)
 				continue;
 			const char *end =
 				template_end ? memmem(s.text + len, s.len - len, "}}", 2) : NULL;

@@ -80,27 +80,51 @@ static int expand_commas(const char *word, const char *open, const char *close, 
 	return 0;
 }
 
+/* A number of at most 18 digits: true, and *at behind it. */
+static bool take_number(const char **at, long long *ret)
+{
+	size_t sign = **at == '-', digits = strspn(*at + sign, "0123456789");
+	if (!digits || digits > 18)
+		return false;
+	*ret = strtoll(*at, NULL, 10);
+	*at += sign + digits;
+	return true;
+}
+
+/* N..N or N..N..STEP, and nothing behind. */
+static bool take_range(const char *at, long long *first, long long *last, long long *step)
+{
+	if (!take_number(&at, first) || strncmp(at, "..", 2) != 0)
+		return false;
+	at += 2;
+	if (!take_number(&at, last))
+		return false;
+	if (strncmp(at, "..", 2) == 0) {
+		at += 2;
+		if (!take_number(&at, step))
+			return false;
+	}
+	return !*at;
+}
+
 /* {1..5}, {01..10..2}, {a..e}. Returns 1 when it was one, 0 when not. */
 static int expand_sequence(const char *word, const char *open, const char *close,
 			   struct strings *ret, struct error **err)
 {
 	long long first, last, step = 1;
-	char first_letter, last_letter;
-	int end = -1, len = (int)(close - open) - 1, width = 0;
+	int width = 0;
 	bool letters = false;
-	CLEANUP_TEXT char *inner = text_dup_len(open + 1, (size_t)len, err);
+	CLEANUP_TEXT char *inner = text_dup_len(open + 1, (size_t)(close - open) - 1, err);
 	if (!inner)
 		return -1;
-	if ((sscanf(inner, "%18lld..%18lld%n", &first, &last, &end) == 2 && end == len) ||
-	    (sscanf(inner, "%18lld..%18lld..%18lld%n", &first, &last, &step, &end) == 3 &&
-	     end == len)) {
+	if (take_range(inner, &first, &last, &step)) {
 		const char *digits = inner + (*inner == '-');
 		if (digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9')
 			width = (int)strcspn(inner, ".");
-	} else if (len == 4 && sscanf(inner, "%c..%c", &first_letter, &last_letter) == 2) {
+	} else if (strlen(inner) == 4 && inner[1] == '.' && inner[2] == '.') {
 		letters = true;
-		first = first_letter;
-		last = last_letter;
+		first = (unsigned char)inner[0];
+		last = (unsigned char)inner[3];
 	} else {
 		return 0;
 	}
@@ -183,7 +207,7 @@ static int host_names(const char *folder, struct strings *ret, struct error **er
 	DIR *dir = opendir(*folder ? folder : ".");
 	int result = 0;
 	for (struct dirent *entry; dir && result == 0 && (entry = readdir(dir));)
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			result = strings_add(ret, entry->d_name, err);
 	if (dir)
 		(void)closedir(dir);

@@ -103,7 +103,7 @@ static int copy_inside(int root, const char *source, const char *path, const str
 	int result = 0;
 	struct dirent *entry;
 	while (result == 0 && (errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			result = strings_add(&names, entry->d_name, err);
 	if (result == 0 && errno)
 		result = error_errno(err, errno, "%s", source);

@@ -69,7 +69,8 @@ int output_open(const char *target, struct output *ret, struct error **err)
 	if (try_space(o.fd, target, err) < 0)
 		return -1;
 	*ret = o;
-	o = OUTPUT_NONE;
+	o.folder = o.fd = -1;
+	o.path = o.temporary = NULL;
 	return 0;
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,7 +24,7 @@ static int refuse_transport(const char *spec, struct error **err)
 {
 	size_t len = strcspn(spec, ":");
 	for (size_t i = 0; spec[len] && i < sizeof(transports) / sizeof(transports[0]); i++) {
-		if (strlen(transports[i]) != len || strncmp(transports[i], spec, len))
+		if (strlen(transports[i]) != len || strncmp(transports[i], spec, len) != 0)
 			continue;
 		error_set(
 			err, ERROR_UNSUPPORTED,
@@ -179,10 +178,13 @@ static bool in_first_user_namespace(void)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	unsigned inside, outside, count;
-	return fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &err) == 0 && text.len &&
-	       sscanf(text.data, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
-	       outside == 0 && count == UINT32_MAX;
+	unsigned long numbers[3] = { 1, 1, 1 };
+	if (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &err) < 0 || !text.len)
+		return false;
+	char *at = text.data;
+	for (size_t i = 0; i < 3; i++)
+		numbers[i] = strtoul(at, &at, 10);
+	return numbers[0] == 0 && numbers[1] == 0 && numbers[2] == UINT32_MAX;
 }
 
 static void find_privilege(struct build *b)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -96,8 +95,10 @@ static void send_error(int socket, struct error *e)
 	CLEANUP_ERROR struct error *err = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	const char *hint = error_hint_text(e);
-	if (buffer_printf(&text, &err, "%d %d", (int)error_kind(e), error_exit_status(e)) < 0 ||
-	    buffer_append(&text, "", 1, &err) < 0 ||
+	uint8_t numbers[8];
+	bytes_put_le(numbers, (uint32_t)error_kind(e), 4);
+	bytes_put_le(numbers + 4, (uint32_t)error_exit_status(e), 4);
+	if (buffer_append(&text, numbers, sizeof(numbers), &err) < 0 ||
 	    buffer_puts(&text, error_message(e), &err) < 0 ||
 	    buffer_append(&text, "", 1, &err) < 0 || buffer_puts(&text, hint ? hint : "", &err) < 0)
 		return;
@@ -108,24 +109,20 @@ static void send_error(int socket, struct error *e)
 static int take_error(int fd, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	int kind, status;
 	if (lseek(fd, 0, SEEK_SET) < 0 ||
 	    fd_read_all(fd, ERROR_TEXT_MAX, "an error", &text, err) < 0)
 		return *err ? -1 : error_set(err, ERROR_INTERNAL, "an error got lost");
 	struct bytes b = bytes_of(text.data, text.len);
-	const char *numbers = text.data, *message, *hint;
-	size_t numbers_len = strnlen(numbers, text.len);
-	bytes_skip(&b, numbers_len + 1);
-	message = text.data + b.off;
+	uint32_t kind = bytes_le32(&b), status = bytes_le32(&b);
+	const char *message = text.data + b.off;
 	bytes_skip(&b, strnlen(message, bytes_left(&b)) + 1);
-	hint = text.data + b.off;
-	if (!bytes_ok(&b) || sscanf(numbers, "%d %d", &kind, &status) != 2 || kind < ERROR_USAGE ||
-	    kind > ERROR_INTERNAL)
+	const char *hint = text.data + b.off;
+	if (!bytes_ok(&b) || kind < ERROR_USAGE || kind > ERROR_INTERNAL)
 		return error_set(err, ERROR_INTERNAL, "an error got lost");
 	error_set(err, (enum error_kind)kind, "%s", message);
 	if (*hint)
 		error_hint(err, "%s", hint);
-	return status ? error_set_exit_status(err, status) : -1;
+	return status ? error_set_exit_status(err, (int)status) : -1;
 }
 
 /* One message; 0 at the end of the stream. */

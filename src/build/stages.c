@@ -25,7 +25,7 @@ static const char *elf_architecture(int root, const char *path)
 		return NULL;
 	CLEANUP_FD int fd = path_open_in_root(root, path, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0 || fd_pread(fd, head, sizeof(head), 0) != sizeof(head) ||
-	    memcmp(head, ELFMAG, SELFMAG))
+	    memcmp(head, ELFMAG, SELFMAG) != 0)
 		return NULL;
 	bool big = head[EI_DATA] == ELFDATA2MSB, wide = head[EI_CLASS] == ELFCLASS64;
 	struct bytes b = bytes_of(head + 18, 2);
@@ -78,7 +78,7 @@ static int copy_files(struct builder *b, struct error **err)
 		const struct definition_section *s = &d->sections[i];
 		struct span from =
 			span_trim(span_before(span_of(s->arguments, strlen(s->arguments)), '#'));
-		if (strcmp(s->name, "files"))
+		if (strcmp(s->name, "files") != 0)
 			continue;
 		if (from.len)
 			log_warning("Ignoring a %%files section: '%.*s' names no stage",
@@ -98,8 +98,7 @@ static int send_result(struct builder *b, struct error **err)
 	if (!arch) {
 		log_info("Architecture not recognized, use native");
 		arch = sif_arch_native();
-	} else if (strcmp(arch,
-			  sif_arch_code(b->build->arch) ? sif_arch_code(b->build->arch) : "")) {
+	} else if (strcmp(sif_arch_name(arch), b->build->arch) != 0) {
 		log_warning("Architecture %s does not match build arch %s", sif_arch_name(arch),
 			    b->build->arch);
 	}

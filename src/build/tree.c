@@ -108,7 +108,7 @@ int tree_list(int root, const char *path, struct strings *ret, struct error **er
 	int result = 0;
 	struct dirent *entry;
 	while (result == 0 && (errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			result = strings_add(ret, entry->d_name, err);
 	if (result == 0 && errno)
 		result = error_errno(err, errno, "read the folder %s of the container", path);

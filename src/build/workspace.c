@@ -110,6 +110,8 @@ static uint64_t available_memory(void)
 			available = strtoull(at + 13, NULL, 10) << 10;
 	}
 	available = group_memory(available);
+	/* The programs that fill the tree, and the packer, need some too. */
+	available -= available / 8;
 	return available < (64 << 20) ? 64 << 20 : available;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -40,6 +41,45 @@ static int enter_user_namespace(const struct run_job *job, int sock, struct erro
 	return 0;
 }
 
+/*
+ * Closes what exec would close (the caller's own descriptors are not so marked), but for sock and
+ * keep. The image's environment scripts run beside this process and could look into it: a folder
+ * of the host that is open here would lead them out of the root.
+ */
+static int close_our_descriptors(int sock, int keep, struct error **err)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	if (!dir)
+		return error_errno(err, errno, "look at the open files in /proc/self/fd");
+	for (struct dirent *e; (e = readdir(dir));) {
+		int fd = (int)strtol(e->d_name, NULL, 10);
+		int flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
+		if (flags >= 0 && flags & FD_CLOEXEC && fd != dirfd(dir) && fd != sock &&
+		    fd != keep)
+			(void)close(fd);
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+/*
+ * From here on programs of the image run: nothing of this process is theirs to see, neither its
+ * memory with the host's variables nor the channel to the command. exec takes it back.
+ */
+static int become_opaque(int sock, struct error **err)
+{
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return error_errno(err, errno, "keep the container from looking into coffer");
+	/* Credentials have changed, and that takes the wish to die with the command away. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_errno(err, errno, "ask for the end with the command");
+	/* It may have died meanwhile; its end of the channel is gone then. */
+	struct pollfd p = { .fd = sock };
+	if (poll(&p, 1, 0) != 0)
+		return error_set(err, ERROR_SYSTEM, "the command is gone");
+	return 0;
+}
+
 /* The one place where the image's tree gets its mount. */
 static int attach_image(const struct run_job *job, struct run_session *session, int sock,
 			struct error **err)
@@ -54,6 +94,7 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 			return error_errno(err, errno, "look at %s", job->image->path);
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 			return error_set(err, ERROR_NOT_FOUND, "%s has changed", job->image->path);
+		fd_close(&job->image->directory);
 		uint64_t set =
 			job->writable ? MOUNT_ATTR_NODEV : MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY;
 		if (run_tree_attributes(tree, set, err) < 0 || run_tree_place(tree, place, err) < 0)
@@ -111,6 +152,8 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	struct run_session session;
 	if (job->user_namespace && enter_user_namespace(job, sock, err) < 0)
 		return -1;
+	if (close_our_descriptors(sock, job->image->directory, err) < 0)
+		return -1;
 	run_init_find_words();
 	/* Modes of what is made from here on are meant as they are written. */
 	mode_t mask = umask(0);
@@ -128,10 +171,8 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	fd_close(&session.final);
 	reopen_terminal(job);
 	(void)umask(job->plan->no_umask ? 022 : mask);
-	if (run_drop_privileges(job, err) < 0)
+	if (run_drop_privileges(job, err) < 0 || become_opaque(sock, err) < 0)
 		return -1;
-	/* Credentials have changed, and that takes the wish to die with the command away. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return enter_directory(job, err);
 }
 

@@ -55,8 +55,6 @@ static _Noreturn void serve(pid_t payload, const sigset_t *set)
 		memset(words, 0, words_len);
 		(void)snprintf(words, words_len, "appinit");
 	}
-	/* The payload must not look into this copy of the command, nor at the host's variables. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* What the payload has open shall end with it: a pipe to the caller, for example. */
 	(void)close_range(3, ~0U, 0);
 	for (;;) {

@@ -292,6 +292,26 @@ static void no_descriptors_of_ours(void **state)
 		      "");
 }
 
+/* The image's scripts run while our own process still waits to become the payload. */
+static void scripts_see_nothing_of_ours(void **state)
+{
+	(void)state;
+	put(".singularity.d/env/05-look.sh",
+	    "LOOK=$(for f in /proc/$PPID/fd/*; do [ -d \"$f/\" ] && readlink $f; done; "
+	    "readlink /proc/$PPID/fd/* | grep -v -e 'pipe:' -e memfd -e /dev/null | "
+	    "grep coffer-run; [ $(id -u) = 0 ] || cat /proc/$PPID/environ /proc/$PPID/maps "
+	    "2>/dev/null); "
+	    "export LOOK\n",
+	    0755);
+	assert_int_equal(setenv("OF_THE_HOST", "of the host", 1), 0);
+	struct run_plan plans[] = { { 0 },
+				    { .pid = true },
+				    { .cleanenv = true, .containall = true } };
+	for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++)
+		assert_prints(&plans[i], "echo \"[$LOOK]\"", "[]\n");
+	shell("rm %s/.singularity.d/env/05-look.sh", tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +326,7 @@ int main(void)
 		cmocka_unit_test(contained),
 		cmocka_unit_test(fake_root),
 		cmocka_unit_test(no_descriptors_of_ours),
+		cmocka_unit_test(scripts_see_nothing_of_ours),
 	};
 	return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }

@@ -105,7 +105,7 @@ static int parse_file(const struct build_plan *plan, int fd, struct definition_a
 	    definition_parse(text.data, text.len, given, ret, err) < 0) {
 		error_wrap(err, "Unable to build from %s: while parsing definition: %s", plan->spec,
 			   plan->spec);
-		return error_hint(err, "see the manual page coffer.def(5) for definition files");
+		return error_hint(err, "coffer-build(1) describes definition files");
 	}
 	return 0;
 }
@@ -233,8 +233,10 @@ static int prepare(struct build *b, struct error **err)
 	if (check_key(b->plan, err) < 0 || check_sections(b->plan, err) < 0 ||
 	    find_time(b, err) < 0 || find_definition(b, err) < 0 || find_architecture(b, err) < 0)
 		return -1;
-	if (definition_check(b->definition, err) < 0 || bootstrap_check(b, err) < 0)
-		return error_wrap(err, "Unable to create build");
+	if (definition_check(b->definition, err) < 0 || bootstrap_check(b, err) < 0) {
+		error_wrap(err, "Unable to create build: %s", b->plan->spec);
+		return error_hint(err, "coffer-build(1) describes definition files");
+	}
 	if (b->plan->no_cleanup && !b->plan->tmpdir)
 		log_warning("--no-cleanup keeps nothing without --tmpdir: the container is built "
 			    "in memory");

@@ -48,6 +48,7 @@ static int check(struct build_plan *plan, bool (*confirm)(void *context, const c
 	}
 	if (plan->force)
 		return 0;
+	const char *name = path_base_name(path); /* Apptainer names no folder here */
 	if (S_ISDIR(st.st_mode) && is_foreign_folder(path))
 		return error_set(err, ERROR_EXISTS,
 				 "%s is not empty and is not an Apptainer sandbox, check its "
@@ -57,19 +58,19 @@ static int check(struct build_plan *plan, bool (*confirm)(void *context, const c
 		return error_set(err, ERROR_EXISTS,
 				 "build target '%s' already exists. Use --force if you want to "
 				 "overwrite it",
-				 plan->target);
+				 name);
 	CLEANUP_TEXT char *question =
 		is_image(path)
 			? text_printf(err,
 				      "Build target '%s' already exists and will be deleted during "
 				      "the build process. Do you want to continue? [y/N] ",
-				      plan->target)
+				      name)
 			: text_printf(
 				  err,
 				  "Build target '%s' may be a definition file or a text/binary "
 				  "file that will be overwritten. Do you still want to overwrite "
 				  "it? [y/N] ",
-				  plan->target);
+				  name);
 	if (!question)
 		return -1;
 	if (!confirm(context, question))

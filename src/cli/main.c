@@ -16,13 +16,12 @@
  */
 static int hold_standard_descriptors(void)
 {
-	int fd;
-	do {
-		fd = open("/dev/null", O_RDWR);
-		if (fd < 0)
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* The lowest free number is given out, and those below fd are taken. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return -1;
-	} while (fd <= STDERR_FILENO);
-	return close(fd);
+	}
+	return 0;
 }
 
 static int print_version(const char *program, struct error **err)

@@ -90,7 +90,7 @@ refused() { # STATUS WORDS
 no_processes() {
 	local i
 	for i in $(seq 40); do
-		pgrep -u "$(id -u)" -x 'coffer|coffer-server|coffer:.*' >/dev/null || return 0
+		pgrep -u "$(id -u)" '^coffer' >/dev/null || return 0
 		sleep 0.05
 	done
 	pgrep -u "$(id -u)" -af coffer

@@ -1,0 +1,246 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What is wrong is refused: exit status 255 (usage: 1), one line that says what is wrong and where,
+# one that says what to do, and nothing left behind.
+
+load helper
+
+setup_file() {
+	make_work
+	make_keys
+	make_tree tree
+	head -c 3000000 /dev/urandom >tree/etc/noise
+	make_definition d.def "$WORK/tree"
+	coffer build --encryption=gocryptfs --pem-path=rsa_pub.pem g.sif d.def
+	coffer build --encryption=luks2 --pem-path=rsa_pub.pem l.sif d.def
+	APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer build --encrypt --encryption=gocryptfs gp.sif d.def
+	APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer build --encrypt --encryption=luks2 lp.sif d.def
+	coffer build p.sif d.def
+	mkdir before
+	cp ./* before/ 2>/dev/null || true
+}
+teardown_file() { drop_work; }
+setup() {
+	cd "$WORK"
+	rm -f bad.sif out.sif
+	ls -A >"$BATS_TEST_TMPDIR/before"
+}
+teardown() {
+	rm -f bad.sif
+	# No half-made file, no temporary one, no process.
+	ls -A >"$BATS_TEST_TMPDIR/after"
+	diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	no_processes
+}
+fault() { "$COFFER_ROOT/tests/images/fault" "$@"; }
+refuse() { # STATUS WORDS COMMAND...
+	local status_wanted=$1 words=$2
+	shift 2
+	run --separate-stderr "$@" </dev/null
+	refused "$status_wanted" "$words"
+}
+K=--pem-path=rsa_pri.pem
+
+@test "no key for an encrypted image" {
+	for f in g l gp lp; do
+		refuse 255 "required option --passphrase or --pem-path missing" coffer run $f.sif
+	done
+}
+@test "empty passphrase" {
+	refuse 255 "Cannot encrypt container with empty passphrase" coffer run --passphrase gp.sif
+	refuse 255 "Cannot encrypt container with empty passphrase" coffer build --passphrase out.sif d.def
+	APPTAINER_ENCRYPTION_PASSPHRASE= refuse 255 "passphrase" coffer run lp.sif
+	APPTAINER_ENCRYPTION_PASSPHRASE= refuse 255 "passphrase" coffer build --encrypt out.sif d.def
+}
+@test "wrong passphrase" {
+	export APPTAINER_ENCRYPTION_PASSPHRASE=Secret
+	refuse 255 "gp.sif" coffer run gp.sif
+	refuse 255 "lp.sif" coffer run lp.sif
+}
+@test "wrong private key, and a key for a passphrase image" {
+	for f in g l; do
+		refuse 255 "$f.sif" coffer run --pem-path=other_pri.pem $f.sif
+	done
+	for f in gp lp; do
+		refuse 255 "encrypted key not found" coffer run $K $f.sif
+	done
+}
+@test "the wrong half of a key" {
+	refuse 255 "rsa_pub.pem" coffer run --pem-path=rsa_pub.pem g.sif
+	refuse 255 "rsa_pri.pem" coffer build --pem-path=rsa_pri.pem out.sif d.def
+	APPTAINER_ENCRYPTION_PEM_PATH=rsa_pri.pem refuse 255 "rsa_pri.pem" coffer build --encrypt out.sif d.def
+	APPTAINER_ENCRYPTION_PEM_DATA="$(cat rsa_pri.pem)" refuse 255 "APPTAINER_ENCRYPTION_PEM_DATA" coffer build --encrypt out.sif d.def
+	! grep -q "$(sed -n 3p rsa_pri.pem)" <<<"$stderr$output"
+}
+@test "a protected key without its password" {
+	openssl rsa -in rsa_pri.pem -aes128 -traditional -passout pass:pw -out "$BATS_TEST_TMPDIR/t.pem" 2>/dev/null
+	openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:pw -out "$BATS_TEST_TMPDIR/8.pem"
+	refuse 255 "t.pem" coffer run --pem-path="$BATS_TEST_TMPDIR/t.pem" g.sif
+	refuse 255 "8.pem" coffer run --pem-path="$BATS_TEST_TMPDIR/8.pem" g.sif
+}
+@test "a file that is no key, a folder, a file that is not there" {
+	refuse 255 "d.def" coffer run --pem-path=d.def g.sif
+	refuse 255 "no PEM data" coffer build --pem-path=d.def out.sif d.def
+	refuse 255 "tree" coffer run --pem-path=tree g.sif
+	refuse 255 "Specified PEM file nowhere.pem: does not exist." coffer run --pem-path=nowhere.pem g.sif
+	refuse 255 "Specified PEM file nowhere.pem: does not exist." coffer build --pem-path=nowhere.pem out.sif d.def
+	APPTAINER_ENCRYPTION_PEM_PATH=nowhere.pem refuse 255 "does not exist" coffer run g.sif
+}
+@test "a malformed key in a variable is never echoed" {
+	APPTAINER_ENCRYPTION_PEM_DATA="not-a-pem-but-precious" refuse 255 "APPTAINER_ENCRYPTION_PEM_DATA" coffer run g.sif
+	! grep -q precious <<<"$stderr$output"
+}
+@test "a passphrase on the command line is refused with the reason" {
+	refuse 255 "--passphrase takes no value" coffer run --passphrase=precious gp.sif
+	! grep -q precious <<<"$stderr$output"
+	grep -q "can be seen by every user" <<<"$stderr$output"
+}
+@test "images that are none" {
+	refuse 255 "nowhere.sif: no such file or directory" coffer run nowhere.sif
+	refuse 255 "image format not recognized" coffer run d.def
+	refuse 255 "image format not recognized" coffer run /dev/null
+	: >"$BATS_TEST_TMPDIR/empty"
+	refuse 255 "image format not recognized" coffer run "$BATS_TEST_TMPDIR/empty"
+}
+@test "truncated anywhere" {
+	for f in g l p; do
+		size=$(stat -c %s $f.sif)
+		for n in 60 4000 5000 33000 36900 100000 $((size / 2)) $((size - 1)); do
+			fault $f.sif bad.sif truncate $n
+			refuse 255 "bad.sif" coffer run $K bad.sif
+		done
+	done
+}
+@test "impossible offsets" {
+	for f in g l p; do
+		for field in off len; do
+			fault $f.sif bad.sif descriptor 3 $field ffffffffffffff7f
+			refuse 255 "bad.sif" coffer run $K bad.sif
+			fault $f.sif bad.sif descriptor 3 $field ffffffffffffffff
+			refuse 255 "bad.sif" coffer run $K bad.sif
+		done
+	done
+}
+@test "no primary partition, an unknown type, a foreign architecture" {
+	fault g.sif bad.sif descriptor 3 part 01
+	refuse 255 "no root filesystem found" coffer run $K bad.sif
+	fault g.sif bad.sif descriptor 3 fs 63
+	refuse 255 "bad.sif" coffer run $K bad.sif
+	fault g.sif bad.sif descriptor 3 arch 313100
+	refuse 255 "the image's architecture (s390x) could not run on the host's (amd64)" coffer run $K bad.sif
+}
+@test "LUKS2: null cipher, unknown requirement, reencryption, absurd KDF memory" {
+	fault lp.sif bad.sif luks-json 'j["segments"]["0"]["encryption"] = "cipher_null-ecb"'
+	export APPTAINER_ENCRYPTION_PASSPHRASE=secret
+	refuse 255 "null cipher" coffer run bad.sif
+	fault lp.sif bad.sif luks-json 'j["config"]["requirements"] = {"mandatory": ["new-thing"]}'
+	refuse 255 "new-thing" coffer run bad.sif
+	fault lp.sif bad.sif luks-json 'j["config"]["requirements"] = {"mandatory": ["online-reencrypt-v2"]}'
+	refuse 255 "bad.sif" coffer run bad.sif
+	fault lp.sif bad.sif luks-json 'j["keyslots"]["0"]["kdf"] = {"type": "argon2id", "time": 4, "memory": 2000000000, "cpus": 4, "salt": j["keyslots"]["0"]["kdf"]["salt"]}'
+	refuse 255 "memory" coffer run bad.sif
+	fault lp.sif bad.sif luks-header 0 4c554b530000
+	refuse 255 "bad.sif" coffer run bad.sif
+}
+@test "gocryptfs.conf: unknown flags, absurd scrypt cost, no JSON" {
+	export APPTAINER_ENCRYPTION_PASSPHRASE=secret
+	fault gp.sif bad.sif gocryptfs-conf 'c["FeatureFlags"].append("NewFlag")'
+	refuse 255 "NewFlag" coffer run bad.sif
+	fault gp.sif bad.sif gocryptfs-conf 'c["ScryptObject"]["N"] = 1 << 40'
+	refuse 255 "bad.sif" coffer run bad.sif
+	fault gp.sif bad.sif gocryptfs-conf 'c["ScryptObject"]["N"] = 65537'
+	refuse 255 "bad.sif" coffer run bad.sif
+	fault gp.sif bad.sif gocryptfs-conf 'c["Version"] = 3'
+	refuse 255 "bad.sif" coffer run bad.sif
+}
+@test "gocryptfs: a flipped bit, a zeroed block, a missing tail: an I/O error at that file" {
+	sum=$(md5sum <tree/etc/noise)
+	run -0 coffer exec $K g.sif md5sum /etc/noise
+	[ "${output%% *}" = "${sum%% *}" ]
+	# the middle of the data is the noise, which no compressor makes smaller
+	at=$((36864 + 96 + 18 + 4128 * 600))
+	fault g.sif bad.sif flip $((at + 1000))
+	run -1 --separate-stderr coffer exec $K bad.sif md5sum /etc/noise
+	grep -qi "input/output error\|i/o error" <<<"$stderr"
+	run -0 coffer exec $K bad.sif cat /etc/secret.txt
+	fault g.sif bad.sif zero $at 4128
+	run -1 --separate-stderr coffer exec $K bad.sif md5sum /etc/noise
+	grep -qi "input/output error\|i/o error" <<<"$stderr"
+	run -0 coffer exec $K bad.sif cat /etc/secret.txt
+}
+@test "squashfs: unknown compressor, impossible counts, a loop" {
+	fault p.sif bad.sif set $((36864 + 20)) 6300
+	refuse 255 "bad.sif" coffer run bad.sif
+	fault p.sif bad.sif set $((36864 + 4)) ffffffff
+	run --separate-stderr coffer run bad.sif
+	[ "$status" -ne 0 ]
+	fault p.sif bad.sif set $((36864 + 12)) 00000000
+	refuse 255 "bad.sif" coffer run bad.sif
+	fault p.sif bad.sif set $((36864 + 64)) ffffffffffffff00
+	refuse 255 "bad.sif" coffer run bad.sif
+}
+@test "definition files" {
+	printf 'Bootstrap: scratch\n%%nosuch\n echo\n' >"$BATS_TEST_TMPDIR/a.def"
+	refuse 255 "invalid section(s) specified: nosuch" coffer build out.sif "$BATS_TEST_TMPDIR/a.def"
+	printf 'Bootstrap: scratch\nNosuch: x\n' >"$BATS_TEST_TMPDIR/a.def"
+	refuse 255 "invalid header keyword found: nosuch" coffer build out.sif "$BATS_TEST_TMPDIR/a.def"
+	printf '%%post\n echo\n' >"$BATS_TEST_TMPDIR/a.def"
+	refuse 255 "a.def" coffer build out.sif "$BATS_TEST_TMPDIR/a.def"
+	: >"$BATS_TEST_TMPDIR/a.def"
+	refuse 255 "a.def" coffer build out.sif "$BATS_TEST_TMPDIR/a.def"
+	printf 'Bootstrap: localimage\nFrom: %s\n%%post\n exit 7\n' "$WORK/tree" >"$BATS_TEST_TMPDIR/a.def"
+	refuse 255 "while running %post section: exit status 7" coffer build out.sif "$BATS_TEST_TMPDIR/a.def"
+	refuse 255 "nowhere.def" coffer build out.sif nowhere.def
+}
+@test "output folder missing, read-only, full; an existing file" {
+	refuse 255 "nowhere" coffer build nowhere/out.sif d.def
+	if ! am_root; then
+		mkdir "$BATS_TEST_TMPDIR/ro"
+		chmod 0555 "$BATS_TEST_TMPDIR/ro"
+		refuse 255 "ro" coffer build "$BATS_TEST_TMPDIR/ro/out.sif" d.def
+	fi
+	cp p.sif "$BATS_TEST_TMPDIR/there.sif"
+	refuse 255 "build target 'there.sif' already exists. Use --force if you want to overwrite it" \
+		coffer build "$BATS_TEST_TMPDIR/there.sif" d.def
+	cmp p.sif "$BATS_TEST_TMPDIR/there.sif"
+	# a failed build leaves the old file
+	printf 'Bootstrap: localimage\nFrom: %s\n%%post\n false\n' "$WORK/tree" >"$BATS_TEST_TMPDIR/a.def"
+	refuse 255 "exit status 1" coffer build --force "$BATS_TEST_TMPDIR/there.sif" "$BATS_TEST_TMPDIR/a.def"
+	cmp p.sif "$BATS_TEST_TMPDIR/there.sif"
+}
+@test "a full disk" {
+	# a small tmpfs, in a mount namespace of one's own
+	mkdir "$BATS_TEST_TMPDIR/small"
+	run --separate-stderr unshare -Urm sh -c "mount -t tmpfs -o size=300k small $BATS_TEST_TMPDIR/small &&
+		coffer build --encryption=luks2 $BATS_TEST_TMPDIR/small/out.sif tree; echo \$? >$BATS_TEST_TMPDIR/status; ls -A $BATS_TEST_TMPDIR/small"
+	[ "$(cat "$BATS_TEST_TMPDIR/status")" -eq 255 ]
+	[ "$output" = "" ]
+}
+@test "--encrypt without any key builds nothing" {
+	refuse 255 "Missing encryption info" coffer build --encrypt out.sif d.def
+	refuse 255 "Missing encryption info" coffer build -e --encryption=luks2 out.sif d.def
+}
+@test "a key that is not used is said so" {
+	run -0 --separate-stderr coffer run $K p.sif
+	err_has "WARNING"
+}
+@test "usage errors" {
+	run -1 --separate-stderr coffer build
+	err_has 'Error for command "build": accepts 2 arg(s), received 0'
+	run -1 --separate-stderr coffer exec g.sif
+	err_has 'requires at least 2 arg(s), only received 1'
+	run -1 --separate-stderr coffer nosuch
+	err_has 'Error: unknown command "nosuch" for "coffer"'
+	run -1 --separate-stderr coffer build --nosuch a b
+	err_has 'unknown flag: --nosuch'
+}
+@test "no /dev/fuse, no user namespaces: what to do is said" {
+	if am_root; then
+		run --separate-stderr unshare -m sh -c 'mount -t tmpfs none /dev && coffer run --pem-path=rsa_pri.pem g.sif'
+		refused 255 "/dev/fuse"
+	else
+		run --separate-stderr unshare -Urm sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; coffer run --userns --pem-path=rsa_pri.pem g.sif'
+		[ "$status" -eq 255 ]
+		err_has "max_user_namespaces"
+	fi
+}

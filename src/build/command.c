@@ -21,7 +21,7 @@
 static int builder_work(void *context, int socket, struct error **err)
 {
 	struct build *build = context;
-	/* First of all: from here on foreign scripts may look into this process. */
+	/* First of all: the key is none of the builder's business, nor of what it starts. */
 	key_free(&build->plan->key);
 	key_free(&build->base_key);
 	secret_wipe_all();
@@ -35,6 +35,9 @@ static int builder_work(void *context, int socket, struct error **err)
 	if (build->user_namespace && (remote_send(socket, MESSAGE_NAMESPACES, -1, err) < 0 ||
 				      remote_receive(&command, false, &tag, &fd, err) < 0))
 		return -1;
+	/* No more than this was it for: the way to the tree leads through this process. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return error_errno(err, errno, "hide the builder");
 	umask(0002);
 	if (workspace_make(&b, err) < 0)
 		return -1;

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/auxv.h>
+#include <sys/capability.h>
 #include <unistd.h>
 
 #include "cli/internal.h"
@@ -22,6 +24,34 @@ static int hold_standard_descriptors(void)
 			return -1;
 	}
 	return 0;
+}
+
+/*
+ * True when the file of this program lends its callers what they do not have: a set-user-id bit,
+ * or capabilities. Nothing here is written to withstand a caller, who chooses paths, variables,
+ * and descriptors.
+ */
+static bool lends_privileges(void)
+{
+	if (getuid() != geteuid() || getgid() != getegid())
+		return true;
+	/* Set for less than that, too: by a policy of SELinux or AppArmor, for example. */
+	if (!getauxval(AT_SECURE) || geteuid() == 0)
+		return false;
+	cap_t now = cap_get_proc(), none = cap_init();
+	bool some = !now || !none || cap_compare(now, none) != 0;
+	cap_free(now);
+	cap_free(none);
+	return some;
+}
+
+static int refuse_privileges(const char *argv0)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	error_set(&err, ERROR_POLICY, "%s must not be set-user-id, nor have capabilities",
+		  argv0 ? argv0 : "coffer");
+	error_hint(&err, "it needs neither: as root, chmod ug-s the file, and setcap -r");
+	return report_error(err);
 }
 
 static int print_version(const char *program, struct error **err)
@@ -114,6 +144,8 @@ int main(int argc, char **argv)
 	(void)argc;
 	if (hold_standard_descriptors() < 0)
 		return EXIT_FATAL;
+	if (lends_privileges())
+		return refuse_privileges(argv[0]);
 	int status = run_program((const char *const *)argv, &err);
 	return err ? report_error(err) : status;
 }

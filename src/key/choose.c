@@ -161,14 +161,16 @@ bool key_environment_set(void)
 	return false;
 }
 
-/* In place: the kernel shows a process's first environment in /proc/PID/environ. */
+/* In place: the kernel shows a process's first environment in /proc/PID/environ. A name may be
+ * there twice, by a program's mistake. */
 void key_environment_wipe(void)
 {
 	for (size_t i = 0; i < VARIABLES; i++) {
-		char *value = getenv(variables[i]);
-		if (!value)
-			continue;
-		secret_wipe(value, strlen(value));
+		size_t len = strlen(variables[i]);
+		for (char **e = environ; e && *e; e++) {
+			if (!strncmp(*e, variables[i], len) && (*e)[len] == '=')
+				secret_wipe(*e + len + 1, strlen(*e + len + 1));
+		}
 		(void)unsetenv(variables[i]);
 	}
 }

@@ -132,3 +132,21 @@ usage_error() { # WORDS
 	[ "$status" -eq 255 ]
 	err_has 'no space left on device'
 }
+
+@test "a copy that lends root's privileges runs nothing" {
+	am_root || return 0
+	local copy
+	copy=$(mktemp -d /var/tmp/coffer-cli.XXXXXX)
+	chmod 755 "$copy"
+	cp "$COFFER" "$copy/coffer"
+	for how in 'chmod 4755' 'chmod 2755' 'setcap cap_sys_admin+ep'; do
+		chmod 755 "$copy/coffer"
+		$how "$copy/coffer"
+		run --separate-stderr setpriv --reuid 65534 --regid 65534 --clear-groups "$copy/coffer" --version
+		echo "$how: $status $output $stderr"
+		[ "$status" -eq 255 ]
+		[ -z "$output" ]
+		[[ "$stderr" == *'must not be set-user-id'* ]]
+	done
+	rm -r "$copy"
+}

@@ -284,6 +284,14 @@ static void the_environment_is_wiped(void **state)
 	assert_null(getenv(PASSPHRASE_VARIABLE));
 	assert_null(getenv(PATH_VARIABLE));
 	assert_false(key_environment_set());
+	/* A caller may have given a name twice: getenv finds the first alone. */
+	char first[] = PASSPHRASE_VARIABLE "=secret", second[] = PASSPHRASE_VARIABLE "=secret";
+	char *twice[] = { first, second, NULL }, **kept = environ;
+	environ = twice;
+	key_environment_wipe();
+	environ = kept;
+	assert_memory_equal(first + sizeof(PASSPHRASE_VARIABLE), zeros, 6);
+	assert_memory_equal(second + sizeof(PASSPHRASE_VARIABLE), zeros, 6);
 }
 
 int main(void)

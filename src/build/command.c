@@ -32,8 +32,8 @@ static int builder_work(void *context, int socket, struct error **err)
 	/* The command is not dumpable, and neither was this copy: its maps could not be written. */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_errno(err, errno, "prepare the builder");
-	if (build->user_namespace && (remote_send(socket, MESSAGE_NAMESPACES, -1, err) < 0 ||
-				      remote_receive(&command, false, &tag, &fd, err) < 0))
+	if (remote_send(socket, MESSAGE_NAMESPACES, -1, err) < 0 ||
+	    remote_receive(&command, false, &tag, &fd, err) < 0)
 		return -1;
 	/* No more than this was it for: the way to the tree leads through this process. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
@@ -53,20 +53,21 @@ static int start_builder(struct build *b, struct remote *ret, struct namespaces 
 	CLEANUP_REMOTE struct remote r = REMOTE_NONE;
 	enum message tag;
 	int fd;
-	unsigned long long flags = CLONE_NEWNS | (b->user_namespace ? CLONE_NEWUSER : 0);
+	/* As pid 1 it takes all with it that the sections have started, however it ends. */
+	unsigned long long flags =
+		CLONE_NEWNS | CLONE_NEWPID | (b->user_namespace ? CLONE_NEWUSER : 0);
 	if (remote_start(flags, builder_work, b, &r, err) < 0) {
 		error_hint(err,
-			   "building needs a mount namespace%s: see "
+			   "building needs mount and pid namespaces%s: see "
 			   "/proc/sys/user/max_user_namespaces and "
 			   "/proc/sys/kernel/unprivileged_userns_clone",
 			   b->user_namespace ? " and a user namespace" : "");
 		return -1;
 	}
-	if (b->user_namespace && (remote_receive(&r, false, &tag, &fd, err) < 0 ||
-				  run_write_id_maps(r.process.pid, b->map, err) < 0))
-		return -1;
-	if (namespaces_open(r.process.pid, b->user_namespace, ret_ns, err) < 0 ||
-	    (b->user_namespace && remote_send(r.socket, MESSAGE_GO, -1, err) < 0))
+	if (remote_receive(&r, false, &tag, &fd, err) < 0 ||
+	    (b->user_namespace && run_write_id_maps(r.process.pid, b->map, err) < 0) ||
+	    namespaces_open(r.process.pid, b->user_namespace, ret_ns, err) < 0 ||
+	    remote_send(r.socket, MESSAGE_GO, -1, err) < 0)
 		return -1;
 	*ret = r;
 	r = REMOTE_NONE;

@@ -255,7 +255,8 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 		return 0;
 	if (!m->needed) {
 		log_warning("Skipping mount %s [%s]: %s doesn't exist in container",
-			    *m->source ? m->source : m->target, m->phase, m->target);
+			    *m->source && m->kind != RUN_MOUNT_TEXT ? m->source : m->target,
+			    m->phase, m->target);
 		return 0;
 	}
 	if (job->writable)

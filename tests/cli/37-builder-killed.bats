@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# A build that is killed leaves nothing: no process of a section, no file.
+load helper
+
+setup() { make_work; }
+teardown() { drop_work; }
+
+running() { pgrep -u "$(id -u)" -f "sleep $1" >/dev/null; }
+
+# Waits for up to ten seconds until the given command succeeds.
+until_true() {
+	local i
+	for i in $(seq 100); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	echo "never: $*"
+	return 1
+}
+gone() { ! running "$1"; }
+
+@test "kill -9 in any section leaves no process and no file" {
+	local section number=$((RANDOM + 100000))
+	make_tree tree
+	for section in pre setup post; do
+		# A child of the script's own, beside one that it left in the background.
+		printf 'Bootstrap: localimage\nFrom: %s/tree\n%%%s\n  sleep %s & sh -c "sleep %s; true"\n  true\n' \
+			"$WORK" "$section" "$number" "$number" >x.def
+		coffer build out.sif x.def >log 2>&1 3>&- &
+		local command=$!
+		until_true running "$number" || { cat log; false; }
+		kill -9 "$command"
+		until_true gone "$number" || { pkill -9 -f "sleep $number"; echo "left by %$section"; false; }
+		[ "$(echo *)" = 'log tree x.def' ]
+	done
+}

@@ -210,7 +210,7 @@ static void remove_from_disk(struct job *j, int parent, const char *name)
 	j->parent = parent;
 	j->name = name;
 	/* Signals wait until it is done: it is what they ask for. */
-	interrupt_release();
+	interrupt_defer();
 	if (remote_start(0, cleaner_work, j, &r, &err) == 0)
 		(void)remote_receive(&r, true, &tag, &fd, &err);
 	if (err)

@@ -92,6 +92,8 @@ int remote_run(remote_work work, void *context, struct error **err);
  * it can remove what it made. Children get the old mask back.
  */
 int interrupt_hold(struct error **err);
+/* They wait for interrupt_release, unheard, here and in what is started from now on. */
+void interrupt_defer(void);
 void interrupt_release(void);
 /* Lets signals through again for as long as somebody is asked something. */
 void interrupt_pause(bool paused);

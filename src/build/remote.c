@@ -17,6 +17,7 @@
 /* ------------------------------------------------------------------ signals */
 
 static sigset_t old_mask, held;
+static bool holding;
 static int signal_fd = -1;
 
 int interrupt_hold(struct error **err)
@@ -28,15 +29,21 @@ int interrupt_hold(struct error **err)
 	signal_fd = signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signal_fd < 0 || sigprocmask(SIG_BLOCK, &held, &old_mask) < 0)
 		return error_errno(err, errno, "hold signals");
+	holding = true;
 	return 0;
+}
+
+void interrupt_defer(void)
+{
+	fd_close(&signal_fd);
 }
 
 void interrupt_release(void)
 {
-	if (signal_fd < 0)
-		return;
-	(void)sigprocmask(SIG_SETMASK, &old_mask, NULL);
 	fd_close(&signal_fd);
+	if (holding)
+		(void)sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	holding = false;
 }
 
 void interrupt_pause(bool paused)
@@ -214,7 +221,9 @@ int remote_start(unsigned long long clone_flags, remote_work work, void *context
 	if (forked == 0) {
 		CLEANUP_ERROR struct error *failed = NULL;
 		fd_close(&ours);
-		interrupt_release();
+		/* Else it cleans up, and signals wait. */
+		if (signal_fd >= 0)
+			interrupt_release();
 		int status = work(context, theirs, &failed);
 		if (status < 0)
 			send_error(theirs, failed);

@@ -35,3 +35,21 @@ gone() { ! running "$1"; }
 		[ "$(echo *)" = 'log tree x.def' ]
 	done
 }
+
+@test "signals that come together do not keep a tree from being removed" {
+	make_tree tree
+	mkdir big
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
+	coffer build --tmpdir big out.sif x.def >log 2>&1 3>&- &
+	local command=$!
+	until_true grep -q '+ sleep' log || { cat log; false; }
+	# Stopped, it finds both when it goes on.
+	kill -STOP "$command"
+	kill -INT "$command"
+	kill -TERM "$command"
+	kill -CONT "$command"
+	wait "$command" || true
+	ls -A big
+	[ -z "$(ls -A big)" ]
+	[ ! -e out.sif ]
+}

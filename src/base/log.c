@@ -24,6 +24,18 @@ void log_set_colour(bool on)
 	coloured = on;
 }
 
+/* Words may be an image's: they shall not steer the terminal. C1 controls are two bytes of UTF-8.
+ */
+static void defuse(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
 void log_say(enum log_level level, const char *fmt, ...)
 {
 	static const struct {
@@ -47,6 +59,7 @@ void log_say(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	if (len < 0)
 		return;
+	defuse(text);
 	/* One write a line, so that lines of several processes do not mix. */
 	if (coloured && labels[i].colour)
 		dprintf(STDERR_FILENO, "\033[%dm%-8s\033[0m %s\n", labels[i].colour,

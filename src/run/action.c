@@ -298,7 +298,9 @@ static bool script_is_standard(int dir, const char *name)
 	}
 	CLEANUP_ERROR struct error *failed = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (fd_read_file(dir, name, 65536, &text, &failed) < 0)
+	/* A pipe would be waited for. */
+	CLEANUP_FD int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fd_read_all(fd, 65536, name, &text, &failed) < 0)
 		return false;
 	char *rest = text.data;
 	for (char *line; rest && (line = strsep(&rest, "\n"));) {

@@ -312,6 +312,20 @@ static void scripts_see_nothing_of_ours(void **state)
 	shell("rm %s/.singularity.d/env/05-look.sh", tree);
 }
 
+static void a_pipe_is_no_script(void **state)
+{
+	(void)state;
+	const char *const argv[] = { "/bin/busybox", "echo", "went on", NULL };
+	struct run_plan plan = { .action = RUN_EXEC };
+	struct error *err = NULL;
+	shell("cd %s && mv bin/sh bin/other && mkfifo .singularity.d/env/20-pipe.sh", tree);
+	struct result r = run(&plan, argv, &err);
+	shell("cd %s && mv bin/other bin/sh && rm .singularity.d/env/20-pipe.sh", tree);
+	assert_null(err);
+	assert_string_equal(r.text, "went on\n");
+	free(r.text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +341,7 @@ int main(void)
 		cmocka_unit_test(fake_root),
 		cmocka_unit_test(no_descriptors_of_ours),
 		cmocka_unit_test(scripts_see_nothing_of_ours),
+		cmocka_unit_test(a_pipe_is_no_script),
 	};
 	return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }

@@ -346,7 +346,7 @@ static void remove_disk_folder(struct job *j)
 
 /* ------------------------------------------------------------------ all of it */
 
-int command_build(struct build *b, struct error **err)
+int build_as_command(struct build *b, struct error **err)
 {
 	CLEANUP_OUTPUT struct output out = OUTPUT_NONE;
 	CLEANUP_JOB struct job j = { .build = b, .ns = { -1, -1 }, .root = -1, .out = -1 };
@@ -368,7 +368,7 @@ int command_build(struct build *b, struct error **err)
 	return result;
 }
 
-int command_find_base_key(struct build *b, struct error **err)
+int build_find_base_key(struct build *b, struct error **err)
 {
 	CLEANUP_ERROR struct error *not_yet = NULL;
 	CLEANUP_IMAGE struct image *image = NULL;

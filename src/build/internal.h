@@ -134,8 +134,8 @@ int stages_build(struct builder *b, struct error **err);
 const char *stages_architecture(int root);
 
 /* command.c: the command's part, once all has been looked at (plan.c). */
-int command_find_base_key(struct build *b, struct error **err);
-int command_build(struct build *b, struct error **err);
+int build_find_base_key(struct build *b, struct error **err);
+int build_as_command(struct build *b, struct error **err);
 
 /* ------------------------------------------------------------------ the target (output.c) */
 

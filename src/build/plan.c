@@ -251,13 +251,13 @@ int build_image(struct build_plan *plan, struct error **err)
 	umask(b.umask);
 	int result = prepare(&b, err);
 	if (result == 0) {
-		result = command_find_base_key(&b, err);
+		result = build_find_base_key(&b, err);
 		/* Before the first section runs: none of them finds a key in its environment. */
 		key_environment_wipe();
 		if (result == 0)
 			result = interrupt_hold(err);
 		if (result == 0)
-			result = command_build(&b, err);
+			result = build_as_command(&b, err);
 		interrupt_release();
 		if (result < 0)
 			error_wrap(err, "While performing build");

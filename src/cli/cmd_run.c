@@ -177,7 +177,6 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	if (make_plan(in, action, &plan, &mounts, err) < 0 || choose_key(in, &key, err) < 0)
 		return -1;
 	plan.config = &config;
-	plan.kernel_mount |= config.mount_kernel;
 	if (refuse_uri(in->arguments[0], err) < 0)
 		return -1;
 	if (image_open(in->arguments[0], &img, err) < 0)

@@ -69,7 +69,7 @@
 		  .variables = "MOUNT",                                                           \
 		  .add_variables = true,                                                          \
 		  .help = "as --bind, in the form type=bind,source=/a,destination=/b; the word "  \
-			  "\"kernel\" alone: let the kernel decrypt and mount (root, LUKS2)" },   \
+			  "\"kernel\" alone: let the kernel mount (root; plain or LUKS2)" },      \
 		SWITCH_("no-eval", 0, "NO_EVAL", "leave $ and back quotes in variables alone"),   \
 		SWITCH_("no-home", 0, "NO_HOME", "without the home folder"),                      \
 		SWITCH_("no-init", 0, "NOSHIMINIT", "with --pid: no init process"),               \

@@ -80,6 +80,27 @@ static int become_opaque(int sock, struct error **err)
 	return 0;
 }
 
+/* rootfs is that of the session directory, which is the current one. */
+static int attach_kernel_mount(int sock, struct error **err)
+{
+	CLEANUP_FD int mount_fd = -1;
+	if (run_channel_say(sock, RUN_WORD_PLACE, -1, err) < 0 ||
+	    run_channel_expect(sock, RUN_WORD_MOUNT, &mount_fd, err) < 0)
+		return -1;
+	return mount_kernel_attach(mount_fd, "rootfs", err);
+}
+
+static int attach_fuse(const struct run_job *job, int sock, struct error **err)
+{
+	CLEANUP_FD int fuse = -1;
+	if (mount_attach("rootfs", !job->own_all, &fuse, err) < 0 ||
+	    run_channel_say(sock, RUN_WORD_FUSE, fuse, err) < 0)
+		return -1;
+	/* Held here, it would keep the mount waiting for a server that has died. */
+	fd_close(&fuse);
+	return run_channel_expect(sock, RUN_WORD_GO, NULL, err);
+}
+
 /* The one place where the image's tree gets its mount. */
 static int attach_image(const struct run_job *job, struct run_session *session, int sock,
 			struct error **err)
@@ -100,15 +121,10 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 		if (run_tree_attributes(tree, set, err) < 0 || run_tree_place(tree, place, err) < 0)
 			return -1;
 	} else {
-		CLEANUP_FD int fuse = -1;
 		if (fchdir(session->dir) < 0)
 			return error_errno(err, errno, "enter the session directory");
-		if (mount_attach("rootfs", !job->own_all, &fuse, err) < 0 ||
-		    run_channel_say(sock, RUN_WORD_FUSE, fuse, err) < 0)
-			return -1;
-		/* Held here, it would keep the mount waiting for a server that has died. */
-		fd_close(&fuse);
-		if (run_channel_expect(sock, RUN_WORD_GO, NULL, err) < 0)
+		if ((job->kernel_mount ? attach_kernel_mount(sock, err)
+				       : attach_fuse(job, sock, err)) < 0)
 			return -1;
 	}
 	session->root = openat(session->dir, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -232,6 +248,22 @@ static int serve_image(const struct run_job *job, struct key **key, int sock,
 	return run_channel_say(sock, RUN_WORD_GO, -1, err);
 }
 
+/*
+ * Loop device, mapping and mount end with the last descriptor of the mount: from here on that is
+ * the container's, or nobody's when it has died meanwhile.
+ */
+static int give_kernel_mount(const struct run_job *job, struct key **key, int sock,
+			     struct error **err)
+{
+	CLEANUP_FD int mount_fd = -1;
+	int r = mount_kernel(job->image, key ? *key : NULL, &mount_fd, err);
+	if (key)
+		key_free(key);
+	if (r < 0 || run_channel_expect(sock, RUN_WORD_PLACE, NULL, err) < 0)
+		return -1;
+	return run_channel_say(sock, RUN_WORD_MOUNT, mount_fd, err);
+}
+
 static int set_up_from_outside(const struct run_job *job, struct key **key, pid_t pid, int sock,
 			       struct process *server, struct error **err)
 {
@@ -239,6 +271,8 @@ static int set_up_from_outside(const struct run_job *job, struct key **key, pid_
 				    run_write_id_maps(pid, job->map, err) < 0 ||
 				    run_channel_say(sock, RUN_WORD_MAPPED, -1, err) < 0))
 		return -1;
+	if (job->kernel_mount)
+		return give_kernel_mount(job, key, sock, err);
 	if (job->image->kind != IMAGE_SANDBOX)
 		return serve_image(job, key, sock, server, err);
 	if (key)

@@ -9,6 +9,8 @@
  *
  *   the command     resolves the wishes into a struct run_job (plan.c), clones the container's
  *                   process, writes its id maps, unseals the image, forks the file server, waits.
+ *                   With --mount=kernel it makes the kernel's mount instead, and there is no
+ *                   server.
  *   the container's holds no key; makes the session directory, attaches the image, builds the
  *   process         layer, mounts the list of the job, changes root, gives up privileges, takes
  *                   the environment scripts' results, and becomes the payload.
@@ -117,6 +119,7 @@ struct run_job {
 	enum run_id_map map;
 	unsigned long long clone_flags;
 	bool own_all; /* the image's files are shown as the user's */
+	bool kernel_mount;
 	bool fake_root, pretend_owners, pid_namespace, init;
 	bool minimal_dev, contain, writable, writable_tmpfs;
 
@@ -171,6 +174,8 @@ enum run_word {
 	RUN_WORD_MAPPED = 'M',
 	RUN_WORD_FUSE = 'F',  /* child: here is the descriptor to serve */
 	RUN_WORD_GO = 'G',    /* command: the image answers */
+	RUN_WORD_PLACE = 'P', /* child: there is a place for the kernel's mount */
+	RUN_WORD_MOUNT = 'K', /* command: here it is, not attached yet */
 	RUN_WORD_ERROR = 'E', /* child: it failed */
 };
 int run_channel_open(int ret[2], struct error **err);

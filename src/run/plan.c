@@ -124,6 +124,45 @@ static int choose_users(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/* PROC_USER_INIT_INO: the kernel's own number, the same since Linux 3.8. */
+static bool in_initial_user_namespace(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == 0xEFFFFFFDU;
+}
+
+static int no_kernel_mount(enum error_kind kind, const char *why, struct error **err)
+{
+	error_set(err, kind, "--mount=kernel: %s", why);
+	return error_hint(err, "leave --mount=kernel out: coffer then serves the image itself");
+}
+
+/*
+ * A wish on the command line is done or refused; that of the configuration is for those who can
+ * have it. File systems of block devices, and dm-crypt, are for the first user namespace alone.
+ */
+static int choose_mount(struct run_job *job, struct error **err)
+{
+	enum image_kind kind = job->image->kind;
+	bool can = job->uid == 0 && !job->user_namespace && in_initial_user_namespace();
+	if (!job->plan->kernel_mount) {
+		job->kernel_mount = job->config->mount_kernel && kind == IMAGE_LUKS2 && can;
+		return 0;
+	}
+	if (kind == IMAGE_SANDBOX)
+		return no_kernel_mount(ERROR_UNSUPPORTED, "a sandbox has nothing to mount", err);
+	if (kind == IMAGE_GOCRYPTFS)
+		return no_kernel_mount(ERROR_UNSUPPORTED,
+				       "the kernel cannot mount a gocryptfs image", err);
+	if (!can)
+		return no_kernel_mount(ERROR_SYSTEM,
+				       "it is for root alone, and outside of user namespaces "
+				       "(--userns, --fakeroot)",
+				       err);
+	job->kernel_mount = true;
+	return 0;
+}
+
 static bool hostname_ok(const char *name)
 {
 	size_t len = strlen(name);
@@ -696,10 +735,10 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 	if (plan->writable_tmpfs && plan->writable)
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
 	if (image_check_architecture(image, err) < 0 || check_policy(job, err) < 0 ||
-	    choose_users(job, err) < 0 || choose_namespaces(job, err) < 0 ||
-	    look_up_user(job, err) < 0 || choose_home(job, &home, err) < 0 ||
-	    choose_directory(job, err) < 0 || parse_binds(job, err) < 0 ||
-	    list_mounts(job, home, err) < 0)
+	    choose_users(job, err) < 0 || choose_mount(job, err) < 0 ||
+	    choose_namespaces(job, err) < 0 || look_up_user(job, err) < 0 ||
+	    choose_home(job, &home, err) < 0 || choose_directory(job, err) < 0 ||
+	    parse_binds(job, err) < 0 || list_mounts(job, home, err) < 0)
 		return -1;
 	struct run_env_source source = {
 		.host = (const char *const *)environ,

@@ -19,7 +19,8 @@ struct run_config {
 	bool config_passwd, config_group, config_resolv_conf;
 	bool user_bind_control;
 	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
-	bool mount_kernel;	     /* `mount encrypted = kernel`: the default of --mount=kernel */
+	/* `mount encrypted = kernel`: LUKS2 images as with --mount=kernel, where the caller may */
+	bool mount_kernel;
 	uint64_t sessiondir_max_mib; /* default 64 */
 	struct strings bind_paths;   /* default /etc/localtime, /etc/hosts */
 };
@@ -53,7 +54,7 @@ struct run_plan {
 	const char *shell; /* --shell */
 	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns,
 		pid, ipc, uts, no_init, no_umask, no_eval;
-	bool kernel_mount; /* --mount=kernel */
+	bool kernel_mount; /* --mount=kernel: an error where it cannot be done */
 
 	/* for build's sections: not reachable from the command line */
 	bool for_build;		 /* the fixed mounts of deffile.md 7, not the default ones */

@@ -43,7 +43,11 @@ static int map(int header_fd, const char *block_device, const struct secret *key
 	r = crypt_activate_by_volume_key(d.cd, name, (const char *)secret_bytes(key),
 					 secret_size(key), ACTIVATE_FLAGS);
 	if (r < 0) {
-		luks2_device_error(&d, r, "hand the image to dm-crypt", err);
+		/* What libcryptsetup says then is about the name of the mapping. */
+		if (access("/sys/class/misc/device-mapper", F_OK) < 0)
+			error_set(err, ERROR_SYSTEM, "the kernel has no dm-crypt");
+		else
+			luks2_device_error(&d, r, "hand the image to dm-crypt", err);
 		if (error_kind(*err) != ERROR_MEMORY)
 			error_set_kind(err, ERROR_SYSTEM);
 		return error_hint(err, "--mount=kernel needs root and the module dm_crypt; "

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,9 +62,14 @@ int main(int argc, char **argv)
 {
 	if (argc < 4)
 		return 2;
-	struct sigaction action = { .sa_handler = on_term }; /* no SA_RESTART: read(2) must end */
+	struct sigaction action = { .sa_handler = on_term };
+	sigset_t term, before;
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	/* Let in by ppoll alone, so that it cannot come between a look at `stop` and the wait. */
+	sigprocmask(SIG_BLOCK, &term, &before);
 	sigaction(SIGTERM, &action, NULL);
-	int fan = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_UNLIMITED_QUEUE,
+	int fan = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE,
 				O_RDONLY | O_LARGEFILE | O_CLOEXEC);
 	if (fan < 0 || fanotify_mark(fan, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_CLOSE_WRITE,
 				     AT_FDCWD, argv[2]) < 0) {
@@ -74,12 +80,13 @@ int main(int argc, char **argv)
 	int found = 0;
 	for (;;) {
 		static char events[65536] __attribute__((aligned(8)));
-		/* After the signal what is queued is still looked at. */
-		if (stop)
-			fcntl(fan, F_SETFL, O_NONBLOCK);
 		ssize_t len = read(fan, events, sizeof(events));
-		if (len < 0 && errno == EINTR)
+		if (len < 0 && errno == EAGAIN && !stop) {
+			struct pollfd poll = { .fd = fan, .events = POLLIN };
+			(void)ppoll(&poll, 1, NULL, &before);
 			continue;
+		}
+		/* After the signal what is queued is still looked at. */
 		if (len <= 0)
 			break;
 		const struct fanotify_event_metadata *e = (void *)events;

@@ -8,6 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The header's words for the analyzer. */
+#undef error_set
+#undef error_errno
+#undef error_wrap
+#undef error_hint
+#undef error_set_kind
+#undef error_set_exit_status
+
 struct error {
 	enum error_kind kind;
 	int errnum;

@@ -351,8 +351,12 @@ static int put_as_json(struct buffer *out, const struct wish *wish, struct json_
 		return -1;
 	if (!wish->app && json_fields(&w, wish, attributes, err) < 0)
 		return -1;
-	if (json_close(&w, err) < 0 || json_close(&w, err) < 0 || json_key(&w, "type", err) < 0 ||
-	    buffer_puts(out, "\"container\"", err) < 0 || json_close(&w, err) < 0)
+	for (int level = 0; level < 2; level++) {
+		if (json_close(&w, err) < 0)
+			return -1;
+	}
+	if (json_key(&w, "type", err) < 0 || buffer_puts(out, "\"container\"", err) < 0 ||
+	    json_close(&w, err) < 0)
 		return -1;
 	return buffer_puts(out, "\n", err);
 }

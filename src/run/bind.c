@@ -83,7 +83,7 @@ static int cut(char **at, struct spec *spec, struct error **err)
 
 static int option(struct spec *spec, const char *word, struct error **err)
 {
-	if (!strncmp(word, "image-src=", 10) || !strncmp(word, "id=", 3))
+	if (!strncmp(word, "image-src=", 10) || !strncmp(word, "id=", 3) != 0)
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "binding from an image (%s) is not supported", word);
 	if (!is_option(word))
@@ -111,8 +111,8 @@ int run_bind_parse(const char *argument, struct run_binds *ret, struct error **e
 			CLEANUP_TEXT char *word = text_dup_len(at, len, err);
 			if (!word)
 				return -1;
-			if (!is_option(word) && strncmp(word, "image-src=", 10) &&
-			    strncmp(word, "id=", 3))
+			if (!is_option(word) && strncmp(word, "image-src=", 10) != 0 &&
+			    strncmp(word, "id=", 3) != 0)
 				break;
 			if (option(&spec, word, err) < 0)
 				return -1;
@@ -179,7 +179,7 @@ static int mount_record(char *record, struct run_binds *ret, struct error **err)
 		if (value)
 			*value++ = '\0';
 		if (!strcmp(key, "type")) {
-			if (!value || strcmp(value, "bind"))
+			if (!value || strcmp(value, "bind") != 0)
 				return error_set(err, ERROR_USAGE,
 						 "unsupported mount type \"%s\", only 'bind' is "
 						 "supported",

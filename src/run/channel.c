@@ -39,8 +39,8 @@ static size_t put_text(char *to, const char *text)
 	size_t len = text ? strlen(text) : 0;
 	if (len > TEXT_LEN_MAX)
 		len = TEXT_LEN_MAX;
-	if (len)
-		memcpy(to, text, len);
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the length goes along */
+	memcpy(to, text ? text : "", len);
 	return len;
 }
 

@@ -142,7 +142,7 @@ static int set_directive(struct run_config *c, const char *path, const char *nam
 		return add_paths(c, value, err);
 	if (!strcmp(name, "mount encrypted")) {
 		c->mount_kernel = !strcmp(value, "kernel");
-		if (!c->mount_kernel && strcmp(value, "fuse"))
+		if (!c->mount_kernel && strcmp(value, "fuse") != 0)
 			return refuse(path,
 				      "value authorized for directive 'mount encrypted' are [fuse "
 				      "kernel]",

@@ -34,7 +34,8 @@ static size_t find(const struct strings *list, const char *name)
 {
 	size_t len = strlen(name);
 	size_t i = 0;
-	while (i < list->len && (strncmp(list->items[i], name, len) || list->items[i][len] != '='))
+	while (i < list->len &&
+	       (strncmp(list->items[i], name, len) != 0 || list->items[i][len] != '='))
 		i++;
 	return i;
 }
@@ -154,14 +155,14 @@ static int inject_host(const char *const *host, struct run_injections *ret, stru
 		size_t len = strlen(prefix);
 		for (size_t i = 0; host[i]; i++) {
 			const char *equals = strchr(host[i], '=');
-			if (strncmp(host[i], prefix, len) || !equals)
+			if (strncmp(host[i], prefix, len) != 0 || !equals)
 				continue;
 			CLEANUP_TEXT char *name =
 				text_dup_len(host[i] + len, (size_t)(equals - host[i]) - len, err);
 			if (!name)
 				return -1;
 			const struct run_injection *old = pass ? injection(ret, name) : NULL;
-			if (old && strcmp(old->value, equals + 1))
+			if (old && strcmp(old->value, equals + 1) != 0)
 				log_warning("%s%s and %s%s have different values, using the latter",
 					    OLD_PREFIX, name, NEW_PREFIX, name);
 			if (inject(ret, prefix, name, equals + 1, err) < 0)
@@ -169,7 +170,7 @@ static int inject_host(const char *const *host, struct run_injections *ret, stru
 		}
 	}
 	for (size_t i = 0; host[i]; i++) {
-		if (strncmp(host[i], OLD_PREFIX, strlen(OLD_PREFIX)))
+		if (strncmp(host[i], OLD_PREFIX, strlen(OLD_PREFIX)) != 0)
 			continue;
 		int len = (int)strcspn(host[i] + strlen(OLD_PREFIX), "=");
 		const char *name = host[i] + strlen(OLD_PREFIX);

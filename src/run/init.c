@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -40,10 +40,10 @@ void run_init_find_words(void)
 	char *at = strrchr(text.data, ')');
 	for (int field = 2; at && field < 48; field++)
 		at = strchr(at + 1, ' ');
-	uintptr_t start, end;
-	if (at && sscanf(at, " %" SCNuPTR " %" SCNuPTR, &start, &end) == 2 && start &&
-	    start < end) {
-		words = (char *)start; /* NOLINT(performance-no-int-to-ptr): the kernel's own */
+	uintptr_t start = at ? strtoul(at, &at, 10) : 0;
+	uintptr_t end = at ? strtoul(at, &at, 10) : 0;
+	if (start && start < end) {
+		words = (char *)start; /* the kernel's own */
 		words_len = end - start;
 	}
 }

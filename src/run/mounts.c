@@ -101,6 +101,7 @@ int run_root_change(struct run_session *session, struct error **err)
 		return error_errno(err, errno, "enter the container's root");
 	if (syscall(SYS_pivot_root, ".", ".") == 0) {
 		/* The old root now lies upon the new one, and the session directory upon that. */
+		/* NOLINTNEXTLINE(misc-redundant-expression): two mounts, two calls */
 		if (umount2(".", MNT_DETACH) < 0 || umount2(".", MNT_DETACH) < 0)
 			return error_errno(err, errno, "detach the host's root");
 	} else {

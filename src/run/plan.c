@@ -15,8 +15,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern char **environ;
-
 void run_job_free(struct run_job *j)
 {
 	for (size_t i = 0; i < j->mount_count; i++) {
@@ -90,11 +88,14 @@ static bool single_id(void)
 {
 	CLEANUP_ERROR struct error *ignored = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	unsigned inside, outside, count;
 	if (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &ignored) < 0 || !text.len)
 		return false;
-	return sscanf(text.data, "%u %u %u", &inside, &outside, &count) == 3 && count == 1 &&
-	       strchr(text.data, '\n') == text.data + text.len - 1;
+	/* user_namespaces(7): each line has the first id inside, the first outside, and how many.
+	 */
+	char *at = text.data;
+	for (int field = 1; field < 3; field++)
+		(void)strtoul(at, &at, 10);
+	return strtoul(at, &at, 10) == 1 && strcmp(at, "\n") == 0;
 }
 
 static int choose_users(struct run_job *job, struct error **err)
@@ -514,7 +515,8 @@ static bool leave_out(const struct run_job *job, size_t i)
 			    b->source, b->target);
 		return true;
 	}
-	if (job->minimal_dev && !strncmp(b->target, "/dev/", 5) && strcmp(b->source, b->target)) {
+	if (job->minimal_dev && !strncmp(b->target, "/dev/", 5) &&
+	    strcmp(b->source, b->target) != 0) {
 		log_warning("Skipping %s bind mount: source and destination must be identical "
 			    "when binding to /dev",
 			    b->source);

@@ -45,7 +45,7 @@ static bool find_range(const char *path, const char *user, struct range *ret)
 		bool disabled = *name == '!';
 		if (disabled)
 			name++;
-		if ((!user || strcmp(name, user)) && strcmp(name, uid))
+		if ((!user || strcmp(name, user) != 0) && strcmp(name, uid) != 0)
 			continue;
 		if (disabled)
 			return false;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image_test.h"
+#include "squash/sample.h"
+#include "squash/tree.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -94,6 +96,51 @@ static void round_trip(const char *tree_path, enum image_kind kind, bool pem)
 	unlink(name);
 }
 
+/* A whole tree of all kinds of files, through each kind and each compressor. */
+static void every_kind_and_codec(void **state)
+{
+	(void)state;
+	static const enum squash_codec codecs[] = { SQUASH_GZIP, SQUASH_LZO, SQUASH_XZ, SQUASH_LZ4,
+						    SQUASH_ZSTD };
+	static const enum image_kind kinds[] = { IMAGE_LUKS2, IMAGE_GOCRYPTFS };
+	/* The sample holds times and owners that squashfs cannot (before 1970, beyond 32 bits). */
+	const struct tree_options options = { .no_times = true };
+	CLEANUP_TEXT char *public_pem = shared_path("fixtures/rsa_public.pem");
+	CLEANUP_TEXT char *private_pem = shared_path("fixtures/rsa_private.pem");
+	CLEANUP_KEY struct key *build_key = test_key(KEY_FOR_BUILD, public_pem, NULL);
+	CLEANUP_KEY struct key *run_key = test_key(KEY_FOR_RUN, private_pem, NULL);
+	CLEANUP_BUFFER struct buffer want = { 0 };
+	char dir[SAMPLE_PATH], sample[SAMPLE_PATH + 8];
+	sample_make_directory(dir);
+	snprintf(sample, sizeof(sample), "%s/tree", dir);
+	sample_random(sample, sample_seed());
+	CLEANUP_FD int tree = open(sample, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tree_of_directory(tree, &options, &want);
+	for (size_t i = 0; i < 10; i++) {
+		char name[] = "/tmp/coffer-test-XXXXXX";
+		CLEANUP_FD int out = mkstemp(name);
+		CLEANUP_IMAGE struct image *img = NULL;
+		CLEANUP_IMAGE_TREE struct image_tree *t = NULL;
+		CLEANUP_BUFFER struct buffer got = { 0 };
+		struct image_pack_plan plan = {
+			.root = tree,
+			.definition = "x",
+			.definition_len = 1,
+			.arch = sif_arch_native(),
+			.kind = kinds[i % 2],
+			.key = build_key,
+			.squash = { .codec = codecs[i / 2] },
+		};
+		assert_ok(image_pack(&plan, out, err));
+		assert_ok(image_open(name, &img, err));
+		assert_ok(image_unseal(img, run_key, NULL, &t, err));
+		assert_ok(tree_of_squash(t->squash, &options, &got, err));
+		tree_assert_equal(&got, &want);
+		unlink(name);
+	}
+	sample_remove(dir);
+}
+
 static void every_kind_and_key(void **state)
 {
 	round_trip(*state, IMAGE_SIF, false);
@@ -107,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_and_key),
+		cmocka_unit_test(every_kind_and_codec),
 	};
 	return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }

@@ -211,7 +211,7 @@ static int inject_files(const struct run_env_source *source, struct run_injectio
 		CLEANUP_BUFFER struct buffer text = { 0 };
 		CLEANUP_STRINGS struct strings got = { 0 };
 		if (fd_read_file(AT_FDCWD, path, ENV_FILE_LIMIT, &text, err) < 0)
-			return error_wrap(err, "Could not read environment file");
+			return error_wrap(err, "could not read environment file \"%s\"", path);
 		if (text.len && memchr(text.data, 0, text.len))
 			return error_set(err, ERROR_USAGE, "environment file %s holds a NUL byte",
 					 path);

@@ -117,6 +117,13 @@ static int action_error(struct error **err, const char *words, const char *name)
 	return error_set_exit_status(err, 1);
 }
 
+/* The words are Apptainer's, which say nothing of what cannot be run. */
+static int not_a_program(const char *name, const char *why, struct error **err)
+{
+	error_set(err, ERROR_COMMAND, "%s", why);
+	return error_hint(err, "is %s a program, and may you run it?", name);
+}
+
 static int find_in_path(const char *name, const struct strings *env, char **ret, struct error **err)
 {
 	const char *path = run_env_get(env, "PATH");
@@ -138,7 +145,7 @@ static int find_in_path(const char *name, const struct strings *env, char **ret,
 		denied |= stat(full, &st) == 0 && S_ISREG(st.st_mode);
 	}
 	if (denied)
-		return error_set(err, ERROR_COMMAND, "permission denied");
+		return not_a_program(name, "permission denied", err);
 	error_set(err, ERROR_NOT_FOUND, "\"%s\": executable file not found in $PATH", name);
 	return -1;
 }
@@ -158,9 +165,9 @@ static int choose_exec(const struct run_job *job, const struct strings *env, str
 			return why ? error_set(err, ERROR_NOT_FOUND, "stat %s: %s", name, why) : -1;
 		}
 		if (S_ISDIR(st.st_mode))
-			return error_set(err, ERROR_COMMAND, "is a directory");
+			return not_a_program(name, "is a directory", err);
 		if (!executable(name))
-			return error_set(err, ERROR_COMMAND, "permission denied");
+			return not_a_program(name, "permission denied", err);
 		c->path = text_dup(name, err);
 		if (!c->path)
 			return -1;

@@ -149,10 +149,10 @@ static int make_place(int root, int lower, char *path, bool directory)
 static bool beneath_another(const struct run_job *job, size_t index)
 {
 	const char *target = job->mounts[index].target;
-	for (size_t i = 0; i < job->mount_count; i++) {
+	for (size_t i = 0; i < index; i++) {
 		size_t len = strlen(job->mounts[i].target);
-		if (i != index && job->mounts[i].directory &&
-		    !strncmp(target, job->mounts[i].target, len) && target[len] == '/')
+		if (job->mounts[i].directory && !strncmp(target, job->mounts[i].target, len) &&
+		    target[len] == '/')
 			return true;
 	}
 	return false;

@@ -173,6 +173,11 @@ static int session_file(const struct run_session *session, const char *name, con
 	return run_tree_clone(session->dir, name, err);
 }
 
+static void no_account_file(const struct run_mount *m)
+{
+	log_warning("%s file doesn't exist in container, not updating", path_base_name(m->target));
+}
+
 /* Returns a tree, or -1; with *err NULL when the image has none. */
 static int account_file(const struct run_job *job, const struct run_session *session,
 			const struct run_mount *m, struct error **err)
@@ -182,7 +187,7 @@ static int account_file(const struct run_job *job, const struct run_session *ses
 		path_open_in_root(session->final, m->target, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		log_warning("%s file doesn't exist in container, not updating", word);
+		no_account_file(m);
 		return -1;
 	}
 	CLEANUP_BUFFER struct buffer old = { 0 };
@@ -254,6 +259,10 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 {
 	if (m->quiet)
 		return 0;
+	if (m->kind == RUN_MOUNT_PASSWD || m->kind == RUN_MOUNT_GROUP) {
+		no_account_file(m);
+		return 0;
+	}
 	if (!m->needed) {
 		log_warning("Skipping mount %s [%s]: %s doesn't exist in container",
 			    *m->source && m->kind != RUN_MOUNT_TEXT ? m->source : m->target,

@@ -644,7 +644,9 @@ static int choose_home(struct run_job *job, char **ret_source, struct error **er
 		colons += *p == ':';
 	if (colons > 1)
 		return error_set(err, ERROR_USAGE,
-				 "home argument has incorrect number of elements: %zu", colons + 1);
+				 "While setting home directory: home argument has "
+				 "incorrect number of elements: %zu",
+				 colons + 1);
 	CLEANUP_TEXT char *copy = text_dup(given, err);
 	if (!copy)
 		return -1;

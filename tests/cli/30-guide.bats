@@ -35,12 +35,12 @@ listing() { # HAS-MESSAGE
 	[ "$status" -eq 0 ] || { echo "$output"; false; }
 	grep -q "Starting build..." <<<"$output"
 	grep -q "Build complete: encrypted.sif" <<<"$output"
-	! grep -q -e 'ECHO!' -e 'MODES!' -e secret <<<"$output"
+	refute grep -q -e 'ECHO!' -e 'MODES!' -e secret <<<"$output"
 	listing none
 	run terminal "Enter encryption passphrase: " secret -- coffer run --passphrase encrypted.sif a b
 	[ "$status" -eq 0 ]
 	grep -q "hello, args: a b" <<<"$output"
-	! grep -q -e 'ECHO!' -e 'MODES!' -e secret <<<"$output"
+	refute grep -q -e 'ECHO!' -e 'MODES!' -e secret <<<"$output"
 }
 
 @test "called apptainer, a build asks once" {
@@ -61,7 +61,7 @@ listing() { # HAS-MESSAGE
 @test "Ctrl-C at the prompt ends it by the signal, with the terminal as it was" {
 	run terminal "Enter encryption passphrase: " ^C -- coffer build --passphrase encrypted.sif encrypted.def
 	[ "$status" -eq 130 ]
-	! grep -q 'MODES!' <<<"$output"
+	refute grep -q 'MODES!' <<<"$output"
 	[ ! -e encrypted.sif ]
 }
 
@@ -144,7 +144,7 @@ listing() { # HAS-MESSAGE
 		run -0 --separate-stderr coffer run --pem-path=rsa_pri.pem encrypted.sif 1
 		[ "$output" = "hello, args: 1" ]
 		run -0 --separate-stderr coffer run --userns --pem-path=rsa_pri.pem encrypted.sif 1
-		! grep -aq 'a marker that must stay hidden' encrypted.sif
+		refute grep -aq 'a marker that must stay hidden' encrypted.sif
 	done
 }
 

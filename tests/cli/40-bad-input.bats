@@ -70,7 +70,7 @@ K=--pem-path=rsa_pri.pem
 	refuse 255 "rsa_pri.pem" coffer build --pem-path=rsa_pri.pem out.sif d.def
 	APPTAINER_ENCRYPTION_PEM_PATH=rsa_pri.pem refuse 255 "rsa_pri.pem" coffer build --encrypt out.sif d.def
 	APPTAINER_ENCRYPTION_PEM_DATA="$(cat rsa_pri.pem)" refuse 255 "APPTAINER_ENCRYPTION_PEM_DATA" coffer build --encrypt out.sif d.def
-	! grep -q "$(sed -n 3p rsa_pri.pem)" <<<"$stderr$output"
+	refute grep -q "$(sed -n 3p rsa_pri.pem)" <<<"$stderr$output"
 }
 @test "a protected key without its password" {
 	openssl rsa -in rsa_pri.pem -aes128 -traditional -passout pass:pw -out "$BATS_TEST_TMPDIR/t.pem" 2>/dev/null
@@ -88,11 +88,11 @@ K=--pem-path=rsa_pri.pem
 }
 @test "a malformed key in a variable is never echoed" {
 	APPTAINER_ENCRYPTION_PEM_DATA="not-a-pem-but-precious" refuse 255 "APPTAINER_ENCRYPTION_PEM_DATA" coffer run g.sif
-	! grep -q precious <<<"$stderr$output"
+	refute grep -q precious <<<"$stderr$output"
 }
 @test "a passphrase on the command line is refused with the reason" {
 	refuse 255 "--passphrase takes no value" coffer run --passphrase=precious gp.sif
-	! grep -q precious <<<"$stderr$output"
+	refute grep -q precious <<<"$stderr$output"
 	grep -q "can be seen by every user" <<<"$stderr$output"
 }
 @test "images that are none" {

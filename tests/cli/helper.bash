@@ -86,13 +86,35 @@ refused() { # STATUS WORDS
 	err_has "$2"
 	[ "$(grep -c . <<<"$stderr")" -ge 2 ] || { echo "no remedy: $stderr"; false; }
 }
-# Nothing of coffer's is left behind: processes, and files in the folder but those named.
-no_processes() {
+# Not so. (`! command` cannot fail a test: the shell's -e does not apply to it.)
+refute() { ! "$@"; }
+wait_for() { # COMMAND...: until it succeeds, ten seconds at most
 	local i
-	for i in $(seq 40); do
-		pgrep -u "$(id -u)" '^coffer' >/dev/null || return 0
+	for i in $(seq 200); do
+		"$@" && return 0
 		sleep 0.05
 	done
-	pgrep -u "$(id -u)" -af coffer
+	echo "in vain: $*"
+	false
+}
+# Processes of this user that are this program's; another's can be told apart by root only.
+ours() {
+	local process program
+	for process in $(pgrep -u "$(id -u)" '^(coffer|appinit)'); do
+		program=$(readlink "/proc/$process/exe" 2>/dev/null)
+		[ -z "$program" ] || [ "$program" = "$(readlink -f "$COFFER")" ] || continue
+		[ -e "/proc/$process" ] && grep -v ' Z$' <(ps -o pid=,args=,state= -p "$process")
+	done
+	return 0
+}
+# Nothing of coffer's is left behind.
+no_processes() {
+	local i left
+	for i in $(seq 100); do
+		left=$(ours)
+		[ -n "$left" ] || return 0
+		sleep 0.05
+	done
+	echo "left: $left"
 	false
 }

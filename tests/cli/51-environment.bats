@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The environment in a container (spec runtime.md 5): what it is given, and that no key is in it.
+
+load helper
+
+setup_file() {
+	make_work
+	make_keys
+	make_tree tree
+	make_definition image.def "$WORK/tree"
+	coffer -q build plain.sif image.def
+	coffer -q build --encryption=gocryptfs --pem-path=rsa_pub.pem pem.sif plain.sif
+}
+teardown_file() { drop_work; }
+setup() { cd "$WORK"; }
+
+inside() { # OPTIONS... -- WORDS: prints what the words expand to in the container
+	local options=()
+	while [ "$1" != -- ]; do options+=("$1"); shift; done
+	coffer exec "${options[@]}" plain.sif sh -c "echo \"$2\""
+}
+gives() { # WANTED OPTIONS... -- WORDS
+	local wanted=$1
+	shift
+	run -0 --separate-stderr inside "$@"
+	[ "$output" = "$wanted" ] || { echo "'$output', not '$wanted'; $stderr"; false; }
+}
+DEFPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+@test "what is always there" {
+	run -0 --separate-stderr env -i "PATH=$PATH" TERM=dumb coffer exec --cleanenv plain.sif env
+	home=$(getent passwd "$(id -u)" | cut -d: -f6)
+	diff -u <(sort <<<"$output") <(sort <<END
+APPTAINER_APPNAME=
+APPTAINER_BIND=
+APPTAINER_COMMAND=exec
+APPTAINER_CONTAINER=$WORK/plain.sif
+APPTAINER_ENVIRONMENT=/.singularity.d/env/91-environment.sh
+APPTAINER_NAME=plain.sif
+GREETING=hello
+HOME=$home
+LANG=C
+LD_LIBRARY_PATH=/.singularity.d/libs
+PATH=$DEFPATH
+PROMPT_COMMAND=PS1="Apptainer> "; unset PROMPT_COMMAND
+PS1=Apptainer> 
+PWD=$WORK
+SINGULARITY_BIND=
+SINGULARITY_CONTAINER=$WORK/plain.sif
+SINGULARITY_ENVIRONMENT=/.singularity.d/env/91-environment.sh
+SINGULARITY_NAME=plain.sif
+TERM=dumb
+END
+	)
+}
+
+@test "the caller's variables come in, but with --cleanenv" {
+	export MINE='two  words' GREETING=host
+	gives 'two  words|hello' -- '$MINE|$GREETING'
+	gives '|hello' --cleanenv -- '$MINE|$GREETING'
+	gives '|hello' --containall -- '$MINE|$GREETING'
+	http_proxy=http://p gives 'http://p' --cleanenv -- '$http_proxy'
+	APPTAINER_CLEANENV=1 gives '' -- '$MINE'
+}
+
+@test "HOME, PATH and LD_LIBRARY_PATH are the container's" {
+	home=$(getent passwd "$(id -u)" | cut -d: -f6)
+	HOME=/elsewhere LD_LIBRARY_PATH=/evil gives "$home|$DEFPATH|/.singularity.d/libs" -- '$HOME|$PATH|$LD_LIBRARY_PATH'
+	gives "$PATH:/bin:/usr/bin:/sbin:/usr/sbin:/usr/local/bin:/usr/local/sbin" -- '$USER_PATH'
+	APPTAINERENV_LD_LIBRARY_PATH=/l gives '/l:/.singularity.d/libs' -- '$LD_LIBRARY_PATH'
+}
+
+@test "--env" {
+	gives '1|x,y|hi' --env A=1 --env B=x,y --env GREETING=hi -- '$A|$B|$GREETING'
+	gives '1|2' --env A=1,B=2 -- '$A|$B'
+	gives 'in|/.singularity.d/libs' --env 'A=$(echo in)' --env 'B=$LD_LIBRARY_PATH' -- '$A|$B'
+	gives '$(echo in)' --no-eval --env 'A=$(echo in)' -- '$A'
+	run -1 --separate-stderr coffer exec --env A plain.sif true
+	err_has 'invalid argument "A" for "--env" flag: A must be formatted as key=value'
+	run -0 --separate-stderr inside --env HOME=/x -- '$HOME'
+	refute [ "$output" = /x ]
+	err_has 'WARNING: Overriding HOME environment variable with APPTAINERENV_HOME is not permitted'
+}
+
+@test "APPTAINERENV_ and SINGULARITYENV_" {
+	APPTAINERENV_A=1 SINGULARITYENV_B=2 gives '1|2' --cleanenv -- '$A|$B'
+	APPTAINERENV_A=1 gives '2' --env A=2 -- '$A'
+	export APPTAINERENV_A=new SINGULARITYENV_A=old
+	run -0 --separate-stderr inside -- '$A'
+	[ "$output" = new ]
+	err_has 'WARNING: SINGULARITYENV_A and APPTAINERENV_A have different values, using the latter'
+}
+
+@test "the PATH rules" {
+	gives "/p:$DEFPATH" --env PREPEND_PATH=/p -- '$PATH'
+	gives "$DEFPATH:/a" --env APPEND_PATH=/a -- '$PATH'
+	gives "/p:$DEFPATH:/a" --env PREPEND_PATH=/p --env APPEND_PATH=/a -- '$PATH'
+	gives "/only:/bin" --env PATH=/only:/bin --env PREPEND_PATH=/p -- '$PATH'
+	mkdir -p programs
+	printf '#!/bin/sh\necho found it\n' >programs/mine
+	chmod 755 programs/mine
+	run -0 coffer exec --env "PREPEND_PATH=$WORK/programs" plain.sif mine
+	[ "$output" = "found it" ]
+}
+
+@test "--env-file" {
+	export OUTSIDE=host
+	printf '# comment\nA=1\nB="x $A"\nC='"'"'$A'"'"'\nexport D=$OUTSIDE\n' >file
+	gives '1|x 1|host' --env-file file -- '$A|$B|$D'
+	printf 'B=later\n' >file2
+	gives '1|later' --env-file file,file2 -- '$A|$B'
+	APPTAINER_ENV_FILE=file gives '1' -- '$A'
+	run -0 --separate-stderr inside --env-file file --env A=2 -- '$A'
+	[ "$output" = 2 ]
+	err_has 'WARNING: Ignored environment file variable A: override from --env'
+	printf 'A=$(touch %s/made)\n' "$WORK" >file
+	run inside --env-file file -- '$A'
+	[ ! -e made ]
+	run --separate-stderr coffer exec --env-file nowhere plain.sif true
+	refused 255 'could not read environment file "nowhere": open nowhere: no such file or directory'
+}
+
+@test "the image's environment script wins over the caller, --env over it" {
+	cp -r tree base
+	cat >script.def <<END
+Bootstrap: localimage
+From: $WORK/base
+%environment
+    export FROM_HOST="[\$MINE]" MINE=image EMPTY= NAME_IS=\$APPTAINER_NAME
+END
+	coffer -q build script.sif script.def
+	MINE=host EMPTY=host run -0 coffer exec script.sif sh -c 'echo "$FROM_HOST|$MINE|${EMPTY-unset}|$NAME_IS"'
+	[ "$output" = '[]|image|unset|script.sif' ]
+	MINE=host run -0 coffer exec --env MINE=flag script.sif sh -c 'echo $MINE'
+	[ "$output" = flag ]
+}
+
+@test "no key variable is in the container" {
+	p=a-passphrase-that-must-not-show
+	APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer -q build --encrypt pass.sif plain.sif
+	key=$(cat rsa_pri.pem)
+	env APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer exec pass.sif env >seen
+	env SINGULARITY_ENCRYPTION_PASSPHRASE=$p APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer run pass.sif >>seen
+	env APPTAINER_ENCRYPTION_PEM_PATH="$WORK/rsa_pri.pem" coffer exec pem.sif env >>seen
+	env APPTAINER_ENCRYPTION_PEM_DATA="$key" coffer exec pem.sif env >>seen
+	[ "$(grep -c ^APPTAINER_CONTAINER= seen)" -eq 3 ]
+	refute grep -e ENCRYPTION -e "$p" -e rsa_pri -e 'PRIVATE KEY' seen
+}
+
+# Whatever this user can read of any process of theirs while it runs.
+@test "no key is in the environment or arguments of any process" {
+	p=another-passphrase-to-look-for
+	APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer -q build --force --encrypt pass.sif plain.sif
+	rm -f ready
+	env APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer exec pass.sif sh -c 'echo >ready; sleep 30' 3>&- &
+	command=$!
+	wait_for test -e ready
+	looked=0
+	for process in $(pgrep -u "$(id -u)"); do
+		for file in environ cmdline; do
+			[ -r "/proc/$process/$file" ] || continue
+			tr '\0' '\n' <"/proc/$process/$file" 2>/dev/null >read || continue
+			looked=$((looked + 1))
+			refute grep -F "$p" read
+		done
+	done
+	[ "$looked" -gt 2 ]
+	kill "$command"
+	run wait "$command"
+	no_processes
+}

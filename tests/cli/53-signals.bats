@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Signals and violent ends (spec runtime.md 18): statuses, what is passed on, and that nothing stays.
+
+load helper
+
+setup_file() {
+	make_work
+	make_keys
+	make_tree tree
+	make_definition image.def "$WORK/tree"
+	coffer -q build plain.sif image.def
+	coffer -q build --encryption=luks2 --pem-path=rsa_pub.pem luks2.sif plain.sif
+	coffer -q build --encryption=gocryptfs --pem-path=rsa_pub.pem gocryptfs.sif plain.sif
+}
+teardown_file() { drop_work; }
+setup() {
+	cd "$WORK"
+	rm -f ready late
+	MOUNTS=$(cat /proc/self/mountinfo)
+}
+teardown() {
+	no_processes
+	[ "$(cat /proc/self/mountinfo)" = "$MOUNTS" ]
+}
+
+every_image=(plain.sif luks2.sif gocryptfs.sif)
+key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; esac; }
+payload_gone() { ! pgrep -u "$(id -u)" -fx "/bin/sleep $1" >/dev/null; }
+# A number of seconds to sleep that names this test's payload.
+MARK=$((40000 + $$ % 20000))
+
+begin() { # OPTIONS IMAGE SCRIPT: in the background, once it has made `ready`; its pid: $command
+	# shellcheck disable=SC2086
+	coffer exec $1 $(key_of "$2") "$2" sh -c "$3" 3>&- 2>err &
+	command=$!
+	wait_for test -e ready
+}
+ended() { # STATUS
+	local got=0
+	wait "$command" || got=$?
+	[ "$got" -eq "$1" ] || { echo "status $got, not $1: $(cat err)"; false; }
+}
+
+@test "a payload that a signal ends: 128 and its number" {
+	for signal in HUP:129 INT:130 KILL:137 USR1:138 PIPE:141 TERM:143; do
+		for options in "" --pid; do
+			run -${signal#*:} coffer exec $options plain.sif sh -c "kill -${signal%:*} \$\$"
+		done
+	done
+	run -143 coffer exec --pem-path=rsa_pri.pem luks2.sif sh -c 'kill $$'
+}
+
+@test "signals are passed on in the background" {
+	for options in "" --pid "--pid --no-init" --fakeroot; do
+		for signal in USR1 TERM HUP USR2; do
+			begin "$options" plain.sif "trap 'echo got $signal >late; exit 5' $signal; echo >ready; while :; do sleep 0.1; done"
+			kill -$signal "$command"
+			ended 5
+			[ "$(cat late)" = "got $signal" ]
+			rm -f ready late
+		done
+	done
+}
+
+@test "TERM ends a payload that does nothing about it" {
+	for image in "${every_image[@]}"; do
+		begin "" $image "echo >ready; exec sleep $MARK"
+		kill "$command"
+		ended 143
+		payload_gone $MARK
+		rm ready
+	done
+}
+
+@test "Ctrl-C in a terminal ends it with 130, and a payload that traps it goes on" {
+	run terminal "ready" ^C -- coffer exec plain.sif sh -c 'echo ready; exec sleep 30'
+	[ "$status" -eq 130 ]
+	run terminal "ready" ^C -- coffer exec plain.sif sh -c 'trap "echo trapped; exit 6" INT; echo ready; while :; do sleep 0.1; done'
+	[ "$status" -eq 6 ]
+	grep -q trapped <<<"$output"
+}
+
+@test "a child that stays behind keeps its image without --pid" {
+	for image in "${every_image[@]}"; do
+		rm -f late
+		run -0 --separate-stderr coffer exec $(key_of $image) $image sh -c \
+			'(sleep 1; md5sum </bin/busybox >late.new; mv late.new late) >/dev/null 2>&1 3>&- 4>&- & echo started'
+		[ "$output" = started ]
+		[ ! -e late ]
+		wait_for test -e late
+		[ "$(cat late)" = "$(md5sum </bin/busybox)" ]
+	done
+}
+
+@test "a child that stays behind ends with --pid" {
+	for image in plain.sif gocryptfs.sif; do
+		run -0 coffer exec --pid $(key_of $image) $image sh -c "sleep $MARK >/dev/null 2>&1 3>&- 4>&- & echo started"
+		[ "$output" = started ]
+		wait_for payload_gone $MARK
+	done
+}
+
+@test "orphans are reaped with --pid" {
+	run -0 coffer exec --pid plain.sif sh -c '(sleep 0.1 & sleep 0.1 & true); sleep 0.6; grep -l "State:.Z" /proc/[0-9]*/status | wc -l'
+	[ "$output" = 0 ]
+}
+
+@test "kill -9 of the command leaves nothing" {
+	for image in "${every_image[@]}"; do
+		for options in "" --pid "--pid --no-init" --fakeroot "--containall --writable-tmpfs --cwd $WORK -B $WORK"; do
+			begin "$options" $image "echo >$WORK/ready; exec sleep $MARK"
+			kill -9 "$command"
+			ended 137
+			wait_for payload_gone $MARK
+			no_processes
+			rm ready
+		done
+	done
+}
+
+@test "kill -9 of the image's server ends the container, with a word about it" {
+	for image in "${every_image[@]}"; do
+		for options in "" --pid; do
+			begin "$options" $image "echo >ready; exec sleep $MARK"
+			server=$(pgrep -P "$command" '^coffer-image')
+			kill -9 "$server"
+			ended 255
+			grep -q '^FATAL: ' err
+			wait_for payload_gone $MARK
+			rm ready
+		done
+	done
+}
+
+@test "kill -9 of the init ends the container" {
+	begin --pid gocryptfs.sif "echo >ready; exec sleep $MARK"
+	kill -9 "$(pgrep -P "$command" '^appinit')"
+	ended 137
+	wait_for payload_gone $MARK
+}

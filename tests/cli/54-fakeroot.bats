@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# User namespaces and --fakeroot, with subordinate ids and without (spec runtime.md 11).
+
+load helper
+
+setup_file() {
+	make_work
+	make_keys
+	make_tree tree
+	make_definition image.def "$WORK/tree"
+	coffer -q build plain.sif image.def
+	coffer -q build --sandbox box tree
+	coffer -q build --encryption=luks2 --pem-path=rsa_pub.pem luks2.sif plain.sif
+	coffer -q build --encryption=gocryptfs --pem-path=rsa_pub.pem gocryptfs.sif plain.sif
+}
+teardown_file() { drop_work; }
+setup() { cd "$WORK"; }
+
+map() { tr -s ' ' <<<"$1" | sed 's/^ //'; }
+subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
+
+@test "without options one is oneself, without capabilities" {
+	run -0 coffer exec plain.sif sh -c 'id -u; id -g; cat /proc/self/uid_map; grep -e CapEff -e CapPrm -e CapBnd -e NoNewPrivs /proc/self/status'
+	[ "${lines[0]}" = "$(id -u)" ]
+	[ "${lines[1]}" = "$(id -g)" ]
+	if am_root; then
+		[ "$(map "${lines[2]}")" = "$(map "$(head -1 /proc/self/uid_map)")" ]
+	else
+		[ "$(map "${lines[2]}")" = "$(id -u) $(id -u) 1" ]
+		[ "${lines[3]}" = $'CapPrm:\t0000000000000000' ]
+		[ "${lines[4]}" = $'CapEff:\t0000000000000000' ]
+		[ "${lines[6]}" = $'NoNewPrivs:\t1' ]
+	fi
+}
+
+@test "--userns, root too" {
+	run -0 coffer exec --userns plain.sif sh -c 'id -u; cat /proc/self/uid_map'
+	[ "${lines[0]}" = "$(id -u)" ]
+	[ "$(map "${lines[1]}")" = "$(id -u) $(id -u) 1" ]
+	for image in luks2.sif gocryptfs.sif; do
+		run -0 coffer exec --userns --pem-path=rsa_pri.pem $image cat /etc/post.txt
+		[ "$output" = "made in post" ]
+	done
+}
+
+@test "--fakeroot: root inside, its home /root, the ids as they should be" {
+	for image in plain.sif luks2.sif gocryptfs.sif box; do
+		key=
+		case $image in luks2.sif | gocryptfs.sif) key=--pem-path=rsa_pri.pem ;; esac
+		run -0 --separate-stderr coffer exec $key --fakeroot $image sh -c 'id -u; id -g; echo $HOME; grep CapEff /proc/self/status; cat /proc/self/uid_map /proc/self/gid_map'
+		[ "${lines[0]}:${lines[1]}:${lines[2]}" = "0:0:/root" ]
+		grep -q 'CapEff:.*fffff$' <<<"${lines[3]}"
+		if have_subids; then
+			[ "$(map "${lines[4]}")" = "0 $(id -u) 1" ]
+			[ "$(map "${lines[5]}")" = "1 $(subids subuid) 65536" ]
+			[ "$(map "${lines[6]}")" = "0 $(id -g) 1" ]
+			[ "$(map "${lines[7]}")" = "1 $(subids subgid) 65536" ]
+			[ "$stderr" = "" ]
+		else
+			[ "$(map "${lines[4]}")" = "0 $(id -u) 1" ]
+			[ "$(map "${lines[5]}")" = "0 $(id -g) 1" ]
+			err_has "INFO:    User not listed in /etc/subuid, trying root-mapped namespace"
+		fi
+	done
+}
+
+@test "--fakeroot: chown is kept with subordinate ids, pretended without" {
+	run -0 --separate-stderr coffer exec --fakeroot --writable-tmpfs plain.sif \
+		sh -c 'touch /f && chown 12:34 /f && stat -c %u:%g /f'
+	if have_subids; then [ "$output" = 12:34 ]; else [ "$output" = 0:0 ]; fi
+	run -0 --separate-stderr coffer exec --fakeroot -B "$WORK:/w" plain.sif sh -c 'touch /w/made; chown 5:6 /w/made; ls -ln /w/made'
+	if have_subids; then
+		[ "$(stat -c %u:%g made)" = "$(($(subids subuid) + 4)):$(($(subids subgid) + 5))" ]
+	else
+		[ "$(stat -c %u:%g made)" = "$(id -u):$(id -g)" ]
+	fi
+	coffer -q exec --fakeroot -B "$WORK:/w" plain.sif rm /w/made
+}
+
+@test "--fakeroot gives no power over this machine" {
+	if ! am_root; then
+		run -1 --separate-stderr coffer -q exec --fakeroot plain.sif cat /proc/1/environ
+		err_has "Permission denied"
+		run --separate-stderr coffer -q exec --fakeroot -B /etc:/host plain.sif sh -c 'echo x >>/host/shadow'
+		[ "$status" -ne 0 ]
+		err_has "Permission denied"
+	else
+		run -0 coffer -q exec --fakeroot plain.sif id -u
+		[ "$output" = 0 ]
+	fi
+	run --separate-stderr coffer -q exec --fakeroot --pem-path=rsa_pri.pem gocryptfs.sif sh -c 'mount -t tmpfs none /mnt 2>&1; hostname other 2>&1'
+	[ "$(uname -n)" != other ]
+}
+
+@test "--fakeroot: files of the image are root's" {
+	run -0 --separate-stderr coffer exec --fakeroot --pem-path=rsa_pri.pem gocryptfs.sif stat -c %u:%g /bin/busybox /etc/secret.txt /
+	[ "$output" = $'0:0\n0:0\n0:0' ]
+	run -0 --separate-stderr coffer exec plain.sif stat -c %u:%g /bin/busybox
+	[ "$output" = "$(id -u):$(id -g)" ]
+}
+
+@test "--fakeroot --writable changes a sandbox" {
+	run -0 --separate-stderr coffer exec --fakeroot --writable box sh -c 'echo kept >/etc/kept; mkdir -p /opt; id -u'
+	[ "$output" = 0 ]
+	[ "$(cat box/etc/kept)" = kept ]
+	[ -d box/opt ]
+}

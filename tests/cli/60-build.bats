@@ -1,0 +1,315 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# build: from what, to what, every section's effect, failures, and that a build that is killed leaves
+# nothing (spec deffile.md).
+
+load helper
+
+setup_file() {
+	make_work
+	make_keys
+	make_tree tree
+	make_definition image.def "$WORK/tree"
+	echo copied >copied
+	mkdir -p folder/sub
+	echo below >folder/sub/file
+	cat >all.def <<END
+# a comment above the first line is not kept
+Bootstrap: localimage
+From: $WORK/tree
+
+%pre
+    echo "pre" >>$WORK/order
+%setup
+    echo "made in setup" >\$APPTAINER_ROOTFS/etc/setup.txt
+    echo "setup" >>$WORK/order
+%files
+    $WORK/copied /etc/copied.txt
+    $WORK/folder /opt/
+%post
+    cat /etc/copied.txt /etc/setup.txt >/etc/post.txt
+    chown 12:34 /etc/post.txt
+    umask >/etc/umask.txt
+    echo 'export LATE=from-post' >>\$APPTAINER_ENVIRONMENT
+    echo "org.example.late from post" >>\$APPTAINER_LABELS
+    read line || echo "no input" >/etc/input.txt
+    echo "post" >>$WORK/order
+%environment
+    export GREETING="hello"
+%startscript
+    true
+%runscript
+    echo "\$GREETING, \$LATE, args: \$*"
+%test
+    test -e /etc/post.txt && echo "test" >>$WORK/order
+%labels
+    org.example.name end-to-end
+%help
+    A test image.
+END
+	coffer -q build all.sif all.def 2>all.err
+	coffer build plain.sif image.def 2>plain.err
+}
+teardown_file() { drop_work; }
+setup() { cd "$WORK"; }
+
+info() { grep '^[A-Z]*: ' || true; }
+# What a user without subordinate ids is told first.
+told() {
+	am_root || have_subids || cat <<-'END'
+		INFO:    User not listed in /etc/subuid, trying root-mapped namespace
+		INFO:    All files will belong to root: owners and devices that are asked for are not made
+	END
+}
+nothing_left() { # FILES: exactly these are in the current folder
+	[ "$(ls -A)" = "$1" ] || { ls -lA; false; }
+	refute ls -d /tmp/build-temp-* /var/tmp/build-temp-* 2>/dev/null
+}
+
+@test "every section, in its order, with its line" {
+	rm -f order
+	run -0 --separate-stderr coffer build --force all.sif all.def
+	diff -u <(info <<<"$stderr") <(
+		told
+		cat <<END
+INFO:    Starting build...
+INFO:    Running pre scriptlet
+INFO:    Extracting local image...
+INFO:    Running setup scriptlet
+INFO:    Copying $WORK/copied to /etc/copied.txt
+INFO:    Copying $WORK/folder to /opt/
+INFO:    Running post scriptlet
+INFO:    Adding help info
+INFO:    Adding labels
+INFO:    Adding environment to container
+INFO:    Adding startscript
+INFO:    Adding runscript
+INFO:    Adding testscript
+INFO:    Running testscript
+INFO:    Creating SIF file...
+INFO:    Build complete: all.sif
+END
+	)
+	[ "$(cat order)" = $'pre\nsetup\npost\ntest' ]
+	[ "$output" = "" ]
+}
+
+@test "what the sections made" {
+	run -0 --separate-stderr coffer run all.sif x y
+	[ "$output" = "hello, from-post, args: x y" ]
+	run -0 coffer exec all.sif cat /etc/post.txt /opt/folder/sub/file /etc/umask.txt /etc/input.txt
+	[ "$output" = $'copied\nmade in setup\nbelow\n0002\nno input' ]
+	run -0 coffer exec all.sif ls -A /
+	[ "$output" = $'.exec\n.run\n.shell\n.singularity.d\n.test\nbin\ndev\nenvironment\netc\nhome\nopt\nproc\nroot\nsingularity\nsys\ntmp\nvar' ]
+	run -0 coffer inspect --labels all.sif
+	grep -qx 'org.example.name: end-to-end' <<<"$output"
+	grep -qx 'org.example.late: from post' <<<"$output"
+	grep -qx 'org.label-schema.schema-version: 1.0' <<<"$output"
+	grep -qx "org.label-schema.usage.singularity.deffile.from: $WORK/tree" <<<"$output"
+	run -0 coffer inspect --deffile all.sif
+	[ "$output" = "$(sed 1d all.def)" ]
+	run -0 coffer run-help all.sif
+	[ "$(tr -d '\n' <<<"$output")" = "    A test image." ]
+	run -0 coffer exec all.sif sh -c 'cat /singularity; stat -c "%a %N" /.singularity.d/runscript /.run'
+	[ "$output" = $'#!/bin/sh\n\n    echo "$GREETING, $LATE, args: $*"\n\n755 /.singularity.d/runscript\n777 '"'/.run' -> '.singularity.d/actions/run'" ]
+}
+
+@test "owners are kept, or pretended without subordinate ids" {
+	run -0 coffer -q exec --fakeroot all.sif stat -c %u:%g /etc/post.txt /etc/copied.txt /bin/busybox
+	if am_root; then
+		run -0 coffer exec all.sif stat -c %u:%g /etc/post.txt /etc/copied.txt /bin/busybox
+	fi
+	if am_root || have_subids; then
+		[ "$output" = $'12:34\n0:0\n0:0' ]
+	else
+		[ "$output" = $'0:0\n0:0\n0:0' ]
+	fi
+}
+
+@test "a section that fails: what is said, 255, and no file" {
+	mkdir -p failing
+	cd failing
+	for section in "pre:failed to run %pre script" "setup:failed to run %setup script" \
+		"post:while running engine: while running %post section" \
+		"test:failed to execute %test script"; do
+		printf 'Bootstrap: localimage\nFrom: %s/tree\n%%%s\n    exit 7\n' "$WORK" "${section%%:*}" >f.def
+		run --separate-stderr coffer build f.sif f.def
+		refused 255 "FATAL:   While performing build: ${section#*:}: exit status 7"
+		nothing_left f.def
+		echo old >f.sif
+		run -255 coffer build --force f.sif f.def
+		[ "$(cat f.sif)" = old ]
+		rm f.sif
+	done
+	run -0 coffer build --notest f.sif f.def
+	run -7 coffer test f.sif
+	rm -f f.sif f.def
+	no_processes
+}
+
+@test "an existing target needs --force" {
+	sum=$(md5sum <plain.sif)
+	run --separate-stderr coffer build plain.sif image.def </dev/null
+	refused 255 "FATAL:   While checking build target: build target 'plain.sif' already exists. Use --force if you want to overwrite it"
+	[ "$(md5sum <plain.sif)" = "$sum" ]
+	cp plain.sif again.sif
+	ln -sf again.sif link.sif
+	run -0 coffer build --force link.sif tree
+	[ ! -L link.sif ] && cmp plain.sif again.sif
+	mkdir -p precious
+	echo mine >precious/file
+	run --separate-stderr coffer build --sandbox precious tree
+	[ "$status" -eq 255 ]
+	[ "$(cat precious/file)" = mine ]
+	rm -r again.sif link.sif precious
+}
+
+@test "from a sandbox, a plain image, an encrypted one" {
+	coffer -q build --force --sandbox box plain.sif
+	coffer -q build --force --pem-path=rsa_pub.pem enc.sif plain.sif
+	for spec in box plain.sif enc.sif; do
+		key=
+		[ $spec != enc.sif ] || key=--base-pem-path=rsa_pri.pem
+		run -0 --separate-stderr coffer build $key --force copy.sif $spec
+		grep -q '^INFO:    Build complete: copy.sif$' <<<"$stderr"
+		run -0 --separate-stderr coffer run copy.sif 1 2
+		[ "$output" = "hello, args: 1 2" ]
+		run -0 coffer inspect copy.sif
+		grep -qx 'org.example.name: end-to-end' <<<"$output"
+		printf 'Bootstrap: localimage\nFrom: %s\n%%post\n    echo more >/etc/more\n' "$spec" >more.def
+		run -0 --separate-stderr coffer build $key --force more.sif more.def
+		run -0 coffer exec more.sif cat /etc/more /etc/post.txt
+		[ "$output" = $'more\nmade in post' ]
+	done
+	sum=$(md5sum <copy.sif)
+	run --separate-stderr coffer build --force copy.sif enc.sif
+	refused 255 "While performing build: the base image is encrypted and there is no key for it"
+	[ "$(md5sum <copy.sif)" = "$sum" ]
+}
+
+@test "a sandbox: runs, and holds what the image does" {
+	run -0 --separate-stderr coffer build --force --sandbox box image.def
+	diff -u <(info <<<"$stderr" | tail -3) - <<-END
+		INFO:    Running testscript
+		INFO:    Creating sandbox directory...
+		INFO:    Build complete: box
+	END
+	run -0 --separate-stderr coffer run box a
+	[ "$output" = "hello, args: a" ]
+	list='cd / && find bin etc .singularity.d home opt usr -xdev ! -type d 2>/dev/null | sort'
+	[ "$(coffer exec --contain box sh -c "$list")" = "$(coffer exec --contain plain.sif sh -c "$list")" ]
+	[ "$(cat box/etc/post.txt)" = "made in post" ]
+	[ "$(stat -c %a box)" = 755 ]
+	run --separate-stderr coffer build --force --sandbox --pem-path=rsa_pub.pem box image.def
+	[ "$status" -eq 255 ]
+}
+
+@test "both kinds with both sorts of key, from a folder" {
+	export APPTAINER_ENCRYPTION_PASSPHRASE=secret
+	for kind in luks2 gocryptfs; do
+		run -0 coffer -q build --force --encrypt --encryption=$kind pass.sif plain.sif
+		run -0 --separate-stderr coffer run pass.sif 1
+		[ "$output$stderr" = "hello, args: 1" ]
+		run -0 coffer -q build --force --encryption=$kind --pem-path=rsa_pub.pem pem.sif plain.sif
+		run -0 --separate-stderr coffer run --pem-path=rsa_pri.pem pem.sif 1
+		[ "$output$stderr" = "hello, args: 1" ]
+		run -255 coffer run --pem-path=other_pri.pem pem.sif
+		refute grep -aq 'a marker that must stay hidden' pass.sif pem.sif
+	done
+}
+
+@test "every compression runs" {
+	for name in gzip zstd xz lz4 lzo; do
+		run -0 coffer -q build --force --compression $name packed.sif tree
+		offset=$(coffer sif list packed.sif | sed -n 's/.*|\([0-9]*\)-[0-9]* *|FS (Squashfs.*/\1/p')
+		run -0 unsquashfs -s -o "$offset" packed.sif
+		grep -q "^Compression $name\$" <<<"$output"
+		[ "$(coffer exec packed.sif cat /bin/busybox | md5sum)" = "$(md5sum </bin/busybox)" ]
+	done
+	run -255 coffer build --force --compression none packed.sif tree
+}
+
+@test "SOURCE_DATE_EPOCH: two plain builds are the same, byte for byte" {
+	export SOURCE_DATE_EPOCH=1000000000
+	coffer -q build --force first.sif all.def 2>/dev/null
+	sleep 1
+	coffer -q build --force second.sif all.def 2>/dev/null
+	cmp first.sif second.sif
+	run -0 coffer exec first.sif stat -c %Y /etc/post.txt
+	[ "$output" = 1000000000 ]
+	run -0 coffer inspect first.sif
+	grep -q 'build-date: Sunday_9_September_2001_1:46:40_UTC' <<<"$output"
+	SOURCE_DATE_EPOCH=soon run --separate-stderr coffer build --force second.sif all.def
+	refused 255 soon
+}
+
+@test "build arguments" {
+	printf 'Bootstrap: localimage\nFrom: {{ BASE }}\n%%arguments\n    WORD=default\n%%post\n    echo "{{ WORD }}" >/etc/word\n' >args.def
+	coffer -q build --force --build-arg "BASE=$WORK/tree" args.sif args.def
+	run -0 coffer exec args.sif cat /etc/word
+	[ "$output" = default ]
+	coffer -q build --force --build-arg "BASE=$WORK/tree" --build-arg WORD=given args.sif args.def
+	run -0 coffer exec args.sif cat /etc/word
+	[ "$output" = given ]
+	run --separate-stderr coffer build --force args.sif args.def
+	refused 255 "build var BASE is not defined through either --build-arg (--build-arg-file) or 'arguments' section"
+	run --separate-stderr coffer build --force --build-arg "BASE=$WORK/tree" --build-arg MORE=1 args.sif args.def
+	refused 255 "unused build args: MORE. Use option --warn-unused-build-args to show a warning instead of a fatal message"
+}
+
+@test "several stages are refused by name" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\nStage: one\n\nBootstrap: localimage\nFrom: %s/tree\n' "$WORK" "$WORK" >stages.def
+	run --separate-stderr coffer build stages.sif stages.def
+	refused 255 "stages.def: definitions of several stages are not supported"
+	[ ! -e stages.sif ]
+}
+
+@test "%post cannot reach out of its tree by a link, nor %files" {
+	cp -r tree trap
+	ln -s "$WORK" trap/out
+	printf 'Bootstrap: localimage\nFrom: %s/trap\n%%files\n    %s/copied /out/escaped\n' "$WORK" "$WORK" >trap.def
+	run coffer build --force trap.sif trap.def
+	[ ! -e escaped ]
+}
+
+@test "a build that is killed leaves no file, no process, no mount" {
+	mounts=$(cat /proc/self/mountinfo)
+	mark=$((40000 + $$ % 20000))
+	mkdir -p killed
+	cd killed
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n    echo >%s/ready\n    sleep %s\n' "$WORK" "$WORK" $mark >slow.def
+	for signal in TERM KILL; do
+		for options in "" "--pem-path=$WORK/rsa_pub.pem"; do
+			rm -f "$WORK/ready"
+			coffer -q build $options slow.sif slow.def >/dev/null 2>&1 3>&- &
+			command=$!
+			wait_for test -e "$WORK/ready"
+			kill -$signal "$command"
+			got=0
+			wait "$command" || got=$?
+			[ "$got" -ne 0 ]
+			wait_for bash -c "! pgrep -u $(id -u) -fx 'sleep $mark'"
+			no_processes
+			nothing_left slow.def
+			[ "$(cat /proc/self/mountinfo)" = "$mounts" ]
+		done
+	done
+}
+
+@test "a build that is killed while it writes leaves no file" {
+	mkdir -p writing big/bin
+	cp /bin/busybox big/bin/sh
+	head -c 40000000 /dev/urandom >big/noise
+	cd writing
+	for options in "" "--pem-path=$WORK/rsa_pub.pem"; do
+		coffer build $options big.sif ../big >/dev/null 2>out 3>&- &
+		command=$!
+		wait_for grep -q 'Creating SIF file' out
+		kill -9 "$command"
+		got=0
+		wait "$command" || got=$?
+		[ "$got" -eq 137 ]
+		no_processes
+		nothing_left out
+	done
+}

@@ -83,8 +83,7 @@ static int write_injection(const struct run_job *job, struct buffer *script,
 	if (buffer_puts(script,
 			"__coffer_inject() {\n"
 			"__coffer_done=1\n"
-			"[ -n \"${PATH-}\" ] || PATH=" RUN_DEFAULT_PATH "\n"
-			"export PATH\n",
+			"__coffer_path\n",
 			err) < 0)
 		return -1;
 	for (size_t i = 0; i < list->len; i++) {
@@ -138,6 +137,8 @@ static const char main_script[] =
 	"*/99-runtimevars.sh) __coffer_paths; __coffer_late= ;;\n"
 	"*/99-base.sh) . \"$__coffer_f\"; __coffer_inject ;;\n"
 	"*/10-docker.sh | */10-docker2singularity.sh) . \"$__coffer_f\"; __coffer_default ;;\n"
+	/* Whoever puts a folder before $PATH in %environment counts on there being one. */
+	"*/90-environment.sh) __coffer_path; . \"$__coffer_f\" ;;\n"
 	"*) . \"$__coffer_f\" ;;\n"
 	"esac\n"
 	"done\n"
@@ -146,11 +147,15 @@ static const char main_script[] =
 	"__coffer_default\n"
 	"__coffer_inject\n"
 	"fi\n"
-	"[ -n \"${PATH-}\" ] || PATH=" RUN_DEFAULT_PATH "\n"
+	"__coffer_path\n"
 	"[ -z \"$__coffer_late\" ] || __coffer_paths\n";
 
 static const char default_script[] =
 	"__coffer_late=1\n"
+	"__coffer_path() {\n"
+	"[ -n \"${PATH-}\" ] || PATH=" RUN_DEFAULT_PATH "\n"
+	"export PATH\n"
+	"}\n"
 	"__coffer_default() {\n"
 	"for __coffer_p in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do\n"
 	"case :${PATH-}: in\n"

@@ -136,6 +136,30 @@ END
 	[ "$output" = flag ]
 }
 
+@test "%environment and an app's environment add to a PATH that is there" {
+	cat >path.def <<END
+Bootstrap: localimage
+From: $WORK/tree
+%environment
+    export PATH=/opt/mine:\$PATH
+    ls / >/dev/null || exit 3
+END
+	coffer -q build path.sif path.def
+	run -0 --separate-stderr coffer exec path.sif sh -c 'echo $PATH'
+	[ "$output" = "/opt/mine:$DEFPATH" ]
+	run -0 --separate-stderr coffer exec --env PREPEND_PATH=/first path.sif sh -c 'echo $PATH'
+	[ "$output" = "/first:/opt/mine:$DEFPATH" ]
+	# apps come after: 95-apps.sh
+	coffer -q build --sandbox apps plain.sif
+	mkdir -p apps/scif/apps/one/bin apps/scif/apps/one/scif
+	printf '#!/bin/sh\necho "one: $*"\n' >apps/scif/apps/one/scif/runscript
+	chmod 755 apps/scif/apps/one/scif/runscript
+	run -0 --separate-stderr coffer exec --app one apps sh -c 'echo $PATH'
+	[ "$output" = "/scif/apps/one/bin:/scif/apps/one:/scif/apps/singularity:$DEFPATH" ]
+	run -0 --separate-stderr coffer run --app one apps a b
+	[ "$output" = "one: a b" ]
+}
+
 @test "no key variable is in the container" {
 	p=a-passphrase-that-must-not-show
 	APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer -q build --encrypt pass.sif plain.sif

@@ -362,19 +362,28 @@ static int put_labels(int root, const char *base, bool *first, struct buffer *ou
 static int put_attributes(int root, const char *base, bool app, bool *first, struct buffer *out,
 			  struct error **err)
 {
-	static const struct {
+	struct text {
 		const char *key, *file;
-	} texts[] = {
+	};
+	/* Go writes an object's members in the order in which they are declared. */
+	static const struct text of_image[] = {
 		{ "runscript", "runscript" },	  { "test", "test" },
 		{ "helpfile", "runscript.help" }, { "deffile", "Singularity" },
 		{ "startscript", "startscript" },
 	};
+	static const struct text of_app[] = {
+		{ "runscript", "runscript" },
+		{ "startscript", "startscript" },
+		{ "test", "test" },
+		{ "helpfile", "runscript.help" },
+	};
+	const struct text *texts = app ? of_app : of_image;
+	size_t count =
+		app ? sizeof(of_app) / sizeof(*of_app) : sizeof(of_image) / sizeof(*of_image);
 	if (put_environment(root, base, first, out, err) < 0 ||
 	    put_labels(root, base, first, out, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (app && !strcmp(texts[i].key, "deffile"))
-			continue;
+	for (size_t i = 0; i < count; i++) {
 		CLEANUP_TEXT char *path = path_join(base, texts[i].file, err);
 		if (!path || put_text(root, path, texts[i].key, false, first, out, err) < 0)
 			return -1;

@@ -181,7 +181,9 @@ static int choose_key(const struct invocation *in, struct build_plan *plan, stru
 	if (key_choose(&request, &plan->key, err) < 0)
 		return -1;
 	if (plan->key)
-		return 0;
+		return key_check(
+			plan->key,
+			plan->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS, err);
 	error_set(err, ERROR_KEY_MISSING,
 		  "Missing encryption info, please add `--passphrase` or `--pem-path` or "
 		  "corresponding environment variable");

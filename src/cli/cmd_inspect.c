@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/commands.h"
 
+#include <errno.h>
 #include <json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,9 @@ enum part {
 };
 static const char *const part_names[PARTS] = { "environment", "labels",	 "runscript",  "test",
 					       "helpfile",    "deffile", "startscript" };
+/* An app's, in JSON: it has no definition of its own. */
+static const enum part app_order[] = { PART_ENVIRONMENT, PART_LABELS, PART_RUNSCRIPT,
+				       PART_STARTSCRIPT, PART_TEST,   PART_HELPFILE };
 static const enum part text_order[PARTS] = { PART_DEFFILE, PART_RUNSCRIPT, PART_STARTSCRIPT,
 					     PART_TEST,	   PART_HELPFILE,  PART_ENVIRONMENT,
 					     PART_LABELS };
@@ -290,29 +294,42 @@ static int json_text(struct writer *w, const char *key, struct json_object *valu
 				 (size_t)json_object_get_string_len(value), err);
 }
 
-static int json_fields(struct writer *w, const struct wish *wish, struct json_object *fields,
-		       struct error **err)
+static int json_field(struct writer *w, enum part part, struct json_object *fields,
+		      struct error **err)
 {
-	for (int part = 0; part < PARTS; part++) {
-		struct json_object *value;
-		CLEANUP_STRINGS struct strings keys = { 0 };
-		if (!(wish->parts[part] || wish->all) ||
-		    !json_object_object_get_ex(fields, part_names[part], &value))
-			continue;
-		if (json_object_is_type(value, json_type_string)) {
-			if (json_text(w, part_names[part], value, err) < 0)
-				return -1;
-			continue;
-		}
-		if (sorted_keys(value, &keys, err) < 0 || json_open(w, part_names[part], err) < 0)
+	struct json_object *value;
+	CLEANUP_STRINGS struct strings keys = { 0 };
+	if (!json_object_object_get_ex(fields, part_names[part], &value))
+		return 0;
+	if (json_object_is_type(value, json_type_string))
+		return json_text(w, part_names[part], value, err);
+	if (sorted_keys(value, &keys, err) < 0 || json_open(w, part_names[part], err) < 0)
+		return -1;
+	for (size_t i = 0; i < keys.len; i++)
+		if (json_text(w, keys.items[i], json_object_object_get(value, keys.items[i]), err) <
+		    0)
 			return -1;
-		for (size_t i = 0; i < keys.len; i++)
-			if (json_text(w, keys.items[i],
-				      json_object_object_get(value, keys.items[i]), err) < 0)
-				return -1;
-		if (json_close(w, err) < 0)
+	return json_close(w, err);
+}
+
+static int json_image(struct writer *w, const struct wish *wish, struct json_object *fields,
+		      struct error **err)
+{
+	for (enum part part = 0; part < PARTS; part++)
+		if ((wish->parts[part] || wish->all) && json_field(w, part, fields, err) < 0)
 			return -1;
-	}
+	return 0;
+}
+
+/* A list of the apps is, in JSON, all that is known of them. */
+static int json_app(struct writer *w, const struct wish *wish, struct json_object *fields,
+		    struct error **err)
+{
+	bool whole = wish->all || wish->list_apps;
+	for (size_t i = 0; i < sizeof(app_order) / sizeof(*app_order); i++)
+		if ((whole || wish->parts[app_order[i]]) &&
+		    json_field(w, app_order[i], fields, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -320,18 +337,16 @@ static int json_apps(struct writer *w, const struct wish *wish, struct json_obje
 		     struct error **err)
 {
 	CLEANUP_STRINGS struct strings names = { 0 };
-	bool one = wish->app && json_object_object_get(apps, wish->app);
-	if (!wish->list_apps && !wish->all && !one)
+	bool each = wish->list_apps || wish->all;
+	if (!each && !(wish->app && json_object_object_get(apps, wish->app)))
 		return 0;
 	if (sorted_keys(apps, &names, err) < 0 || json_open(w, "apps", err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.len; i++) {
-		bool chosen = wish->all || (wish->app && !strcmp(names.items[i], wish->app));
-		if (!chosen && !wish->list_apps)
+		if (!each && strcmp(names.items[i], wish->app) != 0)
 			continue;
 		if (json_open(w, names.items[i], err) < 0 ||
-		    (chosen &&
-		     json_fields(w, wish, json_object_object_get(apps, names.items[i]), err) < 0) ||
+		    json_app(w, wish, json_object_object_get(apps, names.items[i]), err) < 0 ||
 		    json_close(w, err) < 0)
 			return -1;
 	}
@@ -349,7 +364,7 @@ static int put_as_json(struct buffer *out, const struct wish *wish, struct json_
 	if (json_object_object_get_ex(attributes, "apps", &apps) &&
 	    json_apps(&w, wish, apps, err) < 0)
 		return -1;
-	if (!wish->app && json_fields(&w, wish, attributes, err) < 0)
+	if (!wish->app && json_image(&w, wish, attributes, err) < 0)
 		return -1;
 	for (int level = 0; level < 2; level++) {
 		if (json_close(&w, err) < 0)
@@ -398,6 +413,8 @@ static int run_run_help(const struct invocation *in, struct error **err)
 	wish.app = invocation_option(in, "app")->text;
 	if (wish.app && !*wish.app)
 		wish.app = NULL;
+	if (access(in->arguments[0], F_OK) < 0)
+		return error_errno(err, errno, "container not found: stat %s", in->arguments[0]);
 	if (open_metadata(in->arguments[0], &attributes, err) < 0 ||
 	    put_as_text(&out, &wish, attributes, err) < 0)
 		return -1;

@@ -180,7 +180,9 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	if (refuse_uri(in->arguments[0], err) < 0)
 		return -1;
 	if (image_open(in->arguments[0], &img, err) < 0)
-		return error_wrap(err, "While checking container encryption");
+		return error_kind(*err) == ERROR_POLICY
+			       ? -1
+			       : error_wrap(err, "While checking container encryption");
 	if (check_key(img, &key, err) < 0 || check_policy(&config, img, err) < 0)
 		return -1;
 	bool passphrase = key && key_is_passphrase(key);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sif/sif.h"
@@ -22,6 +23,11 @@ static int open_sif(const char *path, struct source **ret_file, struct sif **ret
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return error_errno(err, errno, "open %s", path);
+	struct stat st;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		fd_close(&fd);
+		return error_errno(err, EISDIR, "reading global header: read %s", path);
+	}
 	if (source_from_fd(fd, &file, err) < 0) {
 		fd_close(&fd);
 		return -1;

@@ -26,15 +26,14 @@ static const char *usual_hint(enum error_kind kind)
 	case ERROR_UNSUPPORTED:
 		return "the manual, coffer(1), tells what coffer can do";
 	case ERROR_LIMIT:
-		return "make it smaller; if it is not unusual, please report that the limit is too "
-		       "low";
+		return "coffer allows nobody more, for its own safety; if this is not unusual, "
+		       "please report that the limit is too low";
 	case ERROR_KEY_MISSING:
 		return "give the key: --passphrase, --pem-path=FILE, or one of the "
 		       "APPTAINER_ENCRYPTION_ variables";
 	case ERROR_KEY_INVALID:
-		return "give a passphrase that is not empty, or in a PEM file the RSA public key "
-		       "to "
-		       "build, the private one to run";
+		return "give a passphrase that is not empty, or the half of an RSA key that is "
+		       "needed: the public one to build, the private one to run";
 	case ERROR_KEY_WRONG:
 		return "check that this is the key that the image was built with";
 	case ERROR_POLICY:

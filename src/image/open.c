@@ -55,8 +55,8 @@ static int classify_sif(struct image *img, struct error **err)
 		return 0;
 	default:
 		error_set(err, ERROR_UNSUPPORTED,
-			  "%s: the primary partition holds a file system of type %d (%s)",
-			  img->path, img->partition->filesystem,
+			  "the primary partition holds a file system of type %d (%s)",
+			  img->partition->filesystem,
 			  sif_filesystem_name(img->partition->filesystem));
 		return error_hint(err, "coffer reads squashfs, plain or encrypted");
 	}
@@ -87,8 +87,10 @@ static int open_path(struct image *img, struct error **err)
 		return error_hint(err, "check the name of the image");
 	}
 	if (S_ISDIR(st.st_mode)) {
-		if (!strcmp(img->path, "/"))
-			return error_set(err, ERROR_POLICY, "/ as sandbox is not authorized");
+		if (!strcmp(img->path, "/")) {
+			error_set(err, ERROR_POLICY, "/ as sandbox is not authorized");
+			return error_hint(err, "give a container's folder, not this machine's own");
+		}
 		img->kind = IMAGE_SANDBOX;
 		img->directory = open(img->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		return img->directory < 0 ? error_errno(err, errno, "open %s", img->path) : 0;
@@ -125,7 +127,7 @@ int image_open(const char *path, struct image **ret, struct error **err)
 	if (open_path(img, err) < 0) {
 		/* Where the file was opened and the error already names it, saying so twice helps
 		 * nobody; Apptainer's words do not either. */
-		bool framed = img->sif && !img->partition;
+		bool framed = (img->sif && !img->partition) || error_kind(*err) == ERROR_POLICY;
 		return framed ? -1 : error_wrap(err, "could not open image %s", img->path);
 	}
 	*ret = img;
@@ -165,7 +167,7 @@ int image_check_architecture(const struct image *img, struct error **err)
 			return 0;
 	}
 	error_set(err, ERROR_UNSUPPORTED,
-		  "the image's architecture (%s) could not run on the host's (%s)",
+		  "%s: the image's architecture (%s) could not run on the host's (%s)", img->path,
 		  sif_arch_name(img->partition->arch), sif_arch_name(host));
 	return error_hint(err, "run it on a machine of that kind, or build it for this one");
 }

@@ -65,8 +65,14 @@ int key_file_read(const char *path, struct secret **ret, struct error **err)
 /* Apptainer's frame for a key that cannot be used (cli-messages 3.3 and 5.2). */
 static int frame(const struct key_request *request, struct error **err)
 {
-	return error_wrap(err, request->use == KEY_FOR_BUILD ? "Invalid encryption public key"
-							     : "Invalid encryption private key");
+	bool build = request->use == KEY_FOR_BUILD;
+	if (error_kind(*err) == ERROR_KEY_INVALID)
+		error_hint(err, build ? "give the public half of an RSA key, in PEM form: "
+					"ssh-keygen -f KEY.pub -e -m pem"
+				      : "give the private RSA key, in PEM form, that belongs to "
+					"the public one the image was built with");
+	return error_wrap(err, build ? "Invalid encryption public key"
+				     : "Invalid encryption private key");
 }
 
 static int from_file(const struct key_request *request, const char *path, struct key *k,

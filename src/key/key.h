@@ -60,6 +60,9 @@ enum key_secret_form {
 	KEY_SECRET_GOCRYPTFS, /* 32 hexadecimal characters */
 };
 
+/* For a build, before it is begun: whether the form can take the key. */
+int key_check(const struct key *k, enum key_secret_form form, struct error **err);
+
 /*
  * For a build. With a passphrase: the secret is the passphrase (checked for what the form can
  * take), *ret_message stays empty, *ret_random false. With a public key: a random secret, its

@@ -18,17 +18,28 @@ int passphrase_ask(const struct key_request *request, struct secret **ret, struc
 	}
 	if (request->ask(request->ask_context, KEY_PROMPT, &first, err) < 0)
 		return -1;
-	if (!first)
-		return passphrase_is_empty(err);
+	if (!first) {
+		passphrase_is_empty(err);
+		return error_hint(err, "type it when asked, or give it as one line on the standard "
+				       "input");
+	}
 	if (request->confirm) {
 		if (request->ask(request->ask_context, KEY_PROMPT_CONFIRM, &second, err) < 0)
 			return -1;
-		if (!second || !secret_equal(first, second))
-			return error_set(err, ERROR_KEY_INVALID, "the two passphrases differ");
+		if (!second || !secret_equal(first, second)) {
+			error_set(err, ERROR_KEY_INVALID, "the two passphrases differ");
+			return error_hint(err, "type the same one twice");
+		}
 	}
 	*ret = first;
 	first = NULL;
 	return 0;
+}
+
+static int too_long(const char *what, int max, struct error **err)
+{
+	error_set(err, ERROR_KEY_INVALID, "maximum %s length of %d bytes exceeded", what, max);
+	return error_hint(err, "give a shorter one, or use an RSA key");
 }
 
 int passphrase_for_form(const struct secret *passphrase, enum key_secret_form form, bool only_line,
@@ -37,24 +48,22 @@ int passphrase_for_form(const struct secret *passphrase, enum key_secret_form fo
 	size_t len = secret_size(passphrase);
 	if (form == KEY_SECRET_LUKS2) {
 		if (len > LUKS2_PASSPHRASE_MAX)
-			return error_set(err, ERROR_KEY_INVALID,
-					 "maximum passphrase length of %d bytes exceeded",
-					 LUKS2_PASSPHRASE_MAX);
+			return too_long("passphrase", LUKS2_PASSPHRASE_MAX, err);
 		return secret_copy(secret_bytes(passphrase), len, ret, err);
 	}
 	/* gocryptfs takes one line from its standard input. */
 	const unsigned char *newline = memchr(secret_bytes(passphrase), '\n', len);
-	if (newline && only_line)
-		return error_set(err, ERROR_KEY_INVALID,
-				 "the passphrase has more than one line, of which gocryptfs would "
-				 "use only the first");
+	if (newline && only_line) {
+		error_set(err, ERROR_KEY_INVALID,
+			  "the passphrase has more than one line, of which gocryptfs would use "
+			  "only the first");
+		return error_hint(err, "give a passphrase of one line");
+	}
 	if (newline)
 		len = (size_t)(newline - secret_bytes(passphrase));
 	if (!len)
 		return passphrase_is_empty(err);
 	if (len > GOCRYPTFS_PASSPHRASE_MAX)
-		return error_set(err, ERROR_KEY_INVALID,
-				 "maximum password length of %d bytes exceeded",
-				 GOCRYPTFS_PASSPHRASE_MAX);
+		return too_long("password", GOCRYPTFS_PASSPHRASE_MAX, err);
 	return secret_copy(secret_bytes(passphrase), len, ret, err);
 }

@@ -141,19 +141,22 @@ static int open_protected(const struct pem *pem, const struct key_request *reque
 	struct secret *password CLEANUP_SECRET = NULL;
 	const void *der = secret_bytes(pem->der);
 	size_t len = secret_size(pem->der);
+	static const char hint[] = "give its password when asked, or take the protection off with: "
+				   "openssl rsa -in FILE -traditional -out UNPROTECTED";
 	if (!request->ask) {
 		error_set(err, ERROR_KEY_MISSING,
 			  "the private key is protected with a password, and nobody can be asked "
 			  "for it");
-		return error_hint(err, "take the protection off with: "
-				       "openssl rsa -in FILE -traditional -out UNPROTECTED");
+		return error_hint(err, "%s", hint);
 	}
 	char *prompt CLEANUP_TEXT = text_printf(err, "Enter password of %s: ", origin);
 	if (!prompt || request->ask(request->ask_context, prompt, &password, err) < 0)
 		return -1;
-	if (!password)
-		return error_set(err, ERROR_KEY_MISSING,
-				 "the private key is protected, and no password was given for it");
+	if (!password) {
+		error_set(err, ERROR_KEY_MISSING,
+			  "the private key is protected, and no password was given for it");
+		return error_hint(err, "%s", hint);
+	}
 	return pem->protected_by_dek ? crypto_dek_decrypt(pem->dek, der, len, password, ret, err)
 				     : crypto_pkcs8_decrypt(der, len, password, ret, err);
 }

@@ -53,6 +53,12 @@ static int wrap(const struct crypto_rsa *rsa, const struct secret *secret, struc
 	return pem_print(MESSAGE_LABEL, der.data, der.len, message, err);
 }
 
+int key_check(const struct key *k, enum key_secret_form form, struct error **err)
+{
+	struct secret *secret CLEANUP_SECRET = NULL;
+	return k->passphrase ? passphrase_for_form(k->passphrase, form, true, &secret, err) : 0;
+}
+
 int key_make_secret(const struct key *k, enum key_secret_form form, struct secret **ret,
 		    bool *ret_random, struct buffer *ret_message, struct error **err)
 {

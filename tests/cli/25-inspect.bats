@@ -45,6 +45,36 @@ setup() { cd "$FIXTURES"; }
 	[ "$output" = 'k: a<b>&c' ]
 }
 
+@test "apps" {
+	local app=$BATS_TEST_TMPDIR/box/scif/apps/one/scif part
+	mkdir -p "$app/env" "$BATS_TEST_TMPDIR/box/scif/apps/two/scif" "$BATS_TEST_TMPDIR/box/.singularity.d"
+	for part in runscript startscript test runscript.help env/90-environment.sh; do
+		echo "the $part of one" >"$app/$part"
+	done
+	echo '{"l":"of one"}' >"$app/labels.json"
+	echo 'of the image' >"$BATS_TEST_TMPDIR/box/.singularity.d/runscript"
+	cd "$BATS_TEST_TMPDIR"
+	run -0 --separate-stderr coffer inspect --list-apps box
+	[ "$output" = $'one\ntwo' ]
+	run -0 --separate-stderr coffer inspect --app one -r -l box
+	[ "$output" = $'the runscript of one\nl: of one' ]
+	run -0 --separate-stderr coffer inspect --app one --json -r box
+	diff <(tr -d '\t\n' <<<"$output") <(printf '%s' \
+		'{"data": {"attributes": {"apps": {"one": {"runscript": "the runscript of one"}}}},"type": "container"}')
+	# the order of Go's declaration, and in a list all there is
+	run -0 --separate-stderr coffer inspect --list-apps --json box
+	diff <(tr -d '\t\n' <<<"$output") <(printf '%s' \
+		'{"data": {"attributes": {"apps": {"one": {' \
+		'"environment": {"/scif/apps/one/scif/env/90-environment.sh": "the env/90-environment.sh of one"},' \
+		'"labels": {"l": "of one"},"runscript": "the runscript of one",' \
+		'"startscript": "the startscript of one","test": "the test of one",' \
+		'"helpfile": "the runscript.help of one"},"two": {}}}},"type": "container"}')
+	run -0 --separate-stderr coffer inspect --all box
+	grep -qF '"runscript": "of the image"' <<<"$output"
+	run -0 --separate-stderr coffer run-help --app one box
+	[ "$output" = 'the runscript.help of one' ]
+}
+
 @test "a sandbox cannot show files of this machine" {
 	mkdir -p "$BATS_TEST_TMPDIR/box/.singularity.d"
 	ln -s /etc/passwd "$BATS_TEST_TMPDIR/box/.singularity.d/runscript"
@@ -64,6 +94,8 @@ setup() { cd "$FIXTURES"; }
 @test "what is no image is refused" {
 	run --separate-stderr coffer inspect /nonexistent
 	refused 255 'Failed to open image /nonexistent: failed to retrieve path for /nonexistent: lstat /nonexistent: no such file or directory'
+	run --separate-stderr coffer run-help /nonexistent
+	refused 255 'container not found: stat /nonexistent: no such file or directory'
 	run --separate-stderr coffer inspect /etc/passwd
 	refused 255 'Failed to open image /etc/passwd: image format not recognized'
 }

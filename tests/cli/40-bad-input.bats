@@ -90,6 +90,25 @@ K=--pem-path=rsa_pri.pem
 	APPTAINER_ENCRYPTION_PEM_DATA="not-a-pem-but-precious" refuse 255 "APPTAINER_ENCRYPTION_PEM_DATA" coffer run g.sif
 	refute grep -q precious <<<"$stderr$output"
 }
+@test "what to do about a key fits the key" {
+	refuse 255 "no PEM data" coffer run --pem-path=d.def g.sif
+	err_has "give the private RSA key"
+	refuse 255 "is a directory" coffer build --pem-path=tree out.sif d.def
+	err_has "give the public half of an RSA key"
+	openssl rsa -in rsa_pri.pem -aes128 -traditional -passout pass:pw -out "$BATS_TEST_TMPDIR/t.pem" 2>/dev/null
+	refuse 255 "no password was given for it" coffer run --pem-path="$BATS_TEST_TMPDIR/t.pem" g.sif
+	err_has "openssl rsa -in FILE -traditional -out UNPROTECTED"
+	refuse 255 "Cannot encrypt container with empty passphrase" coffer run --passphrase gp.sif
+	err_has "type it when asked"
+}
+@test "a passphrase that gocryptfs could not take is found before the build" {
+	head -c 2049 /dev/zero | tr '\0' a >"$BATS_TEST_TMPDIR/long"
+	run --separate-stderr coffer build --passphrase --encryption=gocryptfs out.sif d.def <"$BATS_TEST_TMPDIR/long"
+	refused 255 "maximum password length of 2048 bytes exceeded"
+	refute grep -q "Starting build" <<<"$stderr"
+	APPTAINER_ENCRYPTION_PASSPHRASE=$'two\nlines' refuse 255 "more than one line" coffer build -e --encryption=gocryptfs out.sif d.def
+	refute grep -q "Starting build" <<<"$stderr"
+}
 @test "a passphrase on the command line is refused with the reason" {
 	refuse 255 "--passphrase takes no value" coffer run --passphrase=precious gp.sif
 	refute grep -q precious <<<"$stderr$output"
@@ -127,7 +146,7 @@ K=--pem-path=rsa_pri.pem
 	fault g.sif bad.sif descriptor 3 fs 63
 	refuse 255 "bad.sif" coffer run $K bad.sif
 	fault g.sif bad.sif descriptor 3 arch 313100
-	refuse 255 "the image's architecture (s390x) could not run on the host's (amd64)" coffer run $K bad.sif
+	refuse 255 "bad.sif: the image's architecture (s390x) could not run on the host's (amd64)" coffer run $K bad.sif
 }
 @test "LUKS2: null cipher, unknown requirement, reencryption, absurd KDF memory" {
 	fault lp.sif bad.sif luks-json 'j["segments"]["0"]["encryption"] = "cipher_null-ecb"'

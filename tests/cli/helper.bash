@@ -84,7 +84,13 @@ err_has() {
 refused() { # STATUS WORDS
 	[ "$status" -eq "$1" ] || { echo "status $status, not $1: $stderr"; false; }
 	err_has "$2"
-	[ "$(grep -c . <<<"$stderr")" -ge 2 ] || { echo "no remedy: $stderr"; false; }
+	# Usage errors have a form of their own.
+	[ "$1" -eq 1 ] || {
+		local fatal=$'\n'"$(tail -n 2 <<<"$stderr")"
+		[[ "$fatal" =~ ^$'\n''FATAL:   '[^$'\n']+$'\n''         '[^\ $'\n'][^$'\n']*$ ]] ||
+			{ echo "not a line of cause and one of remedy at the end: $stderr"; false; }
+		[ "$(grep -c '^FATAL:' <<<"$stderr")" -eq 1 ]
+	}
 }
 # Not so. (`! command` cannot fail a test: the shell's -e does not apply to it.)
 refute() { ! "$@"; }
@@ -100,7 +106,7 @@ wait_for() { # COMMAND...: until it succeeds, ten seconds at most
 # Processes of this user that are this program's; another's can be told apart by root only.
 ours() {
 	local process program
-	for process in $(pgrep -u "$(id -u)" '^(coffer|appinit)'); do
+	for process in $(pgrep -u "$(id -u)" '^coffer|^appini'); do
 		program=$(readlink "/proc/$process/exe" 2>/dev/null)
 		[ -z "$program" ] || [ "$program" = "$(readlink -f "$COFFER")" ] || continue
 		[ -e "/proc/$process" ] && grep -v ' Z$' <(ps -o pid=,args=,state= -p "$process")

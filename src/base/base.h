@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/library.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/process.h"

@@ -157,9 +157,10 @@ static int packer_work(void *context, int socket, struct error **err)
 	const struct build *b = j->build;
 	const struct build_plan *plan = b->plan;
 	(void)socket;
+	enum image_kind kind = plan->encrypt ? plan->kind : IMAGE_SIF;
 	key_free(&j->build->base_key);
 	secret_lock_again();
-	if (namespaces_enter(&j->ns, err) < 0)
+	if (image_pack_load(kind, plan->codec, err) < 0 || namespaces_enter(&j->ns, err) < 0)
 		return -1;
 	char arch[3] = { j->metadata.data[0], j->metadata.data[1], '\0' };
 	struct image_json json[2] = {
@@ -173,7 +174,7 @@ static int packer_work(void *context, int socket, struct error **err)
 		.json = json,
 		.json_count = j->oci.len ? 2 : 1,
 		.arch = arch,
-		.kind = plan->encrypt ? plan->kind : IMAGE_SIF,
+		.kind = kind,
 		.key = plan->encrypt ? plan->key : NULL,
 		.squash = { .codec = plan->codec,
 			    .level = plan->level,

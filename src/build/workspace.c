@@ -43,6 +43,7 @@ int namespaces_open(pid_t pid, bool user, struct namespaces *ret, struct error *
 int namespaces_enter(const struct namespaces *n, struct error **err)
 {
 	pid_t parent = getppid();
+	library_load_no_more();
 	if ((n->user >= 0 && setns(n->user, CLONE_NEWUSER) < 0) || setns(n->mount, CLONE_NEWNS) < 0)
 		return error_errno(err, errno, "enter the namespaces of the builder");
 	/* The new credentials have taken back the wish to die with the parent. */

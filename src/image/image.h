@@ -86,6 +86,12 @@ struct image_pack_plan {
 	struct sif_write_options sif;
 };
 /*
+ * Loads the libraries that image_pack needs for such an image: to be called before it by who has
+ * entered another root directory by then, where the libraries are not the host's.
+ */
+int image_pack_load(enum image_kind kind, enum squash_codec codec, struct error **err);
+
+/*
  * The whole road up: writes a complete SIF into out_fd, an empty regular file opened for reading
  * and writing. Each byte of the partition is sealed before it is written, at its final place.
  * Naming, syncing and permissions of the file are the caller's.

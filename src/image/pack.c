@@ -106,6 +106,13 @@ static int pack_objects(struct sif_writer *w, const struct image_pack_plan *plan
 	return 0;
 }
 
+int image_pack_load(enum image_kind kind, enum squash_codec codec, struct error **err)
+{
+	if (kind == IMAGE_LUKS2 && luks2_load(err) < 0)
+		return -1;
+	return squash_pack_load(codec, err);
+}
+
 int image_pack(const struct image_pack_plan *plan, int out_fd, struct error **err)
 {
 	__attribute__((cleanup(pack_stack_free))) struct pack_stack s = { 0 };

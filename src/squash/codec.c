@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include <libdeflate.h>
-#include <lz4.h>
-#include <lzma.h>
-#include <lzo/lzo1x.h>
-#include <zstd.h>
+
+#include "squash/libraries.h"
 
 /* One compressor of the format. State is what the library wants to keep between two blocks. */
 struct codec_kind {
@@ -47,19 +45,19 @@ static bool gzip_decode(void *state, const void *in, size_t len, void *out, size
 
 static void *zstd_new(void)
 {
-	return ZSTD_createDCtx();
+	return squash_libraries.zstd.ZSTD_createDCtx();
 }
 
 static void zstd_free(void *state)
 {
-	ZSTD_freeDCtx(state);
+	squash_libraries.zstd.ZSTD_freeDCtx(state);
 }
 
 static bool zstd_decode(void *state, const void *in, size_t len, void *out, size_t cap,
 			size_t *ret_len)
 {
-	size_t n = ZSTD_decompressDCtx(state, out, cap, in, len);
-	if (ZSTD_isError(n))
+	size_t n = squash_libraries.zstd.ZSTD_decompressDCtx(state, out, cap, in, len);
+	if (squash_libraries.zstd.ZSTD_isError(n))
 		return false;
 	*ret_len = n;
 	return true;
@@ -76,7 +74,7 @@ static void *xz_new(void)
 static void xz_free(void *state)
 {
 	if (state)
-		lzma_end(state);
+		squash_libraries.lzma.lzma_end(state);
 	free(state);
 }
 
@@ -85,13 +83,14 @@ static bool xz_decode(void *state, const void *in, size_t len, void *out, size_t
 		      size_t *ret_len)
 {
 	lzma_stream *s = state;
-	if (lzma_stream_decoder(s, SQUASH_XZ_MEMORY, LZMA_TELL_UNSUPPORTED_CHECK) != LZMA_OK)
+	if (squash_libraries.lzma.lzma_stream_decoder(s, SQUASH_XZ_MEMORY,
+						      LZMA_TELL_UNSUPPORTED_CHECK) != LZMA_OK)
 		return false;
 	s->next_in = in;
 	s->avail_in = len;
 	s->next_out = out;
 	s->avail_out = cap;
-	if (lzma_code(s, LZMA_FINISH) != LZMA_STREAM_END)
+	if (squash_libraries.lzma.lzma_code(s, LZMA_FINISH) != LZMA_STREAM_END)
 		return false;
 	*ret_len = cap - s->avail_out;
 	return true;
@@ -101,7 +100,7 @@ static bool lz4_decode(void *state, const void *in, size_t len, void *out, size_
 		       size_t *ret_len)
 {
 	(void)state;
-	int n = LZ4_decompress_safe(in, out, (int)len, (int)cap);
+	int n = squash_libraries.lz4.LZ4_decompress_safe(in, out, (int)len, (int)cap);
 	if (n < 0)
 		return false;
 	*ret_len = (size_t)n;
@@ -113,7 +112,7 @@ static bool lzo_decode(void *state, const void *in, size_t len, void *out, size_
 {
 	(void)state;
 	lzo_uint n = cap;
-	if (lzo1x_decompress_safe(in, len, out, &n, NULL) != LZO_E_OK)
+	if (squash_libraries.lzo.lzo1x_decompress_safe(in, len, out, &n, NULL) != LZO_E_OK)
 		return false;
 	*ret_len = n;
 	return true;
@@ -138,6 +137,8 @@ int codec_new(unsigned id, size_t stored_cap, struct codec **ret, struct error *
 				 id == SQUASH_LZMA ? "squashfs: old lzma compression (number %u)"
 						   : "squashfs: unknown compressor %u",
 				 id);
+	if (squash_load_codec((enum squash_codec)id, err) < 0)
+		return -1;
 	struct codec *c = calloc(1, sizeof(*c));
 	if (!c)
 		return error_set(err, ERROR_MEMORY, "out of memory");

@@ -160,6 +160,12 @@ struct squash_write_options {
 };
 
 /*
+ * Loads the libraries that squash_pack and squash_outer_finish need: to be called before them by
+ * who has entered another root directory by then, where the libraries are not the host's.
+ */
+int squash_pack_load(enum squash_codec codec, struct error **err);
+
+/*
  * Packs the tree below `directory` (its own owner, mode and attributes included) into `out`,
  * which begins empty; pads to 4096 bytes. Directories are read in byte order of names, so the
  * same tree gives the same image, to the byte if clamp_time is set. A file that changes its size

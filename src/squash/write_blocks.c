@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "squash/write_internal.h"
 
-#include <sqfs/block.h>
 #include <sqfs/error.h>
 #include <stdlib.h>
 #include <string.h>

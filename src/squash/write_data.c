@@ -2,7 +2,6 @@
 #include "squash/write_internal.h"
 
 #include <errno.h>
-#include <sqfs/block.h>
 #include <stdlib.h>
 #include <unistd.h>
 

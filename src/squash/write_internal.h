@@ -2,17 +2,8 @@
 #ifndef COFFER_SQUASH_WRITE_INTERNAL_H
 #define COFFER_SQUASH_WRITE_INTERNAL_H
 
-#include <sqfs/block_processor.h>
-#include <sqfs/block_writer.h>
-#include <sqfs/compressor.h>
-#include <sqfs/frag_table.h>
-#include <sqfs/id_table.h>
-#include <sqfs/inode.h>
-#include <sqfs/io.h>
-#include <sqfs/super.h>
-#include <sqfs/xattr_writer.h>
-
 #include "squash/format.h"
+#include "squash/sqfs.h"
 #include "squash/squash.h"
 
 /*

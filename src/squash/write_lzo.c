@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "squash/write_internal.h"
 
-#include <lzo/lzo1x.h>
 #include <sqfs/error.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "squash/libraries.h"
 
 /* Debian's libsquashfs comes without LZO: this is LZO1X-999, what mksquashfs takes by default. */
 struct lzo {
@@ -48,8 +49,8 @@ static sqfs_s32 compress(sqfs_compressor_t *c, const sqfs_u8 *in, sqfs_u32 len, 
 	lzo_uint n = 0;
 	if (len > z->block_size)
 		return SQFS_ERROR_OVERFLOW;
-	if (lzo1x_999_compress_level(in, len, z->out, &n, z->work, NULL, 0, 0, z->level) !=
-	    LZO_E_OK)
+	if (squash_libraries.lzo.lzo1x_999_compress_level(in, len, z->out, &n, z->work, NULL, 0, 0,
+							  z->level) != LZO_E_OK)
 		return SQFS_ERROR_COMPRESSOR;
 	if (n >= len || n > cap)
 		return 0;
@@ -62,7 +63,7 @@ static sqfs_s32 uncompress(sqfs_compressor_t *c, const sqfs_u8 *in, sqfs_u32 len
 {
 	(void)c;
 	lzo_uint n = cap;
-	int r = lzo1x_decompress_safe(in, len, out, &n, NULL);
+	int r = squash_libraries.lzo.lzo1x_decompress_safe(in, len, out, &n, NULL);
 	if (r == LZO_E_OUTPUT_OVERRUN)
 		return 0;
 	return r == LZO_E_OK ? (sqfs_s32)n : SQFS_ERROR_COMPRESSOR;
@@ -86,8 +87,6 @@ sqfs_compressor_t *squash_lzo(int level, uint32_t block_size, bool uncompressing
 	/* Metadata blocks come through here too, and a data block may be smaller than they are. */
 	if (block_size < SQUASH_META_LEN)
 		block_size = SQUASH_META_LEN;
-	if (lzo_init() != LZO_E_OK)
-		return NULL;
 	struct lzo *z = calloc(1, sizeof(*z) + (uncompressing ? 0 : LZO1X_999_MEM_COMPRESS));
 	if (!z)
 		return NULL;

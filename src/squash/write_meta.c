@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "squash/write_internal.h"
 
-#include <sqfs/dir.h>
-#include <sqfs/dir_writer.h>
-#include <sqfs/meta_writer.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,8 +2,6 @@
 #include "squash/write_internal.h"
 
 #include <limits.h>
-#include <sqfs/dir_writer.h>
-#include <sqfs/meta_writer.h>
 #include <string.h>
 
 /*
@@ -206,6 +204,8 @@ int squash_outer_finish(struct sink *out, const char *name, uint64_t data_len, c
 		return error_set(err, ERROR_INTERNAL, CONF_NAME " has %zu bytes", conf_len);
 	if (data_len > INT64_MAX / 2 || out->size != SQUASH_OUTER_DATA + data_len)
 		return error_set(err, ERROR_INTERNAL, "the encrypted file is not in its place");
+	if (squash_pack_load(SQUASH_GZIP, err) < 0)
+		return -1;
 	struct outer o = { .time = time };
 	squash_output_init(&o.out, out);
 	int r = outer_finish(&o, name, data_len, conf, conf_len, err);

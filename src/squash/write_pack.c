@@ -142,6 +142,8 @@ int squash_pack(int directory, struct sink *out, const struct squash_write_optio
 		struct error **err)
 {
 	struct squash_packer p = { .options = options };
+	if (squash_pack_load(options->codec, err) < 0)
+		return -1;
 	squash_output_init(&p.out, out);
 	int r = pack(&p, directory, err);
 	if (r < 0 && p.processor)

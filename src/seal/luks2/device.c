@@ -5,6 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+struct luks2_cryptsetup luks2_cryptsetup;
+
+static struct library cryptsetup =
+	LIBRARY("libcryptsetup.so.12", LUKS2_CRYPTSETUP_FUNCTIONS, luks2_cryptsetup);
+
+int luks2_load(struct error **err)
+{
+	/* It uses OpenSSL from its first moment on, which is to begin as we want it. */
+	crypto_start();
+	return library_load(&cryptsetup, err);
+}
+
 /* The library writes to standard error on its own unless it is told otherwise. */
 static void keep_words(int level, const char *msg, void *usrptr)
 {
@@ -20,7 +32,8 @@ int luks2_device_init(struct luks2_device *d, int header_fd, const char *data, s
 	char path[64];
 	*d = (struct luks2_device){ 0 };
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", header_fd);
-	crypto_start();
+	if (luks2_load(err) < 0)
+		return -1;
 	crypt_set_log_callback(NULL, keep_words, NULL);
 	/* The name of a token's type would choose a plugin to load. */
 	crypt_token_external_disable();

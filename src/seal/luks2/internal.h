@@ -2,9 +2,8 @@
 #ifndef COFFER_SEAL_LUKS2_INTERNAL_H
 #define COFFER_SEAL_LUKS2_INTERNAL_H
 
-#include <libcryptsetup.h>
-
 #include "crypto/crypto.h"
+#include "seal/luks2/cryptsetup.h"
 #include "seal/luks2/format.h"
 #include "seal/luks2/luks2.h"
 

@@ -10,6 +10,12 @@
  */
 
 /*
+ * Loads libcryptsetup, which the functions below need: to be called before them by who has entered
+ * another root directory by then, where the libraries are not the host's.
+ */
+int luks2_load(struct error **err);
+
+/*
  * Vets the headers strictly, unlocks a keyslot with the passphrase and gives the payload in
  * clear. `device` is borrowed and outlives *ret; *ret holds the volume key. Kinds: ERROR_KEY_WRONG,
  * ERROR_DAMAGED, ERROR_UNSUPPORTED (null cipher, reencryption, unknown requirement, ...),

@@ -85,10 +85,10 @@ void crypto_rsa_free(struct crypto_rsa **rsa);
 #define CRYPTO_RSA_OVERHEAD 66
 size_t crypto_rsa_size(const struct crypto_rsa *rsa);
 /* OAEP with SHA-256 and MGF1-SHA-256, empty label; out has crypto_rsa_size bytes. */
-int crypto_rsa_encrypt(const struct crypto_rsa *rsa, const void *in, size_t len, void *out,
+int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void *out,
 		       struct error **err);
 /* in has crypto_rsa_size bytes; ERROR_KEY_WRONG when it does not open. */
-int crypto_rsa_decrypt(const struct crypto_rsa *rsa, const void *in, struct secret **ret,
+int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
 		       struct error **err);
 
 /*

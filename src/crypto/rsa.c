@@ -19,11 +19,16 @@
 #define BITS_MAX 16384
 #define EXPONENT_MAX 64 /* bits; OpenSSL's own bound for large keys */
 
+/*
+ * OpenSSL gets the key at its first use: to find and set up its algorithms takes it longer than all
+ * else that a command does before it forks, and children need no copy of that.
+ */
 struct crypto_rsa {
-	EVP_PKEY *key;
-	EVP_PKEY_CTX *context; /* set up for the one operation of its form */
+	struct secret *der; /* the SEQUENCE of PKCS#1 */
 	size_t size;
 	enum crypto_rsa_form form;
+	EVP_PKEY *key;	       /* NULL before the first use */
+	EVP_PKEY_CTX *context; /* set up for the one operation of its form */
 };
 
 /* RFC 8017 A.1: rsaEncryption, 1.2.840.113549.1.1.1 */
@@ -217,12 +222,20 @@ static EVP_PKEY *key_of_parts(BIGNUM *const *parts, size_t count)
 	return key;
 }
 
-static int parse(struct bytes b, enum crypto_rsa_form form, EVP_PKEY **ret, struct error **err)
+static void free_parts(BIGNUM **parts)
 {
-	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
+	for (size_t i = 0; i < PARTS_PRIVATE; i++) {
+		BN_clear_free(parts[i]);
+		parts[i] = NULL;
+	}
+}
+
+/* Takes the numbers out of the SEQUENCE and checks them. Returns how many they are, or -1. */
+static int parse(struct bytes b, enum crypto_rsa_form form, BIGNUM *parts[PARTS_PRIVATE],
+		 struct error **err)
+{
 	size_t count = form == CRYPTO_RSA_PUBLIC ? PARTS_PUBLIC : PARTS_PRIVATE;
 	struct bytes all, version;
-	int r = -1;
 	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
 		return no_key(err);
 	if (form == CRYPTO_RSA_PRIVATE) {
@@ -234,42 +247,43 @@ static int parse(struct bytes b, enum crypto_rsa_form form, EVP_PKEY **ret, stru
 	}
 	for (size_t i = 0; i < count; i++) {
 		parts[i] = take_integer(&all);
-		if (!parts[i]) {
-			no_key(err);
-			goto out;
-		}
+		if (!parts[i])
+			return no_key(err);
 	}
-	if (bytes_left(&all)) {
-		no_key(err);
-		goto out;
-	}
-	if (check_parts(parts, count, form, err) < 0)
-		goto out;
-	*ret = key_of_parts(parts, count);
-	if (!*ret) {
-		ERR_clear_error();
-		no_key(err);
-		goto out;
-	}
-	r = 0;
-out:
-	for (size_t i = 0; i < PARTS_PRIVATE; i++)
-		BN_clear_free(parts[i]);
-	return r;
+	if (bytes_left(&all))
+		return no_key(err);
+	return check_parts(parts, count, form, err) < 0 ? -1 : (int)count;
 }
 
 static int set_up(struct crypto_rsa *rsa, struct error **err)
 {
-	rsa->size = (size_t)EVP_PKEY_get_size(rsa->key);
-	rsa->context = EVP_PKEY_CTX_new_from_pkey(NULL, rsa->key, NULL);
-	bool ok = rsa->context &&
-		  (rsa->form == CRYPTO_RSA_PUBLIC ? EVP_PKEY_encrypt_init(rsa->context)
-						  : EVP_PKEY_decrypt_init(rsa->context)) == 1;
+	if (rsa->context)
+		return 0;
+	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
+	int count = parse(bytes_of(secret_bytes(rsa->der), secret_size(rsa->der)), rsa->form, parts,
+			  err);
+	if (count > 0 && !rsa->key)
+		rsa->key = key_of_parts(parts, (size_t)count);
+	free_parts(parts);
+	if (count < 0)
+		return -1;
+	if (!rsa->key) {
+		ERR_clear_error();
+		return no_key(err);
+	}
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, rsa->key, NULL);
+	bool ok = context && (rsa->form == CRYPTO_RSA_PUBLIC ? EVP_PKEY_encrypt_init(context)
+							     : EVP_PKEY_decrypt_init(context)) == 1;
 	/* encryption.md 3.3, step 2 */
-	ok = ok && EVP_PKEY_CTX_set_rsa_padding(rsa->context, RSA_PKCS1_OAEP_PADDING) == 1 &&
-	     EVP_PKEY_CTX_set_rsa_oaep_md(rsa->context, EVP_sha256()) == 1 &&
-	     EVP_PKEY_CTX_set_rsa_mgf1_md(rsa->context, EVP_sha256()) == 1;
-	return ok ? 0 : crypto_fail(err, "set up RSA");
+	ok = ok && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+	     EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) == 1 &&
+	     EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) == 1;
+	if (!ok) {
+		EVP_PKEY_CTX_free(context);
+		return crypto_fail(err, "set up RSA");
+	}
+	rsa->context = context;
+	return 0;
 }
 
 int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
@@ -289,7 +303,14 @@ int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 	if (!rsa)
 		return error_set(err, ERROR_MEMORY, "out of memory");
 	rsa->form = form;
-	if (parse(b, form, &rsa->key, err) < 0 || set_up(rsa, err) < 0) {
+	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
+	int r = parse(b, form, parts, err);
+	if (r > 0) {
+		rsa->size = (size_t)BN_num_bytes(parts[0]);
+		r = secret_copy(b.data + b.off, bytes_left(&b), &rsa->der, err);
+	}
+	free_parts(parts);
+	if (r < 0) {
 		crypto_rsa_free(&rsa);
 		return -1;
 	}
@@ -303,6 +324,7 @@ void crypto_rsa_free(struct crypto_rsa **rsa)
 		return;
 	EVP_PKEY_CTX_free((*rsa)->context);
 	EVP_PKEY_free((*rsa)->key);
+	secret_free(&(*rsa)->der);
 	free(*rsa);
 	*rsa = NULL;
 }
@@ -312,25 +334,27 @@ size_t crypto_rsa_size(const struct crypto_rsa *rsa)
 	return rsa->size;
 }
 
-int crypto_rsa_encrypt(const struct crypto_rsa *rsa, const void *in, size_t len, void *out,
+int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void *out,
 		       struct error **err)
 {
 	if (rsa->form != CRYPTO_RSA_PUBLIC || len > rsa->size - CRYPTO_RSA_OVERHEAD)
 		return error_set(err, ERROR_INTERNAL, "%zu bytes for one RSA message", len);
 	size_t out_len = rsa->size;
+	if (set_up(rsa, err) < 0)
+		return -1;
 	if (EVP_PKEY_encrypt(rsa->context, out, &out_len, in, len) != 1 || out_len != rsa->size)
 		return crypto_fail(err, "encrypt with the RSA key");
 	return 0;
 }
 
-int crypto_rsa_decrypt(const struct crypto_rsa *rsa, const void *in, struct secret **ret,
+int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
 		       struct error **err)
 {
 	if (rsa->form != CRYPTO_RSA_PRIVATE)
 		return error_set(err, ERROR_INTERNAL, "decrypting with a public key");
 	struct secret *out CLEANUP_SECRET = NULL;
 	size_t len = rsa->size;
-	if (secret_new(len, &out, err) < 0)
+	if (set_up(rsa, err) < 0 || secret_new(len, &out, err) < 0)
 		return -1;
 	if (EVP_PKEY_decrypt(rsa->context, secret_data(out), &len, in, rsa->size) != 1) {
 		ERR_clear_error();

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* encryption.md 3.3, reading. What stands after the OCTET STRING does not count there either. */
-static int unwrap(const struct crypto_rsa *rsa, const char *message, size_t message_len,
+static int unwrap(struct crypto_rsa *rsa, const char *message, size_t message_len,
 		  struct secret **ret, struct error **err)
 {
 	struct pem pem CLEANUP_PEM = { 0 };

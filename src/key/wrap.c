@@ -26,7 +26,7 @@ static int generate(enum key_secret_form form, struct secret **ret, struct error
 	return 0;
 }
 
-static int wrap(const struct crypto_rsa *rsa, const struct secret *secret, struct buffer *message,
+static int wrap(struct crypto_rsa *rsa, const struct secret *secret, struct buffer *message,
 		struct error **err)
 {
 	struct buffer der CLEANUP_BUFFER = { 0 };

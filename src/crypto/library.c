@@ -9,6 +9,29 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * The memory of scrypt, 1 MiB for a random secret, 64 for gocryptfs' default, is used up to its
+ * last byte and in no order: the kernel gives it at once, not at each page's first use, and as
+ * large pages where it fills some.
+ */
+#define ROOM_LEN ((size_t)512 << 10)
+#define LARGE_PAGE ((size_t)2 << 20)
+
+static void *room(size_t len)
+{
+	void *p;
+	bool large = len >= 2 * LARGE_PAGE;
+	size_t page = large ? LARGE_PAGE : (size_t)sysconf(_SC_PAGESIZE);
+	if (posix_memalign(&p, page, len) != 0)
+		return NULL;
+	if (large)
+		(void)madvise(p, len & ~(page - 1), MADV_HUGEPAGE);
+	(void)madvise(p, len & ~(page - 1), MADV_POPULATE_WRITE);
+	return p;
+}
 
 /*
  * OpenSSL wipes what it knows to be a key, but parameters, decoded integers and grown buffers go
@@ -18,7 +41,7 @@ static void *wiping_malloc(size_t len, const char *file, int line)
 {
 	(void)file;
 	(void)line;
-	return malloc(len);
+	return len < ROOM_LEN ? malloc(len) : room(len);
 }
 
 static void wiping_free(void *p, const char *file, int line)
@@ -36,7 +59,7 @@ static void *wiping_realloc(void *p, size_t len, const char *file, int line)
 		wiping_free(p, file, line);
 		return NULL;
 	}
-	void *moved = malloc(len);
+	void *moved = wiping_malloc(len, file, line);
 	if (moved && p) {
 		size_t old_len = malloc_usable_size(p);
 		memcpy(moved, p, old_len < len ? old_len : len);
@@ -52,10 +75,13 @@ static void start(void)
 		log_debug("the crypto library was in use before its start");
 	/*
 	 * Without its configuration file: that one is named by an environment variable and may
-	 * load code. Without its exit handler: it would run in every forked child.
+	 * load code. Without its exit handler: it would run in every forked child. Without its old
+	 * tables of ciphers and digests, whose names it would file beside those of its providers.
 	 */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
-					  OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
+					  OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+					  OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+					  OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
 				  NULL);
 }
 

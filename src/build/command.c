@@ -86,7 +86,8 @@ struct job {
 	int out;
 	int parent; /* cleaner: of what is removed */
 	const char *name;
-	bool incomplete;
+	bool grafted;	     /* the tree is partly the source itself */
+	bool told_of_device; /* packer */
 };
 
 static void job_free(struct job *j)
@@ -144,11 +145,14 @@ static int unpack_base(struct job *j, struct error **err)
 	return status;
 }
 
-static void left_out(void *context, const char *path, const char *why)
+static void left_out(void *context, enum squash_left_out what, const char *path, const char *why)
 {
 	struct job *j = context;
-	(void)j;
-	log_say(LOG_VERBOSE, "%s is left out: %s", path, why);
+	if (what == SQUASH_LEFT_DEVICE && !j->told_of_device)
+		log_warning("%s is a device and left out: making it needs root", path);
+	else
+		log_say(LOG_VERBOSE, "%s is left out: %s", path, why);
+	j->told_of_device |= what == SQUASH_LEFT_DEVICE;
 }
 
 static int packer_work(void *context, int socket, struct error **err)
@@ -182,6 +186,8 @@ static int packer_work(void *context, int socket, struct error **err)
 			    .threads = plan->threads,
 			    .clamp_time = b->deterministic,
 			    .time = (uint64_t)b->time,
+			    .in_place = j->grafted,
+			    .in_place_as_user = j->grafted && !b->real_root,
 			    .left_out = left_out,
 			    .context = j },
 		.sif = { .time = b->time, .deterministic = b->deterministic },
@@ -258,6 +264,9 @@ static int follow_builder(struct job *j, struct remote *builder, struct error **
 		case MESSAGE_OCI:
 			if (read_text(fd, &j->oci, err) < 0)
 				return -1;
+			break;
+		case MESSAGE_GRAFTED:
+			j->grafted = true;
 			break;
 		case MESSAGE_TREE:
 			fd_close(&j->root);

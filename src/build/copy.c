@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -38,7 +40,8 @@ struct copy {
 	char *buffer;
 };
 #define BUFFER_LEN ((size_t)256 << 10)
-#define UNMAPPED 65534 /* how the kernel shows ids that a user namespace does not map */
+#define GRAFT_MIN (64 << 10) /* a smaller file is copied in less time than a mount is made */
+#define UNMAPPED 65534	     /* how the kernel shows ids that a user namespace does not map */
 
 /* Two descriptors a level: the usual 1024 would end at 500 folders. */
 static struct rlimit raise_descriptors(void)
@@ -187,6 +190,36 @@ static int link_again(struct copy *c, const struct stat *st, int to, const char 
 	return linkat(c->to_root, (*found)->path + 1, to, name, 0) < 0 ? -errno : 1;
 }
 
+/* ------------------------------------------------------------------ grafts */
+
+/* Whether the folder at c->path is one that the rules want to have as a copy. */
+static bool is_changed(const struct copy *c)
+{
+	for (const char *const *path = c->rules->changed; *path; path++)
+		if (strcmp(*path, c->path.data) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Mounts `from`, and all that is mounted below it, on `to`. Read-only before it is anywhere: it
+ * is not ours to change.
+ */
+static int graft(int from, int to)
+{
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	CLEANUP_FD int tree =
+		(int)syscall(SYS_open_tree, from, "",
+			     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	if (tree < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &read_only, sizeof(read_only)) <
+		    0 ||
+	    syscall(SYS_move_mount, tree, "", to, "",
+		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
 /* ------------------------------------------------------------------ walking */
 
 static int copy_directory(struct copy *c, int from, int to, size_t depth);
@@ -201,6 +234,8 @@ static int copy_regular(struct copy *c, int from, int to, const char *name, stru
 	CLEANUP_FD int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out < 0)
 		return -errno;
+	if (c->rules->changed && st->st_size >= GRAFT_MIN)
+		return graft(in, out);
 	int r = copy_data_with(in, out, c->buffer);
 	return r < 0 ? r : finish(c, in, out, st);
 }
@@ -259,9 +294,15 @@ static int copy_folder(struct copy *c, int from, int to, const char *name, size_
 	CLEANUP_FD int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (out < 0)
 		return error_errno(c->err, errno, "make %s", c->path.data);
-	if (copy_directory(c, in, out, depth + 1) < 0)
-		return -1;
-	int r = finish(c, in, out, &st);
+	int r;
+	/* On the file system of the copy there may be the copy: to be found, and refused. */
+	if (c->rules->changed && !is_changed(c) && st.st_dev != c->to_stat.st_dev) {
+		r = graft(in, out);
+	} else {
+		if (copy_directory(c, in, out, depth + 1) < 0)
+			return -1;
+		r = finish(c, in, out, &st);
+	}
 	return r < 0 ? error_errno(c->err, -r, "copy %s", c->path.data) : 0;
 }
 

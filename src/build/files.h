@@ -12,6 +12,13 @@ struct copy_rules {
 	bool owners;	       /* give files their owners; a refusal is an error */
 	bool unmapped_to_root; /* with owners: who is nobody here becomes root */
 	bool devices;	       /* make devices; else they are left out with a warning */
+	/*
+	 * Paths of folders ("/etc"; the top one is always among them), the last NULL: only their
+	 * own entries are copied. Other folders, and files of a certain size, are not: they are
+	 * mounted in their places, read-only. For a mount namespace of one's own. NULL: all is
+	 * copied.
+	 */
+	const char *const *changed;
 };
 /*
  * Copies all that is below a folder: modes, times, attributes, hard links, holes, special files;

@@ -41,7 +41,9 @@ struct builder {
 	int socket; /* to the command */
 	char *root_path;
 	char *scripts_path;
-	int root; /* O_PATH */
+	int root;	/* O_PATH */
+	bool grafted;	/* parts of the tree are the source's own folders */
+	bool no_grafts; /* it was tried, and did not do */
 	struct buffer oci_config;
 };
 
@@ -53,6 +55,7 @@ enum message {
 	MESSAGE_NAMESPACES = 'N', /* the builder exists; it waits for its id maps */
 	MESSAGE_GO = 'G',	  /* go on */
 	MESSAGE_UNPACK = 'E',	  /* unpack the encrypted base into this folder */
+	MESSAGE_GRAFTED = 'S',	  /* parts of the tree that follows are the source itself */
 	MESSAGE_TREE = 'T',	  /* the tree is complete: its folder */
 	MESSAGE_METADATA = 'J',	  /* a memory file: two characters of architecture, then JSON */
 	MESSAGE_OCI = 'O',	  /* a memory file: oci-config.json of the base */
@@ -112,6 +115,8 @@ int namespaces_enter(const struct namespaces *n, struct error **err);
 
 /* workspace.c: the place of the tree, in the builder's mount namespace. */
 int workspace_make(struct builder *b, struct error **err);
+/* Another, empty folder for the tree, on the same file system. */
+int workspace_renew(struct builder *b, struct error **err);
 /* A hint when the file system of the tree is full. */
 void workspace_explain(int root, bool on_disk, struct error **err);
 

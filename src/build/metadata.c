@@ -17,6 +17,11 @@
 #define META "/.singularity.d"
 #define ENVIRONMENT META "/env/90-environment.sh"
 
+const char *const metadata_folders[] = {
+	"/",	     "/etc",	   "/var", META, META "/actions", META "/bootstrap_history",
+	META "/env", META "/libs", NULL,
+};
+
 /* ------------------------------------------------------------------ base environment */
 
 static int put_link(int root, const char *path, const char *target, struct error **err)

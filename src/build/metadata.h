@@ -58,6 +58,8 @@ int labels_put_json(const struct labels *l, bool lines, struct buffer *ret, stru
 
 /* ------------------------------------------------------------------ the tree's own description */
 
+/* The folders in which the two writers below make or change entries, the last NULL. */
+extern const char *const metadata_folders[];
 /* Folders, links and the standard scripts. overwrite: also where the base had its own. */
 int metadata_write_base(int root, bool overwrite, struct error **err);
 /* The runscript that the agents other than localimage leave: empty. */

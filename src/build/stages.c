@@ -110,10 +110,13 @@ static int send_result(struct builder *b, struct error **err)
 		return -1;
 	if (remote_send_text(b->socket, MESSAGE_METADATA, text.data, text.len, err) < 0)
 		return -1;
+	if (b->grafted && remote_send(b->socket, MESSAGE_GRAFTED, -1, err) < 0)
+		return -1;
 	return remote_send(b->socket, MESSAGE_TREE, b->root, err);
 }
 
-int stages_build(struct builder *b, struct error **err)
+/* All but what runs on the host before it and in the container after it. */
+static int make_tree(struct builder *b, struct error **err)
 {
 	const struct build *build = b->build;
 	const struct metadata_options options = {
@@ -122,15 +125,33 @@ int stages_build(struct builder *b, struct error **err)
 		.arch = build->arch,
 		.time = build->time,
 	};
-	if (section_run_on_host(b, "pre", err) < 0 || bootstrap_run(b, err) < 0 ||
-	    section_run_on_host(b, "setup", err) < 0 || copy_files(b, err) < 0 ||
-	    section_run_post(b, err) < 0)
+	if (bootstrap_run(b, err) < 0 || section_run_on_host(b, "setup", err) < 0 ||
+	    copy_files(b, err) < 0 || section_run_post(b, err) < 0)
 		return -1;
 	if (metadata_write(b->root, build->definition, &options, err) < 0) {
 		workspace_explain(b->root, build->disk != NULL, err);
 		return error_wrap(err, "while inserting metadata");
 	}
-	if (section_run_test(b, err) < 0)
+	return 0;
+}
+
+int stages_build(struct builder *b, struct error **err)
+{
+	if (section_run_on_host(b, "pre", err) < 0)
+		return -1;
+	int result = make_tree(b, err);
+	/*
+	 * A kernel that refuses the mounts, or a tree whose description leads into one of them
+	 * (/etc as a link to /usr/etc): what a copy can do is then done with a copy.
+	 */
+	if (result < 0 && b->grafted) {
+		log_verbose("Copying the source: %s", error_message(*err));
+		error_free(err);
+		b->grafted = false;
+		b->no_grafts = true;
+		result = workspace_renew(b, err) < 0 ? -1 : make_tree(b, err);
+	}
+	if (result < 0 || section_run_test(b, err) < 0)
 		return -1;
 	return send_result(b, err);
 }

@@ -277,6 +277,20 @@ static int make_root(struct error **err)
 
 /* ------------------------------------------------------------------ the workspace */
 
+static int open_tree_folder(struct builder *b, const char *base, const char *name,
+			    struct error **err)
+{
+	fd_close(&b->root);
+	text_free(&b->root_path);
+	b->root_path = path_join(base, name, err);
+	if (!b->root_path)
+		return -1;
+	if (mkdir(b->root_path, 0755) < 0 || chmod(b->root_path, 0755) < 0)
+		return error_errno(err, errno, "make a folder in %s", base);
+	b->root = open(b->root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return b->root < 0 ? error_errno(err, errno, "open %s", b->root_path) : 0;
+}
+
 int workspace_make(struct builder *b, struct error **err)
 {
 	const char *base = b->build->disk ? b->build->disk : WORKSPACE;
@@ -285,15 +299,17 @@ int workspace_make(struct builder *b, struct error **err)
 		return error_errno(err, errno, "make mounts private");
 	if (!b->build->disk && (make_root(err) < 0 || mount_tmpfs(b->build, WORKSPACE, err) < 0))
 		return -1;
-	b->root_path = path_join(base, "rootfs", err);
-	b->scripts_path = b->root_path ? path_join(base, "scripts", err) : NULL;
+	b->scripts_path = path_join(base, "scripts", err);
 	if (!b->scripts_path)
 		return -1;
-	if (mkdir(b->root_path, 0755) < 0 || chmod(b->root_path, 0755) < 0 ||
-	    mkdir(b->scripts_path, 0700) < 0)
+	if (mkdir(b->scripts_path, 0700) < 0)
 		return error_errno(err, errno, "make a folder in %s", base);
-	b->root = open(b->root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return b->root < 0 ? error_errno(err, errno, "open %s", b->root_path) : 0;
+	return open_tree_folder(b, base, "rootfs", err);
+}
+
+int workspace_renew(struct builder *b, struct error **err)
+{
+	return open_tree_folder(b, WORKSPACE, "rootfs-again", err);
 }
 
 void workspace_explain(int root, bool on_disk, struct error **err)

@@ -143,6 +143,12 @@ enum squash_codec {
 /* The codec by its name ("gzip", ...), or -1. */
 int squash_codec_by_name(const char *name);
 
+enum squash_left_out {
+	SQUASH_LEFT_ATTRIBUTE, /* outside user, trusted and security (access control lists) */
+	SQUASH_LEFT_SOCKET,
+	SQUASH_LEFT_DEVICE,
+};
+
 struct squash_write_options {
 	enum squash_codec codec; /* SQUASH_GZIP is the usual */
 	int level;		 /* 0: the codec's default (gzip: 6, of 12) */
@@ -152,10 +158,16 @@ struct squash_write_options {
 	bool clamp_time; /* no time later than `time` (SOURCE_DATE_EPOCH); the image's is it */
 	uint64_t time;
 	/*
-	 * May be NULL. Called for what a squashfs cannot hold: attributes outside user, trusted and
-	 * security (access control lists). A file that cannot be read is an error.
+	 * The tree is somebody's, and may be in use: packed as if a copy had been made of it.
+	 * Sockets are left out; a file has the size that it had when it was opened, and zeros where
+	 * it was cut since.
 	 */
-	void (*left_out)(void *context, const char *path, const char *why);
+	bool in_place;
+	/* In a user namespace: devices are left out too, and who has no number here is root. */
+	bool in_place_as_user;
+	/* May be NULL. Called for what is left out. A file that cannot be read is an error. */
+	void (*left_out)(void *context, enum squash_left_out what, const char *path,
+			 const char *why);
 	void *context;
 };
 
@@ -169,8 +181,8 @@ int squash_pack_load(enum squash_codec codec, struct error **err);
  * Packs the tree below `directory` (its own owner, mode and attributes included) into `out`,
  * which begins empty; pads to 4096 bytes. Directories are read in byte order of names, so the
  * same tree gives the same image, to the byte if clamp_time is set. A file that changes its size
- * meanwhile is ERROR_IO. Needs /proc. Starts threads and ends them; after an error `out` holds no
- * file system (its superblock is written last).
+ * meanwhile is ERROR_IO, unless in_place. Needs /proc. Starts threads and ends them; after an error
+ * `out` holds no file system (its superblock is written last).
  */
 int squash_pack(int directory, struct sink *out, const struct squash_write_options *options,
 		struct error **err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char packing[] = "pack the file's data";
@@ -13,17 +14,26 @@ static int changed(struct error **err)
 	return error_hint(err, "stop what writes to the tree, then build again");
 }
 
+/* Fills the buffer from the file, which has so many bytes there. */
+static int read_file(struct squash_packer *p, int fd, size_t len, uint64_t off, struct error **err)
+{
+	ssize_t got = fd_pread(fd, p->buffer, len, off);
+	if (got < 0)
+		return error_errno(err, (int)-got, "read");
+	if ((size_t)got < len && !p->options->in_place)
+		return changed(err);
+	memset(p->buffer + got, 0, len - (size_t)got);
+	return 0;
+}
+
 /* Appends [off, end) of the file, which is all data. */
 static int read_part(struct squash_packer *p, int fd, uint64_t off, uint64_t end,
 		     struct error **err)
 {
 	while (off < end) {
 		size_t want = end - off < p->buffer_cap ? (size_t)(end - off) : p->buffer_cap;
-		ssize_t n = fd_pread(fd, p->buffer, want, off);
-		if (n < 0)
-			return error_errno(err, (int)-n, "read");
-		if ((size_t)n < want)
-			return changed(err);
+		if (read_file(p, fd, want, off, err) < 0)
+			return -1;
 		if (squash_check(&p->out,
 				 sqfs_block_processor_append(p->processor, p->buffer, want),
 				 packing, err) < 0)
@@ -75,12 +85,8 @@ static int add_extent(struct squash_packer *p, struct squash_holed *h, int fd, u
 		at = *off; /* that block went out with the extent before */
 	for (; at < (uint64_t)hole && at < size; at += p->block_size) {
 		size_t want = size - at < p->block_size ? (size_t)(size - at) : p->block_size;
-		ssize_t got = fd_pread(fd, p->buffer, want, at);
-		if (got < 0)
-			return error_errno(err, (int)-got, "read");
-		if ((size_t)got < want)
-			return changed(err);
-		if (submit(p, h, (uint32_t)(at / p->block_size), want, err) < 0)
+		if (read_file(p, fd, want, at, err) < 0 ||
+		    submit(p, h, (uint32_t)(at / p->block_size), want, err) < 0)
 			return -1;
 	}
 	*off = at;
@@ -147,7 +153,7 @@ int squash_add_data(struct squash_packer *p, struct squash_node *n, int fd, cons
 		r = add_holed(p, n, fd, size, err);
 	else if (size)
 		r = add_plain(p, n, fd, size, err);
-	if (r == 0) {
+	if (r == 0 && !p->options->in_place) {
 		uint8_t more;
 		ssize_t got = fd_pread(fd, &more, 1, size);
 		if (got < 0)

@@ -121,6 +121,9 @@ struct squash_packer {
 char *squash_node_path(const struct squash_node *n);
 /* Puts "<path>: " before the error. Returns -1. */
 int squash_at_node(const struct squash_node *n, struct error **err);
+/* Tells the caller of squash_pack. */
+void squash_leave_out(struct squash_packer *p, const struct squash_node *n,
+		      enum squash_left_out what, const char *why);
 
 /* write_tree.c: walks the tree, reads all files; p->root is set also on failure. */
 int squash_scan(struct squash_packer *p, int directory, struct error **err);

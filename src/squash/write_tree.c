@@ -93,6 +93,16 @@ int squash_at_node(const struct squash_node *n, struct error **err)
 	return -1;
 }
 
+void squash_leave_out(struct squash_packer *p, const struct squash_node *n,
+		      enum squash_left_out what, const char *why)
+{
+	if (!p->options->left_out)
+		return;
+	char *path = squash_node_path(n);
+	p->options->left_out(p->options->context, what, path ? path : "?", why);
+	free(path);
+}
+
 static int node_errno(const struct squash_node *n, int errnum, const char *what, struct error **err)
 {
 	error_errno(err, errnum, "%s", what);
@@ -101,6 +111,14 @@ static int node_errno(const struct squash_node *n, int errnum, const char *what,
 			   "all files of the tree must be readable: build as their owner, or as "
 			   "root with --fakeroot");
 	return squash_at_node(n, err);
+}
+
+/* How the kernel shows the ids that a user namespace does not map. */
+#define UNMAPPED 65534
+
+static uint32_t owner(const struct squash_write_options *o, uint32_t id)
+{
+	return o->all_root || (o->in_place_as_user && id == UNMAPPED) ? 0 : id;
 }
 
 /* What stands in the inode of every kind; the kind itself was looked at. */
@@ -114,9 +132,9 @@ static int set_attributes(struct squash_packer *p, struct squash_node *n, const 
 	n->mtime = mtime < 0 ? 0 : mtime > UINT32_MAX ? UINT32_MAX : (uint32_t)mtime;
 	n->mode = (uint16_t)st->st_mode;
 	n->links = 1;
-	int r = sqfs_id_table_id_to_index(p->ids, o->all_root ? 0 : st->st_uid, &n->uid);
+	int r = sqfs_id_table_id_to_index(p->ids, owner(o, st->st_uid), &n->uid);
 	if (r == 0)
-		r = sqfs_id_table_id_to_index(p->ids, o->all_root ? 0 : st->st_gid, &n->gid);
+		r = sqfs_id_table_id_to_index(p->ids, owner(o, st->st_gid), &n->gid);
 	return squash_check(&p->out, r, "keep the owners", err);
 }
 
@@ -242,7 +260,19 @@ static int add_regular(struct squash_packer *p, struct squash_node *n, int direc
 	return squash_add_data(p, n, fd, &st, err);
 }
 
-/* n->mode holds what the directory says of the kind. */
+static bool is_left_out(struct squash_packer *p, const struct squash_node *n, const struct stat *st)
+{
+	bool socket = p->options->in_place && S_ISSOCK(st->st_mode);
+	bool device =
+		p->options->in_place_as_user && (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode));
+	if (socket)
+		squash_leave_out(p, n, SQUASH_LEFT_SOCKET, "it is a socket");
+	else if (device)
+		squash_leave_out(p, n, SQUASH_LEFT_DEVICE, "it is a device");
+	return socket || device;
+}
+
+/* n->mode holds what the directory says of the kind. 1: it is not to be in the image. */
 static int add_entry(struct squash_packer *p, struct squash_node *n, int directory,
 		     struct error **err)
 {
@@ -256,6 +286,8 @@ static int add_entry(struct squash_packer *p, struct squash_node *n, int directo
 		return node_errno(n, errno, "look at", err);
 	if (S_ISREG(st.st_mode))
 		return add_regular(p, n, directory, err);
+	if (is_left_out(p, n, &st))
+		return 1;
 	if (S_ISDIR(st.st_mode)) { /* the rest when it is entered */
 		n->mode = S_IFDIR;
 		n->parent->links++;
@@ -337,9 +369,18 @@ static int add_directory(struct squash_packer *p, struct squash_node *dir, int f
 		dir->children = e.items[i].node;
 	}
 	free(e.items);
-	for (struct squash_node *n = dir->children; n && r == 0; n = n->next)
+	for (struct squash_node **at = &dir->children; *at && r >= 0;) {
+		struct squash_node *n = *at;
 		r = add_entry(p, n, fd, err);
-	return r;
+		if (r <= 0) {
+			at = &n->next;
+			continue;
+		}
+		*at = n->next;
+		n->next = NULL;
+		squash_nodes_free(n);
+	}
+	return r < 0 ? -1 : 0;
 }
 
 static struct squash_node *next_directory(struct squash_node *n)

@@ -23,14 +23,10 @@ static bool can_hold(const char *name)
 
 static void leave_out(struct squash_packer *p, const struct squash_node *n, const char *name)
 {
-	if (!p->options->left_out)
-		return;
-	char *path = squash_node_path(n);
 	CLEANUP_BUFFER struct buffer why = { 0 };
 	CLEANUP_ERROR struct error *err = NULL;
 	if (buffer_printf(&why, &err, "a squashfs cannot hold its attribute %s", name) == 0)
-		p->options->left_out(p->options->context, path ? path : "?", why.data);
-	free(path);
+		squash_leave_out(p, n, SQUASH_LEFT_ATTRIBUTE, why.data);
 }
 
 static int add_sorted(struct squash_packer *p, struct squash_node *n, int fd, const char *path,

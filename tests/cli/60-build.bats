@@ -187,6 +187,30 @@ END
 	[ "$(md5sum <copy.sif)" = "$sum" ]
 }
 
+@test "a folder is packed where it lies, or copied where that does not do" {
+	cp -a tree odd
+	truncate -s 300000 odd/large
+	describe() { (cd odd && find . -printf '%p %y %m %s %l %T@\n' | sort); }
+	describe >before
+	run -0 --separate-stderr coffer -v build --force odd.sif odd
+	refute grep -q 'Copying the source' <<<"$stderr"
+	describe | diff -u before -
+	run -0 coffer exec odd.sif sh -c 'md5sum </bin/busybox && wc -c </large'
+	[ "$output" = "$(md5sum </bin/busybox)"$'\n300000' ]
+	# What the description changes lies in a folder that is the source's own.
+	mkdir -p odd/usr
+	mv odd/etc odd/usr/etc
+	ln -s usr/etc odd/etc
+	rm -f odd/usr/etc/hosts
+	describe >before
+	run -0 --separate-stderr coffer -v build --force odd.sif odd
+	grep -q 'Copying the source: .*/etc/hosts.*read-only file system' <<<"$stderr"
+	describe | diff -u before -
+	run -0 coffer exec odd.sif sh -c 'test -e /usr/etc/hosts && readlink /etc && wc -c </large'
+	[ "$output" = $'usr/etc\n300000' ]
+	rm -r odd odd.sif before
+}
+
 @test "a sandbox: runs, and holds what the image does" {
 	run -0 --separate-stderr coffer build --force --sandbox box image.def
 	diff -u <(info <<<"$stderr" | tail -3) - <<-END

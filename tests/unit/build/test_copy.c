@@ -2,6 +2,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -158,6 +160,86 @@ static void test_fix_permissions(void **state)
 	file_is("to/d/f", 0640, "F");
 }
 
+static bool same_inode(const char *a, const char *b)
+{
+	struct stat x, y;
+	assert_int_equal(stat(a, &x), 0);
+	assert_int_equal(stat(b, &y), 0);
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static void write_proc(const char *path, const char *text)
+{
+	CLEANUP_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write(fd, text, strlen(text)), 0);
+}
+
+static void enter_namespaces(void)
+{
+	char users[32], groups[32];
+	bool root = geteuid() == 0;
+	snprintf(users, sizeof(users), "0 %u 1", (unsigned)geteuid());
+	snprintf(groups, sizeof(groups), "0 %u 1", (unsigned)getegid());
+	assert_int_equal(unshare(CLONE_NEWNS | (root ? 0 : CLONE_NEWUSER)), 0);
+	if (root)
+		return;
+	write_proc("/proc/self/setgroups", "deny");
+	write_proc("/proc/self/uid_map", users);
+	write_proc("/proc/self/gid_map", groups);
+}
+
+/* In mount namespaces that end with this process. */
+static void look_at_grafts(void)
+{
+	static const char *const changed[] = { "/", "/etc", NULL };
+	const struct copy_rules rules = { .changed = changed };
+	enter_namespaces();
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("t", "to", "tmpfs", 0, NULL), 0);
+	assert_int_equal(mount("u", "from/etc/deep", "tmpfs", 0, NULL), 0);
+	put_file("from/etc/deep/mounted", 0644, "M");
+	CLEANUP_FD int from = open("from", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_FD int to = open("to", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(copy_tree(from, to, &rules, err));
+
+	assert_true(same_inode("from/usr/f", "to/usr/f"));
+	assert_true(same_inode("from/large", "to/large"));
+	assert_true(same_inode("from/etc/deep/mounted", "to/etc/deep/mounted"));
+	assert_false(same_inode("from/etc/hosts", "to/etc/hosts"));
+	file_is("to/etc/hosts", 0640, "H");
+	assert_int_equal(open("to/usr/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), -1);
+	assert_int_equal(errno, EROFS);
+	assert_int_equal(open("to/large", O_WRONLY | O_CLOEXEC), -1);
+	assert_int_equal(errno, EROFS);
+	assert_int_equal(open("to/etc/deep/mounted", O_WRONLY | O_CLOEXEC), -1);
+	assert_int_equal(errno, EROFS);
+	put_file("to/etc/hosts", 0600, "changed");
+	file_is("from/etc/hosts", 0640, "H");
+	put_file("from/usr/f", 0644, "not ours to protect");
+}
+
+static void test_grafts(void **state)
+{
+	(void)state;
+	make_folders();
+	assert_int_equal(mkdir("from/etc", 0755), 0);
+	assert_int_equal(mkdir("from/etc/deep", 0755), 0);
+	assert_int_equal(mkdir("from/usr", 0755), 0);
+	put_file("from/usr/f", 0644, "F");
+	put_file("from/etc/hosts", 0640, "H");
+	put_file("from/large", 0644, "");
+	assert_int_equal(truncate("from/large", 1 << 20), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		look_at_grafts();
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +248,7 @@ int main(void)
 		IN_DIRECTORY(test_deep),
 		IN_DIRECTORY(test_refusals),
 		IN_DIRECTORY(test_fix_permissions),
+		IN_DIRECTORY(test_grafts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

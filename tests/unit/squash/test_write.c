@@ -525,6 +525,104 @@ static void changed_files_are_errors(void **state)
 	assert_non_null(strstr(error_message(e), "changed"));
 }
 
+struct meddler {
+	const char *tree;
+	unsigned sockets, devices, attributes;
+};
+
+/* Called between the look at a file and the reading of it: the time to cut it, or let it grow. */
+static void meddle(void *context, enum squash_left_out what, const char *path, const char *why)
+{
+	struct meddler *m = context;
+	char full[SAMPLE_PATH + 64];
+	assert_non_null(why);
+	m->sockets += what == SQUASH_LEFT_SOCKET;
+	m->devices += what == SQUASH_LEFT_DEVICE;
+	m->attributes += what == SQUASH_LEFT_ATTRIBUTE;
+	snprintf(full, sizeof(full), "%s%s", m->tree, path);
+	if (strcmp(path, "/cut") == 0)
+		assert_int_equal(truncate(full, 100000), 0);
+	if (strcmp(path, "/grown") == 0)
+		assert_int_equal(truncate(full, 400000), 0);
+}
+
+/* As POSIX.1e lists are kept: something no squashfs can hold. */
+static void give_acl(const char *dir, const char *name)
+{
+	static const uint8_t acl[] = {
+		2, 0, 0,   0,	1,   0,	  6,  0, 255, 255, 255, 255, 2,	  0,   4,
+		0, 5, 0,   0,	0,   4,	  0,  4, 0,   255, 255, 255, 255, 16,  0,
+		4, 0, 255, 255, 255, 255, 32, 0, 4,   0,   255, 255, 255, 255,
+	};
+	char path[SAMPLE_PATH + 64];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(setxattr(path, "system.posix_acl_access", acl, sizeof(acl), 0), 0);
+}
+
+static void a_tree_in_use_is_packed_as_it_was_found(void **state)
+{
+	(void)state;
+	char dir[SAMPLE_PATH], path[SAMPLE_PATH + 16];
+	CLEANUP_BUFFER struct buffer lines = { 0 }, cut = { 0 }, grown = { 0 };
+	sample_make_directory(dir);
+	uint8_t *data = malloc(300000);
+	assert_non_null(data);
+	memset(data, 'x', 300000);
+	sample_file(dir, "cut", data, 300000);
+	sample_file(dir, "grown", data, 300000);
+	give_acl(dir, "cut");
+	give_acl(dir, "grown");
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
+	if (geteuid() == 0) {
+		snprintf(path, sizeof(path), "%s/device", dir);
+		assert_int_equal(mknod(path, S_IFCHR | 0600, makedev(1, 3)), 0);
+		snprintf(path, sizeof(path), "%s/grown", dir);
+		assert_int_equal(chown(path, 65534, 65534), 0);
+	}
+
+	struct meddler m = { .tree = dir };
+	pack(dir, &(struct squash_write_options){ .codec = SQUASH_GZIP,
+						  .in_place = true,
+						  .in_place_as_user = true,
+						  .left_out = meddle,
+						  .context = &m });
+	assert_int_equal(m.sockets, 1);
+	assert_int_equal(m.devices, geteuid() == 0);
+	assert_int_equal(m.attributes, 2);
+	listing(&lines);
+	assert_null(strstr(lines.data, "socket"));
+	assert_null(strstr(lines.data, "device"));
+	assert_null(strstr(lines.data, "65534"));
+	assert_null(strstr(lines.data, "nobody"));
+	sample_run((const char *[]){ "unsquashfs", "-cat", image_path(), "cut", NULL }, &cut);
+	sample_run((const char *[]){ "unsquashfs", "-cat", image_path(), "grown", NULL }, &grown);
+	assert_int_equal(cut.len, 300000);
+	assert_int_equal(grown.len, 300000);
+	assert_memory_equal(grown.data, data, 300000);
+	assert_memory_equal(cut.data, data, 100000);
+	memset(data, 0, 200000);
+	assert_memory_equal(cut.data + 100000, data, 200000);
+	free(data);
+
+	/* Of a tree that is ours alone all stays, and nobody else ought to have written to it. */
+	snprintf(path, sizeof(path), "%s/cut", dir);
+	assert_int_equal(truncate(path, 300000), 0);
+	CLEANUP_SINK struct sink *s = new_image();
+	CLEANUP_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct squash_write_options strict = { .codec = SQUASH_GZIP,
+						     .left_out = meddle,
+						     .context = &m };
+	assert_fails(ERROR_IO, squash_pack(fd, s, &strict, err));
+	assert_int_equal(unlinkat(fd, "cut", 0), 0);
+	assert_int_equal(unlinkat(fd, "grown", 0), 0);
+	pack(dir, &strict);
+	buffer_free(&lines);
+	listing(&lines);
+	assert_non_null(strstr(lines.data, "socket"));
+	sample_remove(dir);
+}
+
 static void bad_options(void **state)
 {
 	(void)state;
@@ -563,6 +661,7 @@ int main(void)
 		cmocka_unit_test(a_sink_that_fails),
 		cmocka_unit_test(unreadable_files_are_errors),
 		cmocka_unit_test(changed_files_are_errors),
+		cmocka_unit_test(a_tree_in_use_is_packed_as_it_was_found),
 		cmocka_unit_test(bad_options),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

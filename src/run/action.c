@@ -381,8 +381,6 @@ static _Noreturn void become_shell(const struct strings *variables, int result)
 int run_action_environment(const struct run_job *job, struct strings *ret, int *ret_exit,
 			   struct error **err)
 {
-	if (access("/bin/sh", X_OK) < 0)
-		return environment_without_shell(job, ret, err);
 	CLEANUP_BUFFER struct buffer script = { 0 };
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	CLEANUP_STRINGS struct strings variables = { 0 };
@@ -394,6 +392,14 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	}
 	if (cwd && run_env_set(&variables, "PWD", cwd, err) < 0)
 		return -1;
+	CLEANUP_FD int directory = open(ENV_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = directory < 0 ? 0 : run_scripts_evaluate(job, directory, &variables, ret, err);
+	if (r) {
+		*ret_exit = -1;
+		return r < 0 ? -1 : 0;
+	}
+	if (access("/bin/sh", X_OK) < 0)
+		return environment_without_shell(job, ret, err);
 	if (write_script(job, &script, &variables, err) < 0 ||
 	    strings_addf(&variables, err, "COFFER_SCRIPT=%s", script.data) < 0)
 		return -1;
@@ -401,7 +407,8 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	if (result < 0)
 		return error_errno(err, errno, "make room for the environment");
 	CLEANUP_PROCESS struct process child = PROCESS_NONE;
-	int r = process_fork(0, &child);
+	fd_close(&directory);
+	r = process_fork(0, &child);
 	if (r < 0)
 		return error_errno(err, -r, "start the image's shell");
 	if (r == 0)

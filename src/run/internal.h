@@ -200,6 +200,12 @@ int run_payload(const struct run_job *job, struct error **err);
  */
 int run_action_environment(const struct run_job *job, struct strings *ret, int *ret_exit,
 			   struct error **err);
+/*
+ * scripts.c: the same from the scripts in directory, without a shell where they are simple enough.
+ * Returns 1; 0 when the shell is needed; or -1 with *err.
+ */
+int run_scripts_evaluate(const struct run_job *job, int directory, const struct strings *variables,
+			 struct strings *ret, struct error **err);
 /* init.c: pid 1: starts the payload, forwards, reaps. Returns in the payload's process only. */
 int run_init(struct error **err);
 /* To be called while the host's /proc is to be seen. */

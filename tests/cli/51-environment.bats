@@ -194,3 +194,52 @@ END
 	run wait "$command"
 	no_processes
 }
+
+# Simple scripts are read without a shell; one more that is not simple has a shell read them all.
+@test "without a shell the environment is what a shell makes of it" {
+	local e=box/.singularity.d/env
+	coffer -q build --sandbox box plain.sif
+	printf '%s\n' '# said twice' "export A=one B='two words' C=\"x#y\"" \
+		'	export LD_LIBRARY_PATH=/own:/lib' 'export E= PATH=/opt/bin:/usr/bin:/bin' >$e/91-more.sh
+	: >$e/92-empty.sh
+	mkdir $e/93-folder.sh
+	both() { # OPTIONS...: the same environment twice, and the shell is started once only
+		rm -f $e/99-z.sh
+		coffer exec --env LIST=a,b "$@" box /bin/env | sort >simple
+		echo 'test -n "$HOME" && export Z=z' >$e/99-z.sh
+		coffer exec --env LIST=a,b "$@" box /bin/env | sort >shell
+		grep -q '^Z=z$' shell
+		diff -u simple <(grep -v '^Z=z$' shell)
+		grep -q '^B=two words$' simple
+	}
+	both
+	both --cleanenv
+	both --env 'A=$B'
+	both --env LD_LIBRARY_PATH=/mine --env PREPEND_PATH=/first --env APPEND_PATH=/last
+	both --env PATH=/all
+	both --no-eval --env 'A=$(false)"'
+	rm $e/99-base.sh
+	both
+}
+
+@test "what only a shell understands is a shell's" {
+	local line
+	coffer -q build --force --sandbox box plain.sif
+	while IFS= read -r line; do
+		printf 'export T=1\n%s\n' "$line" >box/.singularity.d/env/91-more.sh
+		run -0 --separate-stderr coffer exec box sh -c 'echo "$T|$U"'
+		[ "$output" = "1|two" ] || { echo "$line: '$output'"; false; }
+	done <<'END'
+U=two; export U
+export U=tw"o"
+export U=two # so
+export U="$(echo two)"
+export U="t${V:-wo}"
+export U=`echo two`
+export U=t\wo
+export U=one; export U=two
+export U=two && true
+export T U=two
+[ -d / ] && export U=two
+END
+}

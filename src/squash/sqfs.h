@@ -24,10 +24,7 @@
  */
 /* clang-format off */
 #define SQUASH_SQFS_FUNCTIONS(F) \
-	F(sqfs_block_processor_append) \
-	F(sqfs_block_processor_begin_file) \
 	F(sqfs_block_processor_create_ex) \
-	F(sqfs_block_processor_end_file) \
 	F(sqfs_block_processor_finish) \
 	F(sqfs_block_processor_submit_block) \
 	F(sqfs_compressor_config_init) \
@@ -41,12 +38,17 @@
 	F(sqfs_dir_writer_write_export_table) \
 	F(sqfs_frag_table_append) \
 	F(sqfs_frag_table_create) \
+	F(sqfs_frag_table_set) \
 	F(sqfs_frag_table_write) \
 	F(sqfs_free) \
 	F(sqfs_id_table_create) \
 	F(sqfs_id_table_id_to_index) \
 	F(sqfs_id_table_write) \
+	F(sqfs_inode_get_file_size) \
 	F(sqfs_inode_make_extended) \
+	F(sqfs_inode_set_file_block_start) \
+	F(sqfs_inode_set_file_size) \
+	F(sqfs_inode_set_frag_location) \
 	F(sqfs_meta_write_write_to_file) \
 	F(sqfs_meta_writer_append) \
 	F(sqfs_meta_writer_create) \
@@ -66,10 +68,7 @@ extern struct squash_sqfs {
 	SQUASH_SQFS_FUNCTIONS(LIBRARY_MEMBER)
 } squash_sqfs;
 
-#define sqfs_block_processor_append squash_sqfs.sqfs_block_processor_append
-#define sqfs_block_processor_begin_file squash_sqfs.sqfs_block_processor_begin_file
 #define sqfs_block_processor_create_ex squash_sqfs.sqfs_block_processor_create_ex
-#define sqfs_block_processor_end_file squash_sqfs.sqfs_block_processor_end_file
 #define sqfs_block_processor_finish squash_sqfs.sqfs_block_processor_finish
 #define sqfs_block_processor_submit_block squash_sqfs.sqfs_block_processor_submit_block
 #define sqfs_compressor_config_init squash_sqfs.sqfs_compressor_config_init
@@ -83,12 +82,17 @@ extern struct squash_sqfs {
 #define sqfs_dir_writer_write_export_table squash_sqfs.sqfs_dir_writer_write_export_table
 #define sqfs_frag_table_append squash_sqfs.sqfs_frag_table_append
 #define sqfs_frag_table_create squash_sqfs.sqfs_frag_table_create
+#define sqfs_frag_table_set squash_sqfs.sqfs_frag_table_set
 #define sqfs_frag_table_write squash_sqfs.sqfs_frag_table_write
 #define sqfs_free squash_sqfs.sqfs_free
 #define sqfs_id_table_create squash_sqfs.sqfs_id_table_create
 #define sqfs_id_table_id_to_index squash_sqfs.sqfs_id_table_id_to_index
 #define sqfs_id_table_write squash_sqfs.sqfs_id_table_write
+#define sqfs_inode_get_file_size squash_sqfs.sqfs_inode_get_file_size
 #define sqfs_inode_make_extended squash_sqfs.sqfs_inode_make_extended
+#define sqfs_inode_set_file_block_start squash_sqfs.sqfs_inode_set_file_block_start
+#define sqfs_inode_set_file_size squash_sqfs.sqfs_inode_set_file_size
+#define sqfs_inode_set_frag_location squash_sqfs.sqfs_inode_set_frag_location
 #define sqfs_meta_write_write_to_file squash_sqfs.sqfs_meta_write_write_to_file
 #define sqfs_meta_writer_append squash_sqfs.sqfs_meta_writer_append
 #define sqfs_meta_writer_create squash_sqfs.sqfs_meta_writer_create

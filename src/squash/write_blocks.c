@@ -28,7 +28,8 @@ struct block {
 
 struct block_writer {
 	sqfs_block_writer_t base;
-	struct squash_output *out; /* borrowed */
+	struct squash_output *out;    /* borrowed */
+	sqfs_frag_table_t *fragments; /* borrowed */
 	struct block *blocks;
 	size_t count, cap;
 	size_t file_first; /* the current file's first block */
@@ -170,22 +171,37 @@ static int put_block(struct block_writer *w, uint32_t size, uint32_t word, uint3
 	return r;
 }
 
-/* For a file with holes the block list is ours to fill: libsquashfs sees single blocks only. */
-static void note_holed(struct squash_holed *h, uint32_t word)
+/* libsquashfs sees single blocks only: the block list is ours to fill. */
+static void note_block(struct squash_blocks *b, uint32_t word)
 {
-	uint32_t index = h->submitted[h->written++];
-	sqfs_inode_generic_t *inode = h->inode;
-	uint64_t left = inode->data.file_ext.file_size - (uint64_t)index * h->block_size;
+	sqfs_inode_generic_t *inode = b->inode;
+	uint32_t index = b->submitted ? b->submitted[b->written] : (uint32_t)b->written;
+	b->written++;
 	inode->extra[index] = word;
-	if (word)
-		inode->data.file_ext.sparse -= left < h->block_size ? left : h->block_size;
+	if (!word) {
+		uint64_t size, left;
+		sqfs_inode_get_file_size(inode, &size);
+		left = size - (uint64_t)index * b->block_size;
+		b->holes += left < b->block_size ? left : b->block_size;
+	}
+}
+
+/* After the last block: the place of the file, and what of it is nowhere. */
+static int note_file(struct squash_blocks *b, uint64_t location)
+{
+	int r = sqfs_inode_set_file_block_start(b->inode, location);
+	if (r == 0 && b->holes) {
+		r = sqfs_inode_make_extended(b->inode);
+		b->inode->data.file_ext.sparse = b->holes;
+	}
+	return r;
 }
 
 static int write_data_block(sqfs_block_writer_t *base, void *user, sqfs_u32 size, sqfs_u32 checksum,
 			    sqfs_u32 flags, const sqfs_u8 *data, sqfs_u64 *location)
 {
 	struct block_writer *w = (struct block_writer *)base;
-	struct squash_holed *holed = user;
+	struct squash_blocks *blocks = user;
 	int r = 0;
 	*location = 0;
 	if (w->out->draining)
@@ -200,13 +216,14 @@ static int write_data_block(sqfs_block_writer_t *base, void *user, sqfs_u32 size
 		*location = w->out->file.get_size(&w->out->file);
 		r = put_block(w, size, word, checksum, data);
 	}
-	if (r == 0 && holed && size)
-		note_holed(holed, stored ? word : 0);
-	if (r == 0 && flags & SQFS_BLK_LAST_BLOCK) {
+	if (r == 0 && !blocks->inode)
+		return sqfs_frag_table_set(w->fragments, blocks->fragment, *location, word);
+	if (r == 0 && size)
+		note_block(blocks, stored ? word : 0);
+	if (r == 0 && flags & SQFS_BLK_LAST_BLOCK)
 		r = end_file(w, location);
-		if (r == 0 && holed)
-			holed->inode->data.file_ext.blocks_start = *location;
-	}
+	if (r == 0 && flags & SQFS_BLK_LAST_BLOCK)
+		r = note_file(blocks, *location);
 	return r;
 }
 
@@ -224,7 +241,7 @@ static void destroy(sqfs_object_t *object)
 	free(w);
 }
 
-sqfs_block_writer_t *squash_block_writer(struct squash_output *out)
+sqfs_block_writer_t *squash_block_writer(struct squash_output *out, sqfs_frag_table_t *fragments)
 {
 	struct block_writer *w = calloc(1, sizeof(*w));
 	if (!w)
@@ -235,5 +252,6 @@ sqfs_block_writer_t *squash_block_writer(struct squash_output *out)
 		.get_block_count = get_block_count,
 	};
 	w->out = out;
+	w->fragments = fragments;
 	return &w->base;
 }

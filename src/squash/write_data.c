@@ -26,50 +26,92 @@ static int read_file(struct squash_packer *p, int fd, size_t len, uint64_t off, 
 	return 0;
 }
 
-/* Appends [off, end) of the file, which is all data. */
-static int read_part(struct squash_packer *p, int fd, uint64_t off, uint64_t end,
+int squash_submit(struct squash_packer *p, struct squash_blocks *b, uint32_t flags,
+		  const void *data, size_t len, struct error **err)
+{
+	return squash_check(&p->out,
+			    sqfs_block_processor_submit_block(p->processor, b, flags, data, len),
+			    packing, err);
+}
+
+struct squash_blocks *squash_blocks_new(struct squash_packer *p, struct error **err)
+{
+	struct squash_blocks *b = calloc(1, sizeof(*b));
+	if (!b) {
+		error_set(err, ERROR_MEMORY, "out of memory");
+		return NULL;
+	}
+	b->block_size = p->block_size;
+	b->next = p->submitted;
+	p->submitted = b;
+	return b;
+}
+
+/* An inode of a file of that size, with room for so many blocks. */
+static int new_inode(struct squash_node *n, uint64_t size, uint64_t blocks, struct error **err)
+{
+	size_t list_len = (size_t)blocks * sizeof(uint32_t);
+	sqfs_inode_generic_t *inode = calloc(1, sizeof(*inode) + list_len);
+	if (!inode)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	inode->base.type = SQFS_INODE_FILE;
+	inode->payload_bytes_available = inode->payload_bytes_used = (sqfs_u32)list_len;
+	inode->data.file.fragment_index = SQUASH_NONE;
+	inode->data.file.fragment_offset = SQUASH_NONE;
+	n->inode = inode;
+	sqfs_inode_set_file_size(inode, size); /* fails for what is no file only */
+	return 0;
+}
+
+/* The whole blocks of a file, then what is left. */
+static int add_plain(struct squash_packer *p, struct squash_node *n, int fd, uint64_t size,
 		     struct error **err)
 {
-	while (off < end) {
-		size_t want = end - off < p->buffer_cap ? (size_t)(end - off) : p->buffer_cap;
-		if (read_file(p, fd, want, off, err) < 0)
+	uint64_t whole = size - size % p->block_size;
+	if (whole / p->block_size > SQUASH_WRITE_BLOCKS_MAX)
+		return error_set(err, ERROR_LIMIT, "a file of %llu bytes, too many",
+				 (unsigned long long)size);
+	if (new_inode(n, size, whole / p->block_size, err) < 0)
+		return -1;
+	struct squash_blocks *b = NULL;
+	if (whole && !(b = squash_blocks_new(p, err)))
+		return -1;
+	if (b)
+		b->inode = n->inode;
+	for (uint64_t off = 0; off < size;) {
+		size_t len = size - off < p->buffer_cap ? (size_t)(size - off) : p->buffer_cap;
+		if (read_file(p, fd, len, off, err) < 0)
 			return -1;
-		if (squash_check(&p->out,
-				 sqfs_block_processor_append(p->processor, p->buffer, want),
-				 packing, err) < 0)
+		size_t at = 0;
+		for (; len - at >= p->block_size; at += p->block_size) {
+			uint32_t flags =
+				(off + at ? 0 : SQFS_BLK_FIRST_BLOCK) |
+				(off + at + p->block_size < whole ? 0 : SQFS_BLK_LAST_BLOCK);
+			if (squash_submit(p, b, flags, p->buffer + at, p->block_size, err) < 0)
+				return -1;
+		}
+		if (at < len && squash_add_tail(p, n->inode, p->buffer + at, len - at, err) < 0)
 			return -1;
-		off += want;
+		off += len;
 	}
 	return 0;
 }
 
-static int add_plain(struct squash_packer *p, struct squash_node *n, int fd, uint64_t size,
-		     struct error **err)
+static int submit_numbered(struct squash_packer *p, struct squash_blocks *b, uint32_t index,
+			   size_t len, struct error **err)
 {
-	int r = sqfs_block_processor_begin_file(p->processor, &n->inode, NULL, 0);
-	if (squash_check(&p->out, r, packing, err) < 0)
-		return -1;
-	if (read_part(p, fd, 0, size, err) < 0)
-		return -1;
-	return squash_check(&p->out, sqfs_block_processor_end_file(p->processor), packing, err);
-}
-
-static int submit(struct squash_packer *p, struct squash_holed *h, uint32_t index, size_t len,
-		  struct error **err)
-{
-	uint32_t *grown = array_grow(h->submitted, h->count, &h->cap, sizeof(*grown), err);
+	uint32_t *grown = array_grow(b->submitted, b->count, &b->cap, sizeof(*grown), err);
 	if (!grown)
 		return -1;
-	h->submitted = grown;
-	h->submitted[h->count] = index;
-	uint32_t flags = h->count++ ? 0 : SQFS_BLK_FIRST_BLOCK;
-	return squash_check(
-		&p->out, sqfs_block_processor_submit_block(p->processor, h, flags, p->buffer, len),
-		packing, err);
+	b->submitted = grown;
+	b->submitted[b->count] = index;
+	b->holes -= len;
+	uint32_t flags = b->count++ ? 0 : SQFS_BLK_FIRST_BLOCK;
+	return squash_submit(p, b, flags, p->buffer, len, err);
 }
 
 /* Submits the blocks that [*off, ...) touches up to the next hole; *off becomes their end. */
-static int add_extent(struct squash_packer *p, struct squash_holed *h, int fd, uint64_t *off,
+static int add_extent(struct squash_packer *p, struct squash_blocks *b, int fd, uint64_t *off,
 		      uint64_t size, struct error **err)
 {
 	off_t data = lseek(fd, (off_t)*off, SEEK_DATA);
@@ -86,7 +128,7 @@ static int add_extent(struct squash_packer *p, struct squash_holed *h, int fd, u
 	for (; at < (uint64_t)hole && at < size; at += p->block_size) {
 		size_t want = size - at < p->block_size ? (size_t)(size - at) : p->block_size;
 		if (read_file(p, fd, want, at, err) < 0 ||
-		    submit(p, h, (uint32_t)(at / p->block_size), want, err) < 0)
+		    submit_numbered(p, b, (uint32_t)(at / p->block_size), want, err) < 0)
 			return -1;
 	}
 	*off = at;
@@ -104,36 +146,20 @@ static int add_holed(struct squash_packer *p, struct squash_node *n, int fd, uin
 	if (blocks > SQUASH_WRITE_BLOCKS_MAX)
 		return error_set(err, ERROR_LIMIT, "a file with holes has %llu bytes, too many",
 				 (unsigned long long)size);
-	size_t list_len = (size_t)blocks * sizeof(uint32_t);
-	struct squash_holed *h = calloc(1, sizeof(*h));
-	sqfs_inode_generic_t *inode = calloc(1, sizeof(*inode) + list_len);
-	if (!h || !inode) {
-		free(h);
-		free(inode);
-		return error_set(err, ERROR_MEMORY, "out of memory");
-	}
-	inode->base.type = SQFS_INODE_EXT_FILE;
-	inode->payload_bytes_available = inode->payload_bytes_used = (sqfs_u32)list_len;
-	inode->data.file_ext.file_size = inode->data.file_ext.sparse = size;
-	inode->data.file_ext.nlink = 1;
-	inode->data.file_ext.fragment_idx = SQUASH_NONE;
-	inode->data.file_ext.fragment_offset = SQUASH_NONE;
-	inode->data.file_ext.xattr_idx = SQUASH_NONE;
-	n->inode = h->inode = inode;
-	h->block_size = p->block_size;
-	h->next = p->holed; /* lives on: its blocks come out later */
-	p->holed = h;
-
+	if (new_inode(n, size, blocks, err) < 0)
+		return -1;
+	struct squash_blocks *b = squash_blocks_new(p, err);
+	if (!b)
+		return -1;
+	b->inode = n->inode;
+	b->holes = size;
 	for (uint64_t off = 0; off < size;)
-		if (add_extent(p, h, fd, &off, size, err) < 0)
+		if (add_extent(p, b, fd, &off, size, err) < 0)
 			return -1;
-	if (!h->count)
-		return 0;
 	/* An empty block says that the file has ended, as libsquashfs itself does it. */
-	return squash_check(
-		&p->out,
-		sqfs_block_processor_submit_block(p->processor, h, SQFS_BLK_LAST_BLOCK, "", 0),
-		packing, err);
+	return squash_submit(
+		p, b, b->count ? SQFS_BLK_LAST_BLOCK : SQFS_BLK_FIRST_BLOCK | SQFS_BLK_LAST_BLOCK,
+		"", 0, err);
 }
 
 static bool has_holes(int fd, const struct stat *st)

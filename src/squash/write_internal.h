@@ -49,14 +49,19 @@ sqfs_compressor_t *squash_lzo(int level, uint32_t block_size, bool uncompress);
 
 /* ---------------------------------------------------------------- write_blocks.c */
 
-/* A file with holes: its blocks are submitted one by one, and the writer says where they went. */
-struct squash_holed {
-	struct squash_holed *next;
-	sqfs_inode_generic_t *inode; /* the node's; its block list has all its length already */
+/*
+ * What was submitted to be compressed, and where it goes: the blocks of one file, whose list the
+ * writer fills as they come out, or one block of fragments, whose place it puts into the table.
+ */
+struct squash_blocks {
+	struct squash_blocks *next;
+	sqfs_inode_generic_t *inode; /* the node's; its list has all its length. NULL: fragments */
+	uint32_t fragment;	     /* fragments: the number of the block */
 	uint32_t block_size;
-	uint32_t *submitted; /* owned: the numbers of the blocks submitted, in order */
+	uint32_t *submitted; /* with holes: the numbers of the blocks submitted, in order; owned */
 	size_t count, cap;
 	size_t written; /* how many of them have come out */
+	uint64_t holes; /* bytes of the file that are in no block */
 };
 
 /*
@@ -64,7 +69,7 @@ struct squash_holed {
  * there already. libsquashfs' own compares each file with all blocks before it; this one looks in
  * a table, so that the time is linear.
  */
-sqfs_block_writer_t *squash_block_writer(struct squash_output *out);
+sqfs_block_writer_t *squash_block_writer(struct squash_output *out, sqfs_frag_table_t *fragments);
 
 /* ---------------------------------------------------------------- the tree */
 
@@ -100,15 +105,16 @@ struct squash_packer {
 	uint32_t block_size;
 	unsigned threads;
 	sqfs_super_t super;
-	sqfs_compressor_t *compressor, *uncompressor;
+	sqfs_compressor_t *compressor;
 	sqfs_block_writer_t *blocks;
 	sqfs_frag_table_t *fragments;
 	sqfs_block_processor_t *processor;
 	sqfs_id_table_t *ids;
 	sqfs_xattr_writer_t *xattrs;
 	struct squash_node *root;
-	uint32_t inodes; /* numbers given out */
-	struct squash_holed *holed;
+	uint32_t inodes;		 /* numbers given out */
+	struct squash_blocks *submitted; /* owned: they live until all blocks are out */
+	struct squash_tails *tails;
 	struct squash_link *links; /* open addressing, links_cap is a power of two */
 	size_t links_len, links_cap;
 	uint8_t *buffer; /* buffer_cap bytes for file data */
@@ -134,8 +140,24 @@ int squash_add_xattrs(struct squash_packer *p, struct squash_node *n, int fd, in
 		      struct error **err);
 
 /* write_data.c: the data of an open regular file of that size; sets n->inode. */
+int squash_submit(struct squash_packer *p, struct squash_blocks *b, uint32_t flags,
+		  const void *data, size_t len, struct error **err);
+/* Empty, and one of p->submitted. NULL with *err set when there is no memory. */
+struct squash_blocks *squash_blocks_new(struct squash_packer *p, struct error **err);
 int squash_add_data(struct squash_packer *p, struct squash_node *n, int fd, const struct stat *st,
 		    struct error **err);
+
+/*
+ * write_fragments.c: the last bytes of files, less than a block, gathered to blocks. Nothing is
+ * kept twice.
+ */
+int squash_tails_new(struct squash_packer *p, struct error **err);
+void squash_tails_free(struct squash_packer *p);
+/* Between two files: where the bytes are goes into the inode. */
+int squash_add_tail(struct squash_packer *p, sqfs_inode_generic_t *inode, const void *data,
+		    size_t len, struct error **err);
+/* Submits what is gathered. */
+int squash_flush_tails(struct squash_packer *p, struct error **err);
 
 /* write_meta.c: everything after the data blocks, and the superblock. */
 int squash_write_metadata(struct squash_packer *p, struct error **err);

@@ -33,8 +33,7 @@ static int begin_image(struct squash_packer *p, struct error **err)
 			p->block_size);
 	if (p->out.sink->size)
 		return error_set(err, ERROR_INTERNAL, "packing into an output that is not empty");
-	if (squash_compressor(o->codec, o->level, p->block_size, false, &p->compressor, err) < 0 ||
-	    squash_compressor(o->codec, o->level, p->block_size, true, &p->uncompressor, err) < 0)
+	if (squash_compressor(o->codec, o->level, p->block_size, false, &p->compressor, err) < 0)
 		return -1;
 
 	uint64_t now = o->clamp_time ? o->time : (uint64_t)time(NULL);
@@ -58,8 +57,8 @@ static int begin_data(struct squash_packer *p, struct error **err)
 	p->threads = threads < SQUASH_WRITE_THREADS_MAX ? threads : SQUASH_WRITE_THREADS_MAX;
 	p->buffer_cap = p->block_size > READ_CAP ? p->block_size : READ_CAP;
 	p->buffer = malloc(p->buffer_cap);
-	p->blocks = squash_block_writer(&p->out);
 	p->fragments = sqfs_frag_table_create(0);
+	p->blocks = p->fragments ? squash_block_writer(&p->out, p->fragments) : NULL;
 	p->ids = sqfs_id_table_create(0);
 	p->xattrs = sqfs_xattr_writer_create(0);
 	if (!p->buffer || !p->blocks || !p->fragments || !p->ids || !p->xattrs)
@@ -71,9 +70,6 @@ static int begin_data(struct squash_packer *p, struct error **err)
 		.max_backlog = p->threads * BACKLOG_PER_THREAD,
 		.cmp = p->compressor,
 		.wr = p->blocks,
-		.tbl = p->fragments,
-		.file = &p->out.file, /* duplicate fragments are compared, not only their hashes */
-		.uncmp = p->uncompressor,
 	};
 	if (sqfs_block_processor_create_ex(&d, &p->processor) < 0) {
 		p->processor = NULL;
@@ -81,7 +77,7 @@ static int begin_data(struct squash_packer *p, struct error **err)
 			  p->threads);
 		return error_hint(err, "raise the limits of memory and processes (ulimit -v, -u)");
 	}
-	return 0;
+	return squash_tails_new(p, err);
 }
 
 /*
@@ -104,13 +100,13 @@ static void packer_done(struct squash_packer *p)
 	sqfs_destroy(p->ids);
 	sqfs_destroy(p->xattrs);
 	sqfs_destroy(p->compressor);
-	sqfs_destroy(p->uncompressor);
-	while (p->holed) {
-		struct squash_holed *h = p->holed;
-		p->holed = h->next;
-		free(h->submitted);
-		free(h);
+	while (p->submitted) {
+		struct squash_blocks *b = p->submitted;
+		p->submitted = b->next;
+		free(b->submitted);
+		free(b);
 	}
+	squash_tails_free(p);
 	squash_nodes_free(p->root);
 	free(p->links);
 	free(p->buffer);
@@ -121,7 +117,8 @@ static void packer_done(struct squash_packer *p)
 
 static int pack(struct squash_packer *p, int directory, struct error **err)
 {
-	if (begin_image(p, err) < 0 || begin_data(p, err) < 0 || squash_scan(p, directory, err) < 0)
+	if (begin_image(p, err) < 0 || begin_data(p, err) < 0 ||
+	    squash_scan(p, directory, err) < 0 || squash_flush_tails(p, err) < 0)
 		return -1;
 	if (squash_check(&p->out, sqfs_block_processor_finish(p->processor), "write the data",
 			 err) < 0)

@@ -2,6 +2,7 @@
 #include "io/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,15 +49,32 @@ void sink_free(struct sink **s)
 	*s = NULL;
 }
 
+/*
+ * The disk begins to write when so much is there for it, and not when all is: what calls fsync at
+ * the end then waits for the last of it alone.
+ */
+#define WRITE_BEHIND ((uint64_t)8 << 20)
+
 struct file_sink {
 	struct sink sink;
-	int fd; /* borrowed */
+	int fd;		/* borrowed */
+	uint64_t begun; /* what lies before was given to the disk */
 };
 
 static int file_write(struct sink *s, const void *buf, size_t len, uint64_t off, struct error **err)
 {
-	int r = fd_pwrite(((struct file_sink *)s)->fd, buf, len, off);
-	return r < 0 ? error_errno(err, -r, "write the image file") : 0;
+	struct file_sink *f = (struct file_sink *)s;
+	int r = fd_pwrite(f->fd, buf, len, off);
+	if (r < 0)
+		return error_errno(err, -r, "write the image file");
+	uint64_t end = off + len;
+	if (end >= f->begun + WRITE_BEHIND) {
+		/* A wish: whether it was written is for fsync to say. */
+		(void)sync_file_range(f->fd, (off_t)f->begun, (off_t)(end - f->begun),
+				      SYNC_FILE_RANGE_WRITE);
+		f->begun = end;
+	}
+	return 0;
 }
 
 static int file_read(struct sink *s, void *buf, size_t len, uint64_t off, struct error **err)
@@ -71,10 +89,13 @@ static int file_read(struct sink *s, void *buf, size_t len, uint64_t off, struct
 
 static int file_truncate(struct sink *s, uint64_t size, struct error **err)
 {
+	struct file_sink *f = (struct file_sink *)s;
 	int r;
 	do
-		r = ftruncate(((struct file_sink *)s)->fd, (off_t)size);
+		r = ftruncate(f->fd, (off_t)size);
 	while (r < 0 && errno == EINTR);
+	if (f->begun > size)
+		f->begun = size;
 	return r < 0 ? error_errno(err, errno, "set the size of the image file") : 0;
 }
 

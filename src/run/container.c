@@ -21,6 +21,7 @@
 
 #define SERVER_GRACE_MS 1000 /* how much later than its mount the payload may be seen to end */
 #define SERVER_REAP_MS 200
+#define SERVER_STOPPED_MS 2000
 
 /* ---------------------------------------------------------------- the container's process */
 
@@ -332,7 +333,34 @@ static int on_server_end(const struct watch *w, struct error **err)
 			       "again");
 }
 
-/* Returns 0 when the payload has ended, or -1 with *err. */
+static bool server_is_stopped(const struct watch *w)
+{
+	siginfo_t info = { 0 };
+	return w->server->pid > 0 &&
+	       waitid(P_PID, (id_t)w->server->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid != 0;
+}
+
+/*
+ * A stopped server leaves whoever looks into the image waiting, and a request that it has taken
+ * cannot even be killed. It dies first: then the kernel lets them go.
+ */
+static int on_server_stop(const struct watch *w, struct error **err)
+{
+	process_kill(w->server);
+	process_kill(w->child);
+	error_set(err, ERROR_SYSTEM,
+		  "the process that serves the image was stopped: the container was ended");
+	return error_hint(err, "send SIGSTOP to the command, or to all of its processes, instead");
+}
+
+/*
+ * Returns 0 when the payload has ended, or -1 with *err.
+ *
+ * Who suspends a whole job (a batch system does) stops the server a moment before or after the
+ * command, and lets it go on likewise: only a server that stays stopped while nothing else happens
+ * is given up. A SIGCONT for the command is something.
+ */
 static int watch_until_end(struct watch *w, struct error **err)
 {
 	for (;;) {
@@ -342,8 +370,11 @@ static int watch_until_end(struct watch *w, struct error **err)
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->server->pid > 0 ? w->server->pid_fd : -1, .events = POLLIN },
 		};
-		if (poll(p, 4, -1) < 0 && errno != EINTR)
+		int n = poll(p, 4, server_is_stopped(w) ? SERVER_STOPPED_MS : -1);
+		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the container");
+		if (n == 0 && server_is_stopped(w))
+			return on_server_stop(w, err);
 		if (p[1].revents) {
 			int r = run_channel_finish(w->sock, err);
 			w->sock = -1;

@@ -139,3 +139,35 @@ ended() { # STATUS
 	ended 137
 	wait_for payload_gone $MARK
 }
+
+@test "a server that is stopped is given up, with a word about it" {
+	for image in "${every_image[@]}"; do
+		for options in "" --pid; do
+			begin "$options" $image "echo >ready; while :; do ls -R / >/dev/null 2>&1; done"
+			kill -STOP "$(pgrep -P "$command" '^coffer-image')"
+			ended 255
+			grep -q '^FATAL: .*stopped' err
+			no_processes
+			rm ready
+		done
+	done
+}
+
+@test "all of a container stopped, as a batch system does, goes on" {
+	for options in "" --pid; do
+		begin "$options" gocryptfs.sif "echo >ready; i=0; while [ ! -e late ]; do ls -R /etc >/dev/null; done; exit 7"
+		all="$command $(pgrep -P "$command")"
+		# shellcheck disable=SC2086 # words
+		kill -STOP $all
+		sleep 3
+		kill -CONT "$command"
+		sleep 0.3
+		# shellcheck disable=SC2086 # words
+		kill -CONT $all
+		sleep 2.5
+		kill -0 "$command"
+		echo >late
+		ended 7
+		rm -f ready late
+	done
+}

@@ -296,8 +296,11 @@ static void on_signal(const struct watch *w)
 	int sig = (int)info.ssi_signo;
 	if (sig == SIGCHLD)
 		return;
-	/* What the terminal sends it sends to the payload, too, which shares our group. */
-	if (info.ssi_code != SI_KERNEL)
+	/*
+	 * What the terminal sends it sends to the payload, too, which shares our group; but of its
+	 * end it tells the leader of the session alone, as long as that lives.
+	 */
+	if (info.ssi_code != SI_KERNEL || (sig == SIGHUP && getsid(0) == getpid()))
 		(void)syscall(SYS_pidfd_send_signal, w->child->pid_fd, sig, NULL, 0);
 	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
 		(void)raise(SIGSTOP);

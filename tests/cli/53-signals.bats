@@ -81,6 +81,34 @@ ended() { # STATUS
 	grep -q trapped <<<"$output"
 }
 
+@test "a terminal that hangs up ends it" {
+	for options in "" --pid; do
+		for image in "${every_image[@]}"; do
+			# shellcheck disable=SC2086 # words
+			run terminal "ready" HANGUP -- coffer exec $options $(key_of $image) $image sh -c "echo ready; exec sleep $MARK"
+			[ "$status" -eq 129 ]
+			wait_for payload_gone $MARK
+			no_processes
+		done
+	done
+	run terminal "ready" HANGUP -- coffer exec plain.sif sh -c 'trap "echo heard >late; exit 6" HUP; echo ready; while :; do sleep 0.1; done'
+	[ "$(cat late)" = heard ]
+}
+
+@test "Ctrl-Z in a shell suspends it, fg lets it go on" {
+	for options in "" --pid; do
+		for image in plain.sif gocryptfs.sif; do
+			run terminal '$ ' "PS1='next> '; coffer exec $options $(key_of $image) $image sh -c 'echo re\\ady; sleep 1; cat /etc/secret.txt; exit 7'" \
+				ready ^Z 'next> ' 'jobs; cat /proc/%/stat 2>/dev/null; echo listed' listed fg 'next> ' 'echo "status $?"; exit' \
+				-- env PS1='$ ' bash --norc --noprofile -i
+			echo "$output"
+			grep -q Stopped <<<"$output"
+			grep -q 'a marker that must stay hidden' <<<"$output"
+			grep -q 'status 7' <<<"$output"
+		done
+	done
+}
+
 @test "a child that stays behind keeps its image without --pid" {
 	for image in "${every_image[@]}"; do
 		rm -f late

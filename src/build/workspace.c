@@ -70,23 +70,25 @@ static bool read_number(const char *path, uint64_t *ret)
 	return true;
 }
 
-/* What the control groups (version 2) above this process leave to it. */
-static uint64_t group_memory(uint64_t limit)
+/* The two versions of control groups: how /proc/self/cgroup marks a group, and where it lies. */
+static const struct {
+	const char *mark, *place, *max, *used;
+} group_versions[] = {
+	{ "0::", "/sys/fs/cgroup", "memory.max", "memory.current" },
+	{ ":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes" },
+};
+
+/* What this group, or one above it, leaves to us. Cuts `group` off. */
+static uint64_t group_left(size_t version, char *group, uint64_t limit)
 {
 	CLEANUP_ERROR struct error *err = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (fd_read_file(AT_FDCWD, "/proc/self/cgroup", 65536, &text, &err) < 0 || !text.len)
-		return limit;
-	char *group = strncmp(text.data, "0::", 3) ? strstr(text.data, "\n0::") : text.data;
-	if (!group)
-		return limit;
-	group += *group == '\n' ? 4 : 3;
-	group[strcspn(group, "\n")] = '\0';
 	for (;;) {
 		uint64_t max, current = 0;
-		CLEANUP_TEXT char *path = text_printf(&err, "/sys/fs/cgroup%s/memory.max", group);
+		const char *place = group_versions[version].place;
+		CLEANUP_TEXT char *path =
+			text_printf(&err, "%s%s/%s", place, group, group_versions[version].max);
 		CLEANUP_TEXT char *used =
-			text_printf(&err, "/sys/fs/cgroup%s/memory.current", group);
+			text_printf(&err, "%s%s/%s", place, group, group_versions[version].used);
 		if (path && used && read_number(path, &max)) {
 			(void)read_number(used, &current);
 			uint64_t left = max > current ? max - current : 0;
@@ -97,6 +99,24 @@ static uint64_t group_memory(uint64_t limit)
 			return limit;
 		*slash = '\0';
 	}
+}
+
+/* What the control groups above this process leave to it. */
+static uint64_t group_memory(uint64_t limit)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd_read_file(AT_FDCWD, "/proc/self/cgroup", 65536, &text, &err) < 0 || !text.len)
+		return limit;
+	char *rest = text.data;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		for (size_t v = 0; v < sizeof(group_versions) / sizeof(group_versions[0]); v++) {
+			char *at = strstr(line, group_versions[v].mark);
+			if (at)
+				limit = group_left(v, at + strlen(group_versions[v].mark), limit);
+		}
+	}
+	return limit;
 }
 
 /* Bytes that a tree may take. */

@@ -32,7 +32,6 @@ int squash_codec_by_name(const char *name)
 struct guarded {
 	sqfs_compressor_t base;
 	sqfs_compressor_t *inner; /* owned */
-	bool uncompressing;
 };
 
 static sqfs_compressor_t *inner_of(const void *c)
@@ -59,7 +58,7 @@ static sqfs_s32 do_block(sqfs_compressor_t *c, const sqfs_u8 *in, sqfs_u32 len, 
 			 sqfs_u32 cap)
 {
 	sqfs_s32 r = inner_of(c)->do_block(inner_of(c), in, len, out, cap);
-	return r > 0 && !((struct guarded *)c)->uncompressing && (sqfs_u32)r >= len ? 0 : r;
+	return r > 0 && (sqfs_u32)r >= len ? 0 : r;
 }
 
 static void destroy(sqfs_object_t *object)
@@ -69,15 +68,14 @@ static void destroy(sqfs_object_t *object)
 }
 
 /* Takes inner over. NULL when out of memory. */
-static sqfs_compressor_t *guard(sqfs_compressor_t *inner, bool uncompressing);
+static sqfs_compressor_t *guard(sqfs_compressor_t *inner);
 
 static sqfs_object_t *copy(const sqfs_object_t *object)
 {
-	return (sqfs_object_t *)guard(sqfs_copy(inner_of(object)),
-				      ((const struct guarded *)object)->uncompressing);
+	return (sqfs_object_t *)guard(sqfs_copy(inner_of(object)));
 }
 
-static sqfs_compressor_t *guard(sqfs_compressor_t *inner, bool uncompressing)
+static sqfs_compressor_t *guard(sqfs_compressor_t *inner)
 {
 	struct guarded *g = inner ? calloc(1, sizeof(*g)) : NULL;
 	if (!g) {
@@ -92,11 +90,10 @@ static sqfs_compressor_t *guard(sqfs_compressor_t *inner, bool uncompressing)
 		.do_block = do_block,
 	};
 	g->inner = inner;
-	g->uncompressing = uncompressing;
 	return &g->base;
 }
 
-int squash_compressor(enum squash_codec codec, int level, uint32_t block_size, bool uncompress,
+int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
 		      sqfs_compressor_t **ret, struct error **err)
 {
 	size_t i = 0, count = sizeof(codecs) / sizeof(codecs[0]);
@@ -113,17 +110,15 @@ int squash_compressor(enum squash_codec codec, int level, uint32_t block_size, b
 		level = codecs[i].level;
 
 	if (codec == SQUASH_GZIP || codec == SQUASH_LZO) {
-		sqfs_compressor_t *c = codec == SQUASH_GZIP
-					       ? squash_deflate(level, uncompress)
-					       : squash_lzo(level, block_size, uncompress);
+		sqfs_compressor_t *c = codec == SQUASH_GZIP ? squash_deflate(level)
+							    : squash_lzo(level, block_size);
 		if (!c)
 			return error_set(err, ERROR_MEMORY, "out of memory");
 		*ret = c;
 		return 0;
 	}
 	sqfs_compressor_config_t config;
-	int r = sqfs_compressor_config_init(&config, (SQFS_COMPRESSOR)codec, block_size,
-					    uncompress ? SQFS_COMP_FLAG_UNCOMPRESS : 0);
+	int r = sqfs_compressor_config_init(&config, (SQFS_COMPRESSOR)codec, block_size, 0);
 	if (level)
 		config.level = (sqfs_u32)level;
 	sqfs_compressor_t *inner = NULL;
@@ -132,7 +127,7 @@ int squash_compressor(enum squash_codec codec, int level, uint32_t block_size, b
 	if (r < 0)
 		return error_set(err, ERROR_UNSUPPORTED, "this libsquashfs has no %s compression",
 				 codecs[i].name);
-	sqfs_compressor_t *c = guard(inner, uncompress);
+	sqfs_compressor_t *c = guard(inner);
 	if (!c)
 		return error_set(err, ERROR_MEMORY, "out of memory");
 	*ret = c;

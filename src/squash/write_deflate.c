@@ -12,8 +12,7 @@
 struct deflate {
 	sqfs_compressor_t base;
 	int level;
-	struct libdeflate_compressor *compressor; /* one of the two, the other is NULL */
-	struct libdeflate_decompressor *decompressor;
+	struct libdeflate_compressor *compressor;
 };
 
 static void get_configuration(const sqfs_compressor_t *c, sqfs_compressor_config_t *config)
@@ -21,7 +20,6 @@ static void get_configuration(const sqfs_compressor_t *c, sqfs_compressor_config
 	const struct deflate *d = (const struct deflate *)c;
 	*config = (sqfs_compressor_config_t){
 		.id = SQFS_COMP_GZIP,
-		.flags = d->decompressor ? SQFS_COMP_FLAG_UNCOMPRESS : 0,
 		.block_size = SQFS_DEFAULT_BLOCK_SIZE,
 		.level = (sqfs_u32)d->level,
 		.opt.gzip.window_size = SQFS_GZIP_DEFAULT_WINDOW,
@@ -49,36 +47,20 @@ static sqfs_s32 compress(sqfs_compressor_t *c, const sqfs_u8 *in, sqfs_u32 len, 
 						  cap);
 }
 
-static sqfs_s32 uncompress(sqfs_compressor_t *c, const sqfs_u8 *in, sqfs_u32 len, sqfs_u8 *out,
-			   sqfs_u32 cap)
-{
-	size_t n;
-	switch (libdeflate_zlib_decompress(((struct deflate *)c)->decompressor, in, len, out, cap,
-					   &n)) {
-	case LIBDEFLATE_SUCCESS:
-		return (sqfs_s32)n;
-	case LIBDEFLATE_INSUFFICIENT_SPACE:
-		return 0;
-	default:
-		return SQFS_ERROR_COMPRESSOR;
-	}
-}
-
 static void destroy(sqfs_object_t *object)
 {
 	struct deflate *d = (struct deflate *)object;
 	libdeflate_free_compressor(d->compressor);
-	libdeflate_free_decompressor(d->decompressor);
 	free(d);
 }
 
 static sqfs_object_t *copy(const sqfs_object_t *object)
 {
 	const struct deflate *d = (const struct deflate *)object;
-	return (sqfs_object_t *)squash_deflate(d->level, d->decompressor != NULL);
+	return (sqfs_object_t *)squash_deflate(d->level);
 }
 
-sqfs_compressor_t *squash_deflate(int level, bool uncompressing)
+sqfs_compressor_t *squash_deflate(int level)
 {
 	struct deflate *d = calloc(1, sizeof(*d));
 	if (!d)
@@ -88,14 +70,11 @@ sqfs_compressor_t *squash_deflate(int level, bool uncompressing)
 		.get_configuration = get_configuration,
 		.write_options = no_options,
 		.read_options = no_options,
-		.do_block = uncompressing ? uncompress : compress,
+		.do_block = compress,
 	};
 	d->level = level;
-	if (uncompressing)
-		d->decompressor = libdeflate_alloc_decompressor();
-	else
-		d->compressor = libdeflate_alloc_compressor(level);
-	if (!d->compressor && !d->decompressor) {
+	d->compressor = libdeflate_alloc_compressor(level);
+	if (!d->compressor) {
 		free(d);
 		return NULL;
 	}

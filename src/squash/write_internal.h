@@ -39,13 +39,13 @@ int squash_output_pad(struct squash_output *o, struct error **err);
 
 /* ---------------------------------------------------------------- write_codec.c */
 
-/* A compressor of libsquashfs' kind, for one direction; to be destroyed with sqfs_destroy. */
-int squash_compressor(enum squash_codec codec, int level, uint32_t block_size, bool uncompress,
+/* A compressor of libsquashfs' kind, which only compresses; to be destroyed with sqfs_destroy. */
+int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
 		      sqfs_compressor_t **ret, struct error **err);
 /* write_deflate.c: zlib's format by libdeflate, level 1 to 12. NULL when out of memory. */
-sqfs_compressor_t *squash_deflate(int level, bool uncompress);
+sqfs_compressor_t *squash_deflate(int level);
 /* write_lzo.c: LZO1X-999, level 1 to 9; blocks of at most block_size. NULL when out of memory. */
-sqfs_compressor_t *squash_lzo(int level, uint32_t block_size, bool uncompress);
+sqfs_compressor_t *squash_lzo(int level, uint32_t block_size);
 
 /* ---------------------------------------------------------------- write_blocks.c */
 

@@ -12,7 +12,6 @@ struct lzo {
 	sqfs_compressor_t base;
 	int level;
 	uint32_t block_size;
-	bool uncompressing;
 	uint8_t *out; /* LZO writes without bounds: room for the worst case */
 	_Alignas(16) uint8_t work[];
 };
@@ -28,7 +27,6 @@ static void get_configuration(const sqfs_compressor_t *c, sqfs_compressor_config
 	const struct lzo *z = (const struct lzo *)c;
 	*config = (sqfs_compressor_config_t){
 		.id = SQFS_COMP_LZO,
-		.flags = z->uncompressing ? SQFS_COMP_FLAG_UNCOMPRESS : 0,
 		.block_size = z->block_size,
 		.level = (sqfs_u32)z->level,
 		.opt.lzo.algorithm = SQFS_LZO1X_999,
@@ -58,17 +56,6 @@ static sqfs_s32 compress(sqfs_compressor_t *c, const sqfs_u8 *in, sqfs_u32 len, 
 	return (sqfs_s32)n;
 }
 
-static sqfs_s32 uncompress(sqfs_compressor_t *c, const sqfs_u8 *in, sqfs_u32 len, sqfs_u8 *out,
-			   sqfs_u32 cap)
-{
-	(void)c;
-	lzo_uint n = cap;
-	int r = squash_libraries.lzo.lzo1x_decompress_safe(in, len, out, &n, NULL);
-	if (r == LZO_E_OUTPUT_OVERRUN)
-		return 0;
-	return r == LZO_E_OK ? (sqfs_s32)n : SQFS_ERROR_COMPRESSOR;
-}
-
 static void destroy(sqfs_object_t *object)
 {
 	struct lzo *z = (struct lzo *)object;
@@ -79,15 +66,15 @@ static void destroy(sqfs_object_t *object)
 static sqfs_object_t *copy(const sqfs_object_t *object)
 {
 	const struct lzo *z = (const struct lzo *)object;
-	return (sqfs_object_t *)squash_lzo(z->level, z->block_size, z->uncompressing);
+	return (sqfs_object_t *)squash_lzo(z->level, z->block_size);
 }
 
-sqfs_compressor_t *squash_lzo(int level, uint32_t block_size, bool uncompressing)
+sqfs_compressor_t *squash_lzo(int level, uint32_t block_size)
 {
 	/* Metadata blocks come through here too, and a data block may be smaller than they are. */
 	if (block_size < SQUASH_META_LEN)
 		block_size = SQUASH_META_LEN;
-	struct lzo *z = calloc(1, sizeof(*z) + (uncompressing ? 0 : LZO1X_999_MEM_COMPRESS));
+	struct lzo *z = calloc(1, sizeof(*z) + LZO1X_999_MEM_COMPRESS);
 	if (!z)
 		return NULL;
 	z->base = (sqfs_compressor_t){
@@ -95,12 +82,11 @@ sqfs_compressor_t *squash_lzo(int level, uint32_t block_size, bool uncompressing
 		.get_configuration = get_configuration,
 		.write_options = no_options,
 		.read_options = no_options,
-		.do_block = uncompressing ? uncompress : compress,
+		.do_block = compress,
 	};
 	z->level = level;
 	z->block_size = block_size;
-	z->uncompressing = uncompressing;
-	if (!uncompressing && !(z->out = malloc(worst_case(block_size)))) {
+	if (!(z->out = malloc(worst_case(block_size)))) {
 		free(z);
 		return NULL;
 	}

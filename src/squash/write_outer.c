@@ -165,7 +165,7 @@ static int outer_finish(struct outer *o, const char *name, uint64_t data_len, co
 	struct sink *sink = o->out.sink;
 	if (sqfs_super_init(&o->super, BLOCK_SIZE, o->time, SQFS_COMP_GZIP) < 0)
 		return error_set(err, ERROR_INTERNAL, "a superblock that cannot be");
-	o->compressor = squash_deflate(6, false);
+	o->compressor = squash_deflate(6);
 	o->fragments = sqfs_frag_table_create(0);
 	o->ids = sqfs_id_table_create(0);
 	if (o->compressor) {

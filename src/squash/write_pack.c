@@ -33,7 +33,7 @@ static int begin_image(struct squash_packer *p, struct error **err)
 			p->block_size);
 	if (p->out.sink->size)
 		return error_set(err, ERROR_INTERNAL, "packing into an output that is not empty");
-	if (squash_compressor(o->codec, o->level, p->block_size, false, &p->compressor, err) < 0)
+	if (squash_compressor(o->codec, o->level, p->block_size, &p->compressor, err) < 0)
 		return -1;
 
 	uint64_t now = o->clamp_time ? o->time : (uint64_t)time(NULL);

@@ -91,7 +91,20 @@ static int attach_kernel_mount(int sock, struct error **err)
 	return mount_kernel_attach(mount_fd, "rootfs", err);
 }
 
-static int attach_fuse(const struct run_job *job, int sock, struct error **err)
+/*
+ * One listing of the image's root tells the kernel all its names; it would else ask for each that
+ * the mounts need. As much as fits: a root may be made to have any number of them.
+ */
+static void look_round(int root)
+{
+	char entries[8192];
+	CLEANUP_FD int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && getdents64(fd, entries, sizeof(entries)) < 0)
+		log_debug("list the image's root: %s", strerror(errno));
+}
+
+static int attach_fuse(const struct run_job *job, struct run_session *session, int sock,
+		       struct error **err)
 {
 	CLEANUP_FD int fuse = -1;
 	if (mount_attach("rootfs", !job->own_all, &fuse, err) < 0 ||
@@ -99,6 +112,8 @@ static int attach_fuse(const struct run_job *job, int sock, struct error **err)
 		return -1;
 	/* Held here, it would keep the mount waiting for a server that has died. */
 	fd_close(&fuse);
+	/* The command unlocks the image meanwhile, which takes longer. */
+	run_sources_open(job, session);
 	return run_channel_expect(sock, RUN_WORD_GO, NULL, err);
 }
 
@@ -125,11 +140,15 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 		if (fchdir(session->dir) < 0)
 			return error_errno(err, errno, "enter the session directory");
 		if ((job->kernel_mount ? attach_kernel_mount(sock, err)
-				       : attach_fuse(job, sock, err)) < 0)
+				       : attach_fuse(job, session, sock, err)) < 0)
 			return -1;
 	}
 	session->root = openat(session->dir, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return session->root < 0 ? error_errno(err, errno, "open the image's root") : 0;
+	if (session->root < 0)
+		return error_errno(err, errno, "open the image's root");
+	if (job->image->kind != IMAGE_SANDBOX && !job->kernel_mount)
+		look_round(session->root);
+	return 0;
 }
 
 /* With the minimal /dev, the caller's terminal is known inside as its console only. */

@@ -152,6 +152,7 @@ struct run_session {
 	int root;	 /* the image's tree */
 	int final;	 /* what becomes / */
 	uint64_t device; /* st_dev of the session */
+	int *sources; /* owned: trees opened ahead, one for each mount of the job, or -1; or NULL */
 };
 /* A private mount namespace's tree and the session directory with its places. */
 int run_session_open(const struct run_job *job, struct run_session *ret, struct error **err);
@@ -162,6 +163,11 @@ int run_tree_place(int tree, int target, struct error **err);
 int run_new_filesystem(const char *type, const char *const *options, uint64_t attributes,
 		       struct error **err);
 int run_layer_make(const struct run_job *job, struct run_session *session, struct error **err);
+/*
+ * Opens what the mounts need and the image has no part in, for run_mounts_make: while one waits for
+ * the image. What fails is tried again, and its error said, by that one, which closes them all.
+ */
+void run_sources_open(const struct run_job *job, struct run_session *session);
 int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err);
 int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err);
 int run_root_change(struct run_session *session, struct error **err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -252,6 +253,32 @@ static int open_source(const struct run_job *job, const struct run_session *sess
 	return run_tree_clone(AT_FDCWD, m->source, err);
 }
 
+void run_sources_open(const struct run_job *job, struct run_session *session)
+{
+	session->sources = calloc(job->mount_count, sizeof(*session->sources));
+	for (size_t i = 0; session->sources && i < job->mount_count; i++) {
+		const struct run_mount *m = &job->mounts[i];
+		CLEANUP_ERROR struct error *later = NULL;
+		bool of_image = m->kind == RUN_MOUNT_PASSWD || m->kind == RUN_MOUNT_GROUP;
+		session->sources[i] = of_image ? -1 : open_source(job, session, m, &later);
+	}
+}
+
+static void close_sources(const struct run_job *job, struct run_session *session)
+{
+	for (size_t i = 0; session->sources && i < job->mount_count; i++)
+		fd_close(&session->sources[i]);
+	free(session->sources);
+	session->sources = NULL;
+}
+
+static int take_source(const struct run_job *job, struct run_session *session,
+		       const struct run_mount *m, struct error **err)
+{
+	int *ahead = session->sources ? &session->sources[m - job->mounts] : NULL;
+	return ahead && *ahead >= 0 ? fd_steal(ahead) : open_source(job, session, m, err);
+}
+
 /* ---------------------------------------------------------------- the list */
 
 static int missing(const struct run_job *job, const struct run_mount *m, int errnum,
@@ -286,7 +313,7 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 static int mount_at(const struct run_job *job, struct run_session *session,
 		    const struct run_mount *m, int target, struct error **err)
 {
-	CLEANUP_FD int tree = open_source(job, session, m, err);
+	CLEANUP_FD int tree = take_source(job, session, m, err);
 	if (tree < 0)
 		return *err ? -1 : 0;
 	uint64_t set = m->restricted ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : 0;
@@ -322,7 +349,7 @@ static int mount_one(const struct run_job *job, struct run_session *session,
 	return 0;
 }
 
-int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err)
+static int make_mounts(const struct run_job *job, struct run_session *session, struct error **err)
 {
 	for (size_t i = 0; i < job->mount_count; i++) {
 		const struct run_mount *m = &job->mounts[i];
@@ -343,4 +370,12 @@ int run_mounts_make(const struct run_job *job, struct run_session *session, stru
 		return -1;
 	}
 	return 0;
+}
+
+int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err)
+{
+	int r = make_mounts(job, session, err);
+	/* Folders of the host: what runs next must not find them open. */
+	close_sources(job, session);
+	return r;
 }

@@ -2,6 +2,8 @@
 #include "squash/internal.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /*
  * The cache is cut into shards, each with its own lock, its own fixed number of blocks and a
@@ -48,6 +50,19 @@ static struct shard *shard_of(struct cache *c, uint64_t position)
 static struct cached **head_of(struct cache *c, struct shard *s, uint64_t position)
 {
 	return &s->heads[hash(position) / c->shard_count % s->count];
+}
+
+/* All of a large block is written at once: the kernel is asked for it once, not at each page. */
+static void *block_new(size_t len)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	if (len < 16 * page)
+		return malloc(len);
+	void *p;
+	if (posix_memalign(&p, page, len) != 0)
+		return NULL;
+	(void)madvise(p, len & ~(page - 1), MADV_POPULATE_WRITE);
+	return p;
 }
 
 static struct cached *find(struct cache *c, struct shard *s, uint64_t position, uint32_t word)
@@ -195,7 +210,7 @@ struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, 
 	}
 
 	int r = 0;
-	if (!b->data && !(b->data = malloc(c->block_cap)))
+	if (!b->data && !(b->data = block_new(c->block_cap)))
 		r = error_set(err, ERROR_MEMORY, "out of memory");
 	if (r == 0)
 		r = c->load(sq, b, err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,6 +37,33 @@ int process_fork(unsigned long long clone_flags, struct process *ret)
 	ret->pid = (pid_t)pid;
 	ret->pid_fd = pid_fd;
 	return 1;
+}
+
+int process_drop_capabilities(void)
+{
+	/* The bounding set first: dropping from it needs a capability. Past the last one: EINVAL.
+	 */
+	int cap = 0;
+	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+		cap++;
+	if (errno != EINVAL || !cap)
+		return -errno;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+bool process_has_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct now[2] = { 0 };
+	/* In doubt: yes. */
+	if (syscall(SYS_capget, &header, now) < 0)
+		return true;
+	return now[0].effective || now[1].effective || now[0].permitted || now[1].permitted ||
+	       now[0].inheritable || now[1].inheritable;
 }
 
 int process_wait(struct process *p)

@@ -28,6 +28,14 @@ void process_kill(struct process *p);
  */
 int process_fork(unsigned long long clone_flags, struct process *ret);
 
+/*
+ * Gives up every capability of this thread and the ways back to one but that of exec by root:
+ * bounding set, ambient, permitted. Returns 0 or -errno.
+ */
+int process_drop_capabilities(void);
+/* Whether this thread has a capability that it could use now. */
+bool process_has_capabilities(void);
+
 /* Waits for its end and reaps it: the exit status, or 128 + signal; or -errno. */
 int process_wait(struct process *p);
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/auxv.h>
-#include <sys/capability.h>
 #include <unistd.h>
 
 #include "cli/internal.h"
@@ -48,11 +47,7 @@ static bool lends_privileges(void)
 	/* Set for less than that, too: by a policy of SELinux or AppArmor, for example. */
 	if (!getauxval(AT_SECURE) || geteuid() == 0)
 		return false;
-	cap_t now = cap_get_proc(), none = cap_init();
-	bool some = !now || !none || cap_compare(now, none) != 0;
-	cap_free(now);
-	cap_free(none);
-	return some;
+	return process_has_capabilities();
 }
 
 static int refuse_privileges(const char *argv0)

@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -141,16 +140,9 @@ int isolate_root(struct error **err)
 /* No capability, nor a way to get one. Each thread has its own, so this precedes them. */
 int isolate_privileges(struct error **err)
 {
-	for (cap_value_t cap = 0; cap < cap_max_bits(); cap++)
-		if (cap_drop_bound(cap) < 0)
-			return error_errno(err, errno, "drop capability %d", (int)cap);
-	cap_t none = cap_init();
-	bool ok = none && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
-		  cap_set_proc(none) == 0;
-	int errnum = errno;
-	cap_free(none);
-	if (!ok)
-		return error_errno(err, errnum, "drop all capabilities");
+	int r = process_drop_capabilities();
+	if (r < 0)
+		return error_errno(err, -r, "drop all capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "give up new privileges");
 	return 0;

@@ -259,8 +259,12 @@ void run_sources_open(const struct run_job *job, struct run_session *session)
 	for (size_t i = 0; session->sources && i < job->mount_count; i++) {
 		const struct run_mount *m = &job->mounts[i];
 		CLEANUP_ERROR struct error *later = NULL;
+		/* What is not mounted then costs more than it gains: the kernel waits for all
+		 * others when a clone is let go of. The current directory often is there already.
+		 */
 		bool of_image = m->kind == RUN_MOUNT_PASSWD || m->kind == RUN_MOUNT_GROUP;
-		session->sources[i] = of_image ? -1 : open_source(job, session, m, &later);
+		bool maybe = of_image || m->kind == RUN_MOUNT_CWD;
+		session->sources[i] = maybe ? -1 : open_source(job, session, m, &later);
 	}
 }
 

@@ -35,7 +35,7 @@ static void says_what_is_missing(void **state)
 	assert_non_null(strstr(error_message(err), "libcoffer-none.so.7"));
 	error_free(&err);
 	/* There, but without these functions. */
-	struct library other = LIBRARY("libcap.so.2", MATH_FUNCTIONS, math);
+	struct library other = LIBRARY("libcrypto.so.3", MATH_FUNCTIONS, math);
 	assert_int_equal(library_load(&other, &err), -1);
 	assert_int_equal(error_kind(err), ERROR_SYSTEM);
 	assert_non_null(strstr(error_message(err), "cbrt"));

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -72,13 +74,35 @@ static void descriptors_travel(void **state)
 	fd_close(&pair[1]);
 }
 
+/* In a user namespace of its own anybody has all of them. */
+static void drops_all_capabilities(void **state)
+{
+	(void)state;
+	CLEANUP_PROCESS struct process child = PROCESS_NONE;
+	int r = process_fork(CLONE_NEWUSER, &child);
+	assert_true(r >= 0);
+	if (r == 0) {
+		if (!process_has_capabilities() || prctl(PR_CAPBSET_READ, 0) != 1)
+			_exit(1);
+		if (process_drop_capabilities() != 0)
+			_exit(2);
+		if (process_has_capabilities())
+			_exit(3);
+		for (int cap = 0; cap < 64; cap++)
+			if (prctl(PR_CAPBSET_READ, cap) > 0)
+				_exit(4);
+		/* Without the capability that it takes it is an error, and no silence. */
+		_exit(process_drop_capabilities() == -EPERM ? 0 : 5);
+	}
+	assert_int_equal(process_wait(&child), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(runs_and_gathers),
-		cmocka_unit_test(failures),
-		cmocka_unit_test(owned_children_die),
-		cmocka_unit_test(descriptors_travel),
+		cmocka_unit_test(runs_and_gathers),	  cmocka_unit_test(failures),
+		cmocka_unit_test(owned_children_die),	  cmocka_unit_test(descriptors_travel),
+		cmocka_unit_test(drops_all_capabilities),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,10 +14,10 @@
  *   hang NAME FILE WORDS...   a build that would not end by itself
  *
  * A build of a FILE that exists replaces it. Each action is run unharmed three times first, which
- * must go well and gives its duration; "hang" takes that of the action before it. What is to be
- * killed should not end by itself within the time below, so that what is left is found. What round
- * N of a SEED does depends on both alone (as far as the machine lets moments be repeated): -r runs
- * one round again.
+ * must go well and gives its duration, and once now and then; "hang" takes that of the action
+ * before it. What is to be killed should not end by itself within the time below, so that what is
+ * left is found. What round N of a SEED does depends on both alone (as far as the machine lets
+ * moments be repeated): -r runs one round again.
  *
  * The rules, after a kill: the command ends within END_MS; SETTLE_MS later there is no process, no
  * mount, no loop device on a file of ours, no mapping of coffer's, no file that was not there. With
@@ -47,6 +47,7 @@
 
 #define END_MS 25000
 #define SETTLE_MS 8000
+#define RETIME_ROUNDS 250 /* the machine gets faster and slower as others use it */
 #define FAILURES_MAX 20
 #define WORDS_MAX 64
 #define ACTIONS_MAX 64
@@ -489,6 +490,26 @@ static bool run_round(struct action *a, int64_t delay_us, const struct state *be
 	return good;
 }
 
+/* Runs each unharmed: how long does it take now? */
+static bool time_actions(int times)
+{
+	for (size_t i = 0; i < action_count; i++) {
+		struct action *a = &actions[i];
+		struct state before = take_state(a->file);
+		bool good = true;
+		a->duration_us = a->hang && i ? actions[i - 1].duration_us : 0;
+		for (int n = 0; good && n < times && !a->hang; n++) {
+			happened[0] = '\0';
+			describe("%s, unharmed", a->name);
+			good = run_round(a, -1, &before);
+		}
+		free(before.text);
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
 static void round_number(uint64_t seed, unsigned n)
 {
 	random_state = seed * 1000003 + n;
@@ -549,18 +570,8 @@ int main(int argc, char **argv)
 	(void)signal(SIGHUP, on_end);
 	read_actions(argv[optind]);
 	folders = argv + optind + 1;
-	for (size_t i = 0; i < action_count; i++) {
-		struct state before = take_state(actions[i].file);
-		if (actions[i].hang && i)
-			actions[i].duration_us = actions[i - 1].duration_us;
-		for (int n = 0; n < 3 && !actions[i].hang; n++) {
-			happened[0] = '\0';
-			describe("%s, unharmed", actions[i].name);
-			if (!run_round(&actions[i], -1, &before))
-				return 1;
-		}
-		free(before.text);
-	}
+	if (!time_actions(3))
+		return 1;
 	made = replaced = 0;
 	longest_settle_us = 0;
 	unsigned n = 0;
@@ -568,8 +579,11 @@ int main(int argc, char **argv)
 		round_number(seed, only);
 	for (n = 1; !only && n <= rounds && failures < FAILURES_MAX; n++) {
 		round_number(seed, n);
-		if (n % 500 == 0 && n < rounds)
-			(void)summary(seed, n);
+		if (n % RETIME_ROUNDS || n >= rounds)
+			continue;
+		(void)summary(seed, n);
+		if (!time_actions(1))
+			break;
 	}
 	return summary(seed, only ? 1 : n - 1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -151,6 +152,8 @@ int main(int argc, char **argv)
 		return EXIT_FATAL;
 	if (lends_privileges())
 		return refuse_privileges(argv[0]);
+	/* Where a caller has it ignored, children end without a status to wait for. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	int status = run_program((const char *const *)argv, &err);
 	return err ? report_error(err) : status;
 }

@@ -199,3 +199,11 @@ ended() { # STATUS
 		rm -f ready late
 	done
 }
+
+@test "a caller who ignores SIGCHLD" {
+	for options in "" --pid; do
+		run -7 timeout -s KILL 60 env --ignore-signal=CHLD coffer exec $options plain.sif sh -c 'exit 7'
+	done
+	run -0 timeout -s KILL 60 env --ignore-signal=CHLD coffer -q build again.sif image.def
+	rm again.sif
+}

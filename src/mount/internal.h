@@ -3,12 +3,13 @@
 #define COFFER_MOUNT_INTERNAL_H
 
 #include <fuse_lowlevel.h>
+#include <stdatomic.h>
 
 #include "mount/mount.h"
 
 /* ------------------------------------------------------------------ ops.c */
 
-/* What the operations work on: the session's user data. It does not change while they run. */
+/* What the operations work on: the session's user data. Only `ahead` changes while they run. */
 struct ops {
 	struct squash *squash; /* borrowed */
 	squash_ref root;
@@ -16,8 +17,12 @@ struct ops {
 	bool own_all;
 	uid_t uid;
 	gid_t gid;
+	/* Threads that read ahead, and how many may: somebody is left to take the next request. */
+	_Atomic unsigned ahead;
+	unsigned ahead_max;
 };
-void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options);
+void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
+	      unsigned threads);
 extern const struct fuse_lowlevel_ops ops_table;
 /* Frees what the operations keep for the calling thread. */
 void ops_thread_end(void);

@@ -48,7 +48,8 @@ void ops_thread_end(void)
 	answer.cap = 0;
 }
 
-void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options)
+void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
+	      unsigned threads)
 {
 	*ops = (struct ops){
 		.squash = squash,
@@ -57,6 +58,7 @@ void ops_init(struct ops *ops, struct squash *squash, const struct mount_options
 		.own_all = options->own_all,
 		.uid = options->uid,
 		.gid = options->gid,
+		.ahead_max = threads - 1,
 	};
 }
 
@@ -217,6 +219,7 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 {
 	(void)fi;
 	CLEANUP_ERROR struct error *err = NULL;
+	struct ops *ops = ops_of(req);
 	struct squash_inode inode;
 	if (!inode_of(req, node, &inode))
 		return;
@@ -230,11 +233,16 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	ssize_t n = squash_read(ops_of(req)->squash, &inode, buf, size, (uint64_t)off, &err);
-	if (n < 0)
+	ssize_t n = squash_read(ops->squash, &inode, buf, size, (uint64_t)off, &err);
+	if (n < 0) {
 		reply_error(req, err);
-	else
-		fuse_reply_buf(req, buf, (size_t)n);
+		return;
+	}
+	fuse_reply_buf(req, buf, (size_t)n);
+	/* The request is gone from here on: nobody waits for this thread. */
+	if (atomic_fetch_add_explicit(&ops->ahead, 1, memory_order_relaxed) < ops->ahead_max)
+		squash_ahead(ops->squash, &inode, size, (uint64_t)off);
+	atomic_fetch_sub_explicit(&ops->ahead, 1, memory_order_relaxed);
 }
 
 struct listing {

@@ -187,9 +187,9 @@ static int prepare(struct server *s, int fuse_fd, const struct mount_options *op
 	    isolate_descriptors(keep, sizeof(keep) / sizeof(*keep), err) < 0 ||
 	    isolate_root(err) < 0 || isolate_privileges(err) < 0)
 		return -1;
-	ops_init(&s->ops, s->tree->squash, options);
-	if (session_new(s, fuse_fd, err) < 0 ||
-	    start_threads(s, count_threads(options->threads), err) < 0)
+	unsigned threads = count_threads(options->threads);
+	ops_init(&s->ops, s->tree->squash, options, threads);
+	if (session_new(s, fuse_fd, err) < 0 || start_threads(s, threads, err) < 0)
 		return -1;
 	/* From here on the server lives as long as the mount, not as long as the command. A command
 	 * that has just died is found out by the write of "ready". */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "squash/internal.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,9 +14,13 @@
  * A shard whose blocks are all in use gives out a loose block, which lives until it is put back:
  * so nobody ever waits for a block to become free, and there are never more loose ones than
  * threads hold at that moment.
+ *
+ * What was read ahead is fresh until somebody gets it. Of those there are at most a quarter of all:
+ * a wrong guess displaces little, and in a small cache nothing is read ahead.
  */
 #define SHARDS_MAX 16
 #define SHARD_BLOCKS_MIN 8
+#define FRESH_PART 4
 
 enum state { EMPTY, LOADING, READY };
 
@@ -33,6 +38,8 @@ struct cache {
 	size_t shard_count;
 	size_t block_cap;
 	cache_load load;
+	size_t fresh_max;
+	_Atomic size_t fresh;
 };
 
 static uint64_t hash(uint64_t position)
@@ -83,6 +90,14 @@ static void unlink_block(struct cache *c, struct shard *s, struct cached *block)
 	block->state = EMPTY;
 }
 
+/* The block is no longer fresh: it was used, or is given up. */
+static void settle(struct cache *c, struct cached *block)
+{
+	if (block->fresh)
+		atomic_fetch_sub_explicit(&c->fresh, 1, memory_order_relaxed);
+	block->fresh = false;
+}
+
 /* An unused block of the shard, taken out of it, or NULL. */
 static struct cached *evict(struct cache *c, struct shard *s)
 {
@@ -97,6 +112,7 @@ static struct cached *evict(struct cache *c, struct shard *s)
 			b->recent = false;
 			continue;
 		}
+		settle(c, b);
 		unlink_block(c, s, b);
 		return b;
 	}
@@ -130,11 +146,13 @@ int cache_new(size_t bytes, size_t block_cap, cache_load load, struct cache **re
 		s->blocks = calloc(s->count, sizeof(*s->blocks));
 		s->heads = calloc(s->count, sizeof(struct cached *));
 		c->shard_count++;
+		c->fresh_max += s->count;
 		if (!s->blocks || !s->heads) {
 			cache_free(&c);
 			return error_set(err, ERROR_MEMORY, "out of memory");
 		}
 	}
+	c->fresh_max /= FRESH_PART;
 	*ret = c;
 	return 0;
 }
@@ -165,14 +183,10 @@ static struct cached *loose_new(void)
 	return b;
 }
 
-/* Takes a block for this position, in the shard if it can be; its lock is held. */
-static struct cached *claim(struct cache *c, struct shard *s, uint64_t position, uint32_t word)
+/* Makes it the block of this position, which somebody now loads; the shard's lock is held. */
+static void claim(struct cache *c, struct shard *s, struct cached *b, uint64_t position,
+		  uint32_t word)
 {
-	struct cached *b = evict(c, s);
-	if (!b)
-		b = loose_new();
-	if (!b)
-		return NULL;
 	b->position = position;
 	b->word = word;
 	b->users = 1;
@@ -184,31 +198,12 @@ static struct cached *claim(struct cache *c, struct shard *s, uint64_t position,
 		b->chain = *head;
 		*head = b;
 	}
-	return b;
 }
 
-struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, uint32_t word,
-			 struct error **err)
+/* Loads a claimed block; on failure it is gone, and its waiters try for themselves. */
+static int fill(struct cache *c, struct shard *s, struct squash *sq, struct cached *b, bool ahead,
+		struct error **err)
 {
-	struct shard *s = shard_of(c, position);
-	pthread_mutex_lock(&s->lock);
-	struct cached *b;
-	/* A block that could not be loaded is gone when its waiters wake: each tries for itself. */
-	while ((b = find(c, s, position, word)) && b->state == LOADING)
-		pthread_cond_wait(&s->loaded, &s->lock);
-	if (b) {
-		b->users++;
-		b->recent = true;
-		pthread_mutex_unlock(&s->lock);
-		return b;
-	}
-	b = claim(c, s, position, word);
-	pthread_mutex_unlock(&s->lock);
-	if (!b) {
-		error_set(err, ERROR_MEMORY, "out of memory");
-		return NULL;
-	}
-
 	int r = 0;
 	if (!b->data && !(b->data = block_new(c->block_cap)))
 		r = error_set(err, ERROR_MEMORY, "out of memory");
@@ -220,35 +215,85 @@ struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, 
 		b->state = READY;
 	else if (!b->loose)
 		unlink_block(c, s, b);
-	if (r < 0)
+	if (r < 0 || ahead)
 		b->users = 0;
+	if (ahead) {
+		b->recent = b->fresh = r == 0;
+		if (r < 0)
+			atomic_fetch_sub_explicit(&c->fresh, 1, memory_order_relaxed);
+	}
 	pthread_cond_broadcast(&s->loaded);
 	pthread_mutex_unlock(&s->lock);
-	if (r == 0)
-		return b;
-	if (b->loose) {
+	if (r < 0 && b->loose) {
 		free(b->data);
 		free(b);
 	}
-	return NULL;
+	return r;
+}
+
+/* The block when it is there, once it is loaded, with one more user; the lock is held. */
+static struct cached *wait_for(struct cache *c, struct shard *s, uint64_t position, uint32_t word)
+{
+	struct cached *b;
+	/* A block that could not be loaded is gone when its waiters wake: each tries for itself. */
+	while ((b = find(c, s, position, word)) && b->state == LOADING)
+		pthread_cond_wait(&s->loaded, &s->lock);
+	if (b) {
+		settle(c, b);
+		b->users++;
+		b->recent = true;
+	}
+	return b;
+}
+
+struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, uint32_t word,
+			 struct error **err)
+{
+	struct shard *s = shard_of(c, position);
+	pthread_mutex_lock(&s->lock);
+	struct cached *b = wait_for(c, s, position, word);
+	bool there = b;
+	if (!b && ((b = evict(c, s)) || (b = loose_new())))
+		claim(c, s, b, position, word);
+	pthread_mutex_unlock(&s->lock);
+	if (there)
+		return b;
+	if (!b) {
+		error_set(err, ERROR_MEMORY, "out of memory");
+		return NULL;
+	}
+	return fill(c, s, sq, b, false, err) < 0 ? NULL : b;
 }
 
 struct cached *cache_peek(struct cache *c, uint64_t position, uint32_t word)
 {
 	struct shard *s = shard_of(c, position);
 	pthread_mutex_lock(&s->lock);
-	struct cached *b = find(c, s, position, word);
-	if (b && b->state == READY) {
-		b->users++;
-		b->recent = true;
-	} else {
-		b = NULL;
-	}
+	struct cached *b = wait_for(c, s, position, word);
 	pthread_mutex_unlock(&s->lock);
 	return b;
 }
 
-void cache_put(struct cache *c, struct cached *block)
+void cache_ahead(struct cache *c, struct squash *sq, uint64_t position, uint32_t word)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	struct shard *s = shard_of(c, position);
+	struct cached *b = NULL;
+	/* Counted before it is loaded, so that several threads keep to the bound together. */
+	bool room = atomic_fetch_add_explicit(&c->fresh, 1, memory_order_relaxed) < c->fresh_max;
+	pthread_mutex_lock(&s->lock);
+	if (room && !find(c, s, position, word))
+		b = evict(c, s);
+	if (b)
+		claim(c, s, b, position, word);
+	pthread_mutex_unlock(&s->lock);
+	if (b)
+		(void)fill(c, s, sq, b, true, &ignored);
+	else
+		atomic_fetch_sub_explicit(&c->fresh, 1, memory_order_relaxed);
+}
+
+void cache_put(struct cache *c, struct cached *block, bool again)
 {
 	if (block->loose) {
 		free(block->data);
@@ -258,5 +303,7 @@ void cache_put(struct cache *c, struct cached *block)
 	struct shard *s = shard_of(c, block->position);
 	pthread_mutex_lock(&s->lock);
 	block->users--;
+	if (!again)
+		block->recent = false;
 	pthread_mutex_unlock(&s->lock);
 }

@@ -44,7 +44,7 @@ struct cached {
 	uint32_t word;
 	unsigned users;
 	int state;
-	bool recent, loose;
+	bool recent, loose, fresh;
 	struct cached *chain;
 };
 /* Fills data (cap bytes), len and next of the block at position that `word` describes. */
@@ -53,11 +53,18 @@ typedef int (*cache_load)(struct squash *sq, struct cached *block, struct error 
 int cache_new(size_t bytes, size_t block_cap, cache_load load, struct cache **ret,
 	      struct error **err);
 void cache_free(struct cache **c);
-/* NULL on failure. With only_ready also when it is not there; *err is not set then. */
+/* NULL on failure. */
 struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, uint32_t word,
 			 struct error **err);
+/* Only what is there, or is being loaded by another thread; else NULL, and no error. */
 struct cached *cache_peek(struct cache *c, uint64_t position, uint32_t word);
-void cache_put(struct cache *c, struct cached *block);
+/*
+ * Loads what is not there, for later. Waits for nobody, and does nothing where that would take
+ * more than its share of the cache. An error is kept nowhere: who gets the block tries for itself.
+ */
+void cache_ahead(struct cache *c, struct squash *sq, uint64_t position, uint32_t word);
+/* again: whether it is likely to be got again; if not it is the first to be given up. */
+void cache_put(struct cache *c, struct cached *block, bool again);
 
 /* ------------------------------------------------------------------ the file system */
 
@@ -91,6 +98,7 @@ struct squash {
 	struct codec *codec;
 	struct cache *meta, *data;
 	struct positions *positions;
+	struct ahead *ahead;
 	pthread_mutex_t resume_lock;
 	struct squash_resume resumes[SQUASH_RESUMES]; /* under the lock; by the directory's ref */
 };
@@ -123,6 +131,10 @@ uint64_t meta_ref(const struct meta *m, const struct squash_table *table);
 int meta_element(struct squash *sq, const uint64_t *blocks, uint64_t index, size_t len, void *buf,
 		 struct error **err);
 
+/* Moves to the next byte's block if it stands at the end of one: then meta_ref says what others
+ * call the place. An error at the end of the table. */
+int meta_settle(struct meta *m, struct error **err);
+
 /* ------------------------------------------------------------------ read_data.c, positions.c */
 
 int data_load(struct squash *sq, struct cached *block, struct error **err);
@@ -149,8 +161,18 @@ int positions_find(struct squash *sq, const struct squash_inode *inode, uint64_t
 /* From a block on, how many are holes. */
 int data_holes(struct squash *sq, const struct squash_inode *inode, uint64_t index, uint64_t *ret,
 	       struct error **err);
+/* Where a fragment is stored. */
+int data_fragment(struct squash *sq, uint32_t fragment, uint64_t *ret_position, uint32_t *ret_word,
+		  struct error **err);
 /* Vets a block's word: how many bytes it is stored in. */
 int data_word(const struct squash *sq, uint32_t word, uint32_t *ret_stored, struct error **err);
+
+/* ------------------------------------------------------------------ read_ahead.c */
+
+/* What read-ahead remembers of the reads before. */
+struct ahead;
+int ahead_new(struct ahead **ret, struct error **err);
+void ahead_free(struct ahead **a);
 
 /* ------------------------------------------------------------------ refs.c */
 

@@ -45,34 +45,52 @@ int data_load(struct squash *sq, struct cached *block, struct error **err)
 			   &block->len, err);
 }
 
-/* Copies a part of a block that is kept, or is from now on. */
-static int part_read(struct squash *sq, uint64_t position, uint32_t word, size_t expected,
-		     size_t off, void *buf, size_t len, struct error **err)
+/*
+ * Copies a part of a block, and puts it back. Of a whole one the kernel's page cache has a copy
+ * from now on, so it is not likely to be asked for again.
+ */
+static int copy_out(struct squash *sq, struct cached *b, size_t expected, size_t off, void *buf,
+		    size_t len, struct error **err)
 {
-	struct cached *b = cache_get(sq->data, sq, position, word, err);
-	if (!b)
-		return -1;
 	int r = 0;
 	/* expected 0: a fragment, whose length is nowhere told. */
 	if (expected ? b->len != expected : !range_within(off, len, b->len))
 		r = error_set(err, ERROR_DAMAGED, "a data block has not the length it should have");
 	else
 		memcpy(buf, b->data + off, len);
-	cache_put(sq->data, b);
+	cache_put(sq->data, b, len != expected);
 	return r;
+}
+
+/* Copies a part of a block that is kept, or is from now on. */
+static int part_read(struct squash *sq, uint64_t position, uint32_t word, size_t expected,
+		     size_t off, void *buf, size_t len, struct error **err)
+{
+	struct cached *b = cache_get(sq->data, sq, position, word, err);
+	return b ? copy_out(sq, b, expected, off, buf, len, err) : -1;
+}
+
+int data_fragment(struct squash *sq, uint32_t fragment, uint64_t *ret_position, uint32_t *ret_word,
+		  struct error **err)
+{
+	uint8_t raw[SQUASH_FRAGMENT_LEN];
+	if (fragment >= sq->fragment_count)
+		return error_set(err, ERROR_DAMAGED, "a file's fragment does not exist");
+	if (meta_element(sq, sq->fragments, fragment, sizeof(raw), raw, err) < 0)
+		return -1;
+	struct bytes b = bytes_of(raw, sizeof(raw));
+	*ret_position = bytes_le64(&b);
+	*ret_word = bytes_le32(&b);
+	return 0;
 }
 
 static int fragment_read(struct squash *sq, const struct squash_inode *inode, size_t off, void *buf,
 			 size_t len, struct error **err)
 {
-	uint8_t raw[SQUASH_FRAGMENT_LEN];
-	if (inode->fragment >= sq->fragment_count)
-		return error_set(err, ERROR_DAMAGED, "a file's fragment does not exist");
-	if (meta_element(sq, sq->fragments, inode->fragment, sizeof(raw), raw, err) < 0)
+	uint64_t position = 0;
+	uint32_t word = 0;
+	if (data_fragment(sq, inode->fragment, &position, &word, err) < 0)
 		return -1;
-	struct bytes b = bytes_of(raw, sizeof(raw));
-	uint64_t position = bytes_le64(&b);
-	uint32_t word = bytes_le32(&b);
 	return part_read(sq, position, word, 0, inode->offset + off, buf, len, err);
 }
 
@@ -81,10 +99,8 @@ static int whole_read(struct squash *sq, uint64_t position, uint32_t word, void 
 		      struct error **err)
 {
 	struct cached *b = cache_peek(sq->data, position, word);
-	if (b) {
-		cache_put(sq->data, b);
-		return part_read(sq, position, word, len, 0, buf, len, err);
-	}
+	if (b)
+		return copy_out(sq, b, len, 0, buf, len, err);
 	size_t n = 0;
 	if (stored_read(sq, position, word, buf, len, &n, err) < 0)
 		return -1;

@@ -55,12 +55,12 @@ int meta_open(struct squash *sq, const struct squash_table *table, uint64_t ref,
 void meta_close(struct meta *m)
 {
 	if (m->block)
-		cache_put(m->sq->meta, m->block);
+		cache_put(m->sq->meta, m->block, true);
 	m->block = NULL;
 }
 
 /* Has the block that holds the next byte. */
-static int meta_fill(struct meta *m, struct error **err)
+int meta_settle(struct meta *m, struct error **err)
 {
 	for (;;) {
 		if (!m->block) {
@@ -86,7 +86,7 @@ int meta_read(struct meta *m, void *buf, size_t len, struct error **err)
 {
 	uint8_t *to = buf;
 	while (len > 0) {
-		if (meta_fill(m, err) < 0)
+		if (meta_settle(m, err) < 0)
 			return -1;
 		size_t n = m->block->len - m->off;
 		if (n > len)

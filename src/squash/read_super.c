@@ -208,8 +208,8 @@ static int setup(struct squash *sq, const struct super_disk *s,
 	    cache_new(SQUASH_META_CACHE, SQUASH_META_LEN, meta_load, &sq->meta, err) < 0 ||
 	    cache_new(options && options->cache_bytes ? options->cache_bytes : SQUASH_CACHE_DEFAULT,
 		      s->block_size, data_load, &sq->data, err) < 0 ||
-	    positions_new(&sq->positions, err) < 0 || ids_read(sq, s, err) < 0 ||
-	    xattr_table_read(sq, s, err) < 0)
+	    positions_new(&sq->positions, err) < 0 || ahead_new(&sq->ahead, err) < 0 ||
+	    ids_read(sq, s, err) < 0 || xattr_table_read(sq, s, err) < 0)
 		return -1;
 	if (s->fragments) {
 		if (index_read(sq, s->fragment_table, s->fragments, SQUASH_FRAGMENT_LEN,
@@ -253,6 +253,7 @@ void squash_free(struct squash **sq)
 	cache_free(&s->meta);
 	cache_free(&s->data);
 	positions_free(&s->positions);
+	ahead_free(&s->ahead);
 	codec_free(&s->codec);
 	free(s->ids);
 	free(s->fragments);

@@ -99,6 +99,13 @@ ssize_t squash_read(struct squash *sq, const struct squash_inode *inode, void *b
 		    uint64_t off, struct error **err);
 
 /*
+ * Read-ahead: after a read has been answered, its thread may decode what is likely to be asked for
+ * next, if reads go forward through the image. Takes no longer than a few blocks do, and gives no
+ * error: what is wrong there is found by who reads it. Costs little when reads jump about.
+ */
+void squash_ahead(struct squash *sq, const struct squash_inode *inode, size_t len, uint64_t off);
+
+/*
  * Extended attributes. Lists names as NUL-terminated strings one after another / gives one value.
  * ERROR_NOT_FOUND when there is no such name.
  */

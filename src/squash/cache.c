@@ -31,6 +31,7 @@ struct shard {
 	size_t count;
 	size_t hand;
 	struct cached **heads; /* owned: chains by hash, count of them */
+	struct cached *spent;  /* put back last by one who does not want it again; or NULL */
 } __attribute__((aligned(64)));
 
 struct cache {
@@ -101,6 +102,14 @@ static void settle(struct cache *c, struct cached *block)
 /* An unused block of the shard, taken out of it, or NULL. */
 static struct cached *evict(struct cache *c, struct shard *s)
 {
+	/* Its memory is in the CPU's cache still, and that of an unused one not even there. */
+	struct cached *spent = s->spent;
+	s->spent = NULL;
+	if (spent && !spent->users && !spent->recent && spent->state == READY) {
+		settle(c, spent);
+		unlink_block(c, s, spent);
+		return spent;
+	}
 	for (size_t i = 0; i < 2 * s->count; i++) {
 		struct cached *b = &s->blocks[s->hand];
 		s->hand = (s->hand + 1) % s->count;
@@ -187,6 +196,8 @@ static struct cached *loose_new(void)
 static void claim(struct cache *c, struct shard *s, struct cached *b, uint64_t position,
 		  uint32_t word)
 {
+	if (s->spent == b)
+		s->spent = NULL;
 	b->position = position;
 	b->word = word;
 	b->users = 1;
@@ -303,7 +314,9 @@ void cache_put(struct cache *c, struct cached *block, bool again)
 	struct shard *s = shard_of(c, block->position);
 	pthread_mutex_lock(&s->lock);
 	block->users--;
-	if (!again)
+	if (!again) {
 		block->recent = false;
+		s->spent = block;
+	}
 	pthread_mutex_unlock(&s->lock);
 }

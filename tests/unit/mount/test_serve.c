@@ -2,6 +2,7 @@
 #include "mounted.h"
 
 #include <dirent.h>
+#include <sys/syscall.h>
 
 static const struct mount_options usual = { .image_fd = -1 };
 
@@ -129,6 +130,50 @@ static void has_little(void **state)
 		assert_true(readlink(path, its, sizeof(its) - 1) > 0);
 		assert_string_not_equal(own, its);
 	}
+	mounted_end(&m);
+}
+
+/* What the scheduler holds of a task; the header for it clashes with the C library's. */
+struct schedule {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+static struct schedule schedule_of(pid_t pid)
+{
+	struct schedule s = { .size = sizeof(s) };
+	assert_int_equal(syscall(SYS_sched_getattr, pid, &s, sizeof(s), 0), 0);
+	return s;
+}
+
+/* Its threads have the slice that this kernel gives to one who asks for the shortest. */
+static void gets_a_cpu_soon(void **state)
+{
+	(void)state;
+	struct mounted m;
+	char path[64];
+	const struct schedule before = schedule_of(0);
+	mounted_begin(&m, "image", &usual);
+	struct schedule wanted = before;
+	wanted.runtime = 100000;
+	assert_int_equal(syscall(SYS_sched_setattr, 0, &wanted, 0), 0);
+	wanted = schedule_of(0);
+	assert_int_equal(syscall(SYS_sched_setattr, 0, &before, 0), 0);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)m.server.pid);
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (e->d_name[0] == '.')
+			continue;
+		struct schedule its = schedule_of((pid_t)strtol(e->d_name, NULL, 10));
+		assert_int_equal(its.runtime, wanted.runtime);
+		assert_int_equal(its.policy, before.policy);
+		assert_int_equal(its.nice, before.nice);
+	}
+	closedir(dir);
 	mounted_end(&m);
 }
 
@@ -260,6 +305,7 @@ int main(void)
 		cmocka_unit_test(every_thread_is_locked_in),
 		cmocka_unit_test(nobody_looks_in),
 		cmocka_unit_test(has_little),
+		cmocka_unit_test(gets_a_cpu_soon),
 		cmocka_unit_test(signals_pass_by),
 		cmocka_unit_test(ends_with_the_mount),
 		cmocka_unit_test(killed_server),

@@ -33,6 +33,7 @@ void run_config_default(struct run_config *c, struct error **err)
 		.allow_ipc_ns = true,
 		.allow_uts_ns = true,
 		.sessiondir_max_mib = 64,
+		.image_cache_mib = SQUASH_CACHE_DEFAULT >> 20,
 	};
 	if (strings_add(&c->bind_paths, "/etc/localtime", err) == 0)
 		(void)strings_add(&c->bind_paths, "/etc/hosts", err);
@@ -101,15 +102,19 @@ static int set_dev(struct run_config *c, const char *path, const char *value, st
 	return 0;
 }
 
-static int set_size(struct run_config *c, const char *path, const char *value, struct error **err)
+static int set_size(uint64_t *to, uint64_t max_mib, const char *path, const char *name,
+		    const char *value, struct error **err)
 {
 	char *end;
 	errno = 0;
 	unsigned long long mib = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno || !mib || mib > UINT64_MAX >> 20)
-		return refuse(path, "'sessiondir max size' is not a number of MiB", err);
-	c->sessiondir_max_mib = mib;
-	return 0;
+	if (*value >= '0' && *value <= '9' && !*end && !errno && mib && mib <= max_mib) {
+		*to = mib;
+		return 0;
+	}
+	CLEANUP_TEXT char *words = text_printf(err, "'%s' is not a number of MiB from 1 to %llu",
+					       name, (unsigned long long)max_mib);
+	return words ? refuse(path, words, err) : -1;
 }
 
 static int add_paths(struct run_config *c, char *value, struct error **err)
@@ -137,7 +142,10 @@ static int set_directive(struct run_config *c, const char *path, const char *nam
 	if (!strcmp(name, "mount dev"))
 		return set_dev(c, path, value, err);
 	if (!strcmp(name, "sessiondir max size"))
-		return set_size(c, path, value, err);
+		return set_size(&c->sessiondir_max_mib, UINT64_MAX >> 20, path, name, value, err);
+	if (!strcmp(name, "image cache size"))
+		return set_size(&c->image_cache_mib, RUN_IMAGE_CACHE_MAX_MIB, path, name, value,
+				err);
 	if (!strcmp(name, "bind path"))
 		return add_paths(c, value, err);
 	if (!strcmp(name, "mount encrypted")) {

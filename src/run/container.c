@@ -252,7 +252,10 @@ static int serve_image(const struct run_job *job, struct key **key, int sock,
 {
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	CLEANUP_FD int fuse = -1;
-	int r = image_unseal(job->image, key ? *key : NULL, NULL, &tree, err);
+	const struct squash_options cache = {
+		.cache_bytes = (size_t)job->config->image_cache_mib << 20,
+	};
+	int r = image_unseal(job->image, key ? *key : NULL, &cache, &tree, err);
 	if (key)
 		key_free(key);
 	if (r < 0 || run_channel_expect(sock, RUN_WORD_FUSE, &fuse, err) < 0)

@@ -10,6 +10,9 @@
  * exit status. Behaviour: spec runtime.md.
  */
 
+/* The server may have 1 GiB of memory in all (mount/isolate.c). */
+#define RUN_IMAGE_CACHE_MAX_MIB 512
+
 /* Site configuration (coffer.conf): runtime.md 20. */
 struct run_config {
 	bool allow_container_sif, allow_container_encrypted, allow_container_dir,
@@ -22,6 +25,7 @@ struct run_config {
 	/* `mount encrypted = kernel`: LUKS2 images as with --mount=kernel, where the caller may */
 	bool mount_kernel;
 	uint64_t sessiondir_max_mib; /* default 64 */
+	uint64_t image_cache_mib;    /* 1 to RUN_IMAGE_CACHE_MAX_MIB; default 16 */
 	struct strings bind_paths;   /* default /etc/localtime, /etc/hosts */
 };
 void run_config_default(struct run_config *c, struct error **err);

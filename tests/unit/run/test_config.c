@@ -33,6 +33,7 @@ static void no_file(void **state)
 	assert_int_equal(c.bind_paths.len, 2);
 	assert_true(c.allow_container_encrypted);
 	assert_int_equal(c.sessiondir_max_mib, 64);
+	assert_int_equal(c.image_cache_mib, 16);
 	run_config_free(&c);
 }
 
@@ -43,7 +44,8 @@ static void directives(void **state)
 	struct run_config c;
 	defaults(&c);
 	write_config("# comment\nallow container encrypted = no\n mount dev=minimal \n"
-		     "unknown thing = 7\nsessiondir max size = 16\nbind path = /a, /b:/c\n"
+		     "unknown thing = 7\nsessiondir max size = 16\nimage cache size = 512\nbind "
+		     "path = /a, /b:/c\n"
 		     "bind path = /d\nmount encrypted = kernel\nmount home =\n",
 		     0644);
 	if (geteuid() != 0) {
@@ -56,6 +58,7 @@ static void directives(void **state)
 	assert_true(c.allow_container_sif);
 	assert_int_equal(c.mount_dev, RUN_DEV_MINIMAL);
 	assert_int_equal(c.sessiondir_max_mib, 16);
+	assert_int_equal(c.image_cache_mib, 512);
 	assert_true(c.mount_kernel);
 	assert_true(c.mount_home);
 	assert_int_equal(c.bind_paths.len, 3);
@@ -77,7 +80,8 @@ static void bad_values(void **state)
 	static const char *const bad[] = {
 		"mount dev = maybe\n",	      "mount proc = 1\n",
 		"sessiondir max size = 0\n",  "sessiondir max size = 18446744073709551615\n",
-		"sessiondir max size = -3\n", "mount encrypted = x\n"
+		"sessiondir max size = -3\n", "mount encrypted = x\n",
+		"image cache size = 0\n",     "image cache size = 513\n"
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct run_config c;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run/run.h"
+#include "run/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -180,6 +180,26 @@ static int check_owner(int fd, const char *path, struct error **err)
 	return error_hint(err, "as root: chown root %s && chmod go-w %s", path, path);
 }
 
+int run_config_parse(struct run_config *c, const char *path, struct buffer *text, struct error **err)
+{
+	if (text->len && memchr(text->data, 0, text->len))
+		return refuse(path, "it holds a NUL byte", err);
+	/* With a file the default binds are gone, also when it names none: runtime.md 20. */
+	strings_free(&c->bind_paths);
+	char *rest = text->data;
+	for (char *line; rest && (line = strsep(&rest, "\n"));) {
+		line = trim(line);
+		char *equals = strchr(line, '=');
+		if (!*line || *line == '#' || !equals)
+			continue;
+		*equals = '\0';
+		char *name = trim(line), *value = trim(equals + 1);
+		if (*value && set_directive(c, path, name, value, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int run_config_read(struct run_config *c, const char *path, struct error **err)
 {
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -194,20 +214,5 @@ int run_config_read(struct run_config *c, const char *path, struct error **err)
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	if (fd_read_all(fd, CONFIG_LIMIT, path, &text, err) < 0)
 		return -1;
-	if (text.len && memchr(text.data, 0, text.len))
-		return refuse(path, "it holds a NUL byte", err);
-	/* With a file the default binds are gone, also when it names none: runtime.md 20. */
-	strings_free(&c->bind_paths);
-	char *rest = text.data;
-	for (char *line; rest && (line = strsep(&rest, "\n"));) {
-		line = trim(line);
-		char *equals = strchr(line, '=');
-		if (!*line || *line == '#' || !equals)
-			continue;
-		*equals = '\0';
-		char *name = trim(line), *value = trim(equals + 1);
-		if (*value && set_directive(c, path, name, value, err) < 0)
-			return -1;
-	}
-	return 0;
+	return run_config_parse(c, path, &text, err);
 }

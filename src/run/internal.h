@@ -75,6 +75,10 @@ int run_env_prepare(const struct run_env_source *source, struct run_env *ret, st
 int run_envfile_parse(const char *text, const char *name, const struct strings *known,
 		      struct strings *ret, struct error **err);
 
+/* config.c: a configuration's text, which is cut up; path is for the messages. */
+int run_config_parse(struct run_config *c, const char *path, struct buffer *text,
+		     struct error **err);
+
 /* ---------------------------------------------------------------- plan.c */
 
 enum run_mount_kind {

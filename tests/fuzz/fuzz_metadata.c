@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a stranger's tree says about itself: its passwd and group files, and its labels. The first
+ * byte says which.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "build/metadata.h"
+#include "run/internal.h"
+
+static int labels(const char *text, size_t len, struct error **err)
+{
+	struct labels l = { 0 }, again = { 0 };
+	struct buffer json CLEANUP_BUFFER = { 0 };
+	int r = labels_read_json(&l, text, len, err);
+	if (r == 0)
+		r = labels_put_json(&l, true, &json, err);
+	if (r == 0)
+		r = labels_read_json(&again, json.data, json.len, err);
+	if (r == 0 && again.count != l.count)
+		fuzz_bug("what was written is read as something else");
+	if (r == 0)
+		fuzz_saw(json.data, json.len);
+	labels_free(&l);
+	labels_free(&again);
+	return r;
+}
+
+int fuzz_run(const uint8_t *data, size_t len, struct error **err)
+{
+	struct bytes b = bytes_of(data, len);
+	uint8_t which = bytes_u8(&b);
+	size_t left = bytes_left(&b);
+	char *text CLEANUP_TEXT = text_dup_len(left ? (const char *)data + 1 : "", left, err);
+	struct buffer out CLEANUP_BUFFER = { 0 };
+	struct run_job job = { .inside_uid = 1000, .inside_gid = 1000 };
+	char user[] = "user", gecos[] = "", home[] = "/home/user", shell[] = "/bin/sh";
+	job.user = user;
+	job.gecos = gecos;
+	job.passwd_home = home;
+	job.shell = shell;
+	job.home = home;
+	if (!text)
+		return -1;
+	int r = which % 3 == 0	 ? run_passwd_text(text, &job, &out, err)
+		: which % 3 == 1 ? run_group_text(text, &job, &out, err)
+				 : labels(text, left, err);
+	if (r == 0)
+		fuzz_saw(out.data, out.len);
+	return r;
+}

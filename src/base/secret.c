@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /*
@@ -55,6 +57,18 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/*
+ * RLIMIT_MEMLOCK is small on some machines; going on unlocked is worth a warning, not a refusal, as
+ * swap is usually off or encrypted there. Pages are locked as they are touched: most of what is
+ * reserved for a key file never is.
+ */
+static void lock(const struct secret *s)
+{
+	size_t page = page_size();
+	if (mlock2(s->map + page, s->map_len - 2 * page, MLOCK_ONFAULT) < 0)
+		atomic_store(&any_unlocked, true);
+}
+
 int secret_new(size_t size, struct secret **ret, struct error **err)
 {
 	size_t page = page_size(), pages_len, map_len;
@@ -74,16 +88,12 @@ int secret_new(size_t size, struct secret **ret, struct error **err)
 		free(s);
 		return -1;
 	}
-	/* RLIMIT_MEMLOCK is small on some machines; going on unlocked is worth a warning, not a
-	 * refusal, as swap is usually off or encrypted there. */
-	/* mlock2: what mlock is, but AddressSanitizer makes nothing of that one. */
-	if (mlock2(map + page, pages_len, 0) < 0)
-		atomic_store(&any_unlocked, true);
 	(void)madvise(map + page, pages_len, MADV_DONTDUMP);
 	s->map = map;
 	s->map_len = map_len;
 	s->data = map + page + pages_len - size;
 	s->size = size;
+	lock(s);
 	enlist(s);
 	*ret = s;
 	return 0;
@@ -147,18 +157,73 @@ bool secret_any_unlocked(void)
 	return atomic_load(&any_unlocked);
 }
 
+void secret_note_unlocked(void)
+{
+	atomic_store(&any_unlocked, true);
+}
+
+void secret_report_unlocked(void)
+{
+	static atomic_bool said;
+	if (atomic_load(&any_unlocked) && !atomic_exchange(&said, true))
+		log_warning("Not all memory for keys could be locked (ulimit -l): they may reach "
+			    "the swap space");
+}
+
 void secret_wipe(void *data, size_t len)
 {
 	explicit_bzero(data, len);
 }
 
-void secret_lock_again(void)
+/* Memory of memfd_secret (Linux 5.14) for all secrets, one after the other; NULL without it. */
+static unsigned char *hidden_memory(size_t len)
 {
-	size_t page = page_size();
+	CLEANUP_FD int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
+		return NULL;
+	unsigned char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	/* The two sides of a fork would share it, and the one that wipes would wipe both's. */
+	if (madvise(p, len, MADV_DONTFORK) == 0)
+		return p;
+	munmap(p, len);
+	return NULL;
+}
+
+static bool all_zero(const unsigned char *p, size_t len)
+{
+	return p[0] == 0 && !memcmp(p, p + 1, len - 1);
+}
+
+/* To the same address, so that nobody's pointer changes. Each page that is touched is taken out of
+ * the kernel's own map, which costs more than its zeros are worth. */
+static bool hide(const struct secret *s, unsigned char *hidden)
+{
+	size_t page = page_size(), len = s->map_len - 2 * page;
+	unsigned char *pages = s->map + page;
+	for (size_t off = 0; off < len; off += page)
+		if (!all_zero(pages + off, page))
+			memcpy(hidden + off, pages + off, page);
+	return mremap(hidden, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, pages) == pages;
+}
+
+void secret_keep_all(void)
+{
+	size_t page = page_size(), total = 0, off = 0;
 	pthread_mutex_lock(&all_lock);
-	for (struct secret *s = all_secrets; s; s = s->next)
-		if (mlock2(s->map + page, s->map_len - 2 * page, 0) < 0)
-			atomic_store(&any_unlocked, true);
+	for (const struct secret *s = all_secrets; s; s = s->next)
+		total += s->map_len - 2 * page;
+	unsigned char *hidden = total ? hidden_memory(total) : NULL;
+	for (const struct secret *s = all_secrets; s; s = s->next) {
+		size_t len = s->map_len - 2 * page;
+		if (!hidden || !hide(s, hidden + off)) {
+			if (hidden)
+				munmap(hidden + off, len);
+			lock(s);
+		}
+		off += len;
+	}
 	pthread_mutex_unlock(&all_lock);
 }
 

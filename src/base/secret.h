@@ -33,20 +33,39 @@ void secret_shorten(struct secret *s, size_t size);
 /* Compares in a time that depends on the lengths alone. */
 bool secret_equal(const struct secret *a, const struct secret *b);
 
-/* True when some secret's memory could not be locked since the program began: say so once. */
+/* True when some secret's memory could not be locked since the program began. */
 bool secret_any_unlocked(void);
+/* Another process of ours could not lock its own. */
+void secret_note_unlocked(void);
+/* Warns of it, once. */
+void secret_report_unlocked(void);
 
 /*
- * Locks all secrets once more: a forked process inherits their bytes, not their locks (mlock(2)),
- * so one that keeps them, as the server does, calls this first.
+ * For a forked process that keeps the secrets, as the server does. It inherits their bytes, not
+ * their locks (mlock(2)). Here they move, at their addresses, to memory of its own that not even
+ * the kernel has in its map: no other process can read it, root's neither, and it never reaches a
+ * disk (memfd_secret(2)). Where there is none it is locked memory once more. The process must not
+ * fork afterwards: its children would not have this memory at all.
  */
-void secret_lock_again(void);
+void secret_keep_all(void);
 
 /*
  * Wipes the bytes of all secrets of this process, which keep their sizes: for a forked process
  * that needs none of them, wherever its parent keeps them.
  */
 void secret_wipe_all(void);
+
+/*
+ * Small pieces of such memory, for what a library allocates while it works with a key: at most
+ * SECRET_HEAP_MAX bytes each, with guard pages round them all instead of each. Given out zeroed;
+ * wiped when freed. NULL when there is no memory. Threads may share it.
+ */
+#define SECRET_HEAP_MAX 16384
+void *secret_heap_alloc(size_t len);
+void secret_heap_free(void *p);
+/* Whether p comes from secret_heap_alloc, and how many bytes it has room for. */
+bool secret_heap_owns(const void *p);
+size_t secret_heap_size(const void *p);
 
 /* Wipes memory in a way that the compiler cannot drop. */
 void secret_wipe(void *data, size_t len);

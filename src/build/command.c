@@ -105,7 +105,8 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	const struct build *b = j->build;
 	(void)socket;
 	key_free(&b->plan->key);
-	secret_lock_again();
+	secret_keep_all();
+	secret_report_unlocked();
 	CLEANUP_IMAGE struct image *image = NULL;
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
@@ -163,7 +164,8 @@ static int packer_work(void *context, int socket, struct error **err)
 	(void)socket;
 	enum image_kind kind = plan->encrypt ? plan->kind : IMAGE_SIF;
 	key_free(&j->build->base_key);
-	secret_lock_again();
+	secret_keep_all();
+	secret_report_unlocked();
 	if (image_pack_load(kind, plan->codec, err) < 0 || namespaces_enter(&j->ns, err) < 0)
 		return -1;
 	char arch[3] = { j->metadata.data[0], j->metadata.data[1], '\0' };

@@ -18,8 +18,5 @@ int keys_begin(struct error **err)
 void keys_end(void)
 {
 	key_environment_wipe();
-	if (secret_any_unlocked())
-		log_warning(
-			"Not all memory for keys could be locked (ulimit -l): they may reach the "
-			"swap space");
+	secret_report_unlocked();
 }

@@ -44,7 +44,7 @@ int isolate_memory(struct error **err)
 	int r = secret_harden_process();
 	if (r < 0)
 		return error_errno(err, -r, "hide the memory of the image server");
-	secret_lock_again();
+	secret_keep_all();
 	/*
 	 * The mount outlives the command when a child of the payload does, so the server is in a
 	 * session of its own: a hang-up or Ctrl-C is not for it. It ends when the mount goes. What
@@ -205,7 +205,7 @@ static const struct {
 	{ SCMP_SYS(mremap), ALLOW },
 	{ SCMP_SYS(mprotect), ALLOW_NOT_EXEC }, /* and base/secret.c: guard pages */
 	{ SCMP_SYS(madvise), ALLOW },		/* and base/secret.c; glibc: a thread's stack */
-	{ SCMP_SYS(mlock), ALLOW },		/* base/secret.c */
+	{ SCMP_SYS(mlock2), ALLOW },		/* base/secret.c */
 	{ SCMP_SYS(munlock), ALLOW },
 	/* malloc, when a thread's heap shrinks: it asks for the overcommit mode, and takes no for
 	 * an answer. OpenSSL, when it looks for a configuration. There is nothing to open. */

@@ -51,6 +51,7 @@ struct server {
 /* One message over the status pipe; smaller than PIPE_BUF, so whole or not at all. */
 struct status {
 	int ready;
+	int unlocked; /* not all memory for keys could be locked */
 	int kind, errnum;
 	char message[1024], hint[1024];
 };
@@ -72,8 +73,11 @@ static int status_read(int fd, struct error **err)
 		return error_errno(err, (int)-n, "hear from the image server");
 	if ((size_t)n != sizeof(s))
 		return error_set(err, ERROR_SYSTEM, "the image server died while it started");
-	if (s.ready)
+	if (s.ready) {
+		if (s.unlocked)
+			secret_note_unlocked();
 		return 0;
+	}
 	error_set(err, (enum error_kind)s.kind, "%.*s", (int)sizeof(s.message) - 1, s.message);
 	if (*s.hint)
 		error_hint(err, "%.*s", (int)sizeof(s.hint) - 1, s.hint);
@@ -235,7 +239,7 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 		image_tree_free(&s->tree);
 		_exit(255);
 	}
-	static const struct status ready = { .ready = 1 };
+	const struct status ready = { .ready = 1, .unlocked = secret_any_unlocked() };
 	bool heard = fd_write(s->status_fd, &ready, sizeof(ready)) == 0;
 	fd_close(&s->status_fd);
 	if (heard) {

@@ -268,6 +268,7 @@ static int serve_image(const struct run_job *job, struct key **key, int sock,
 	};
 	if (mount_serve(tree, fuse, &options, server, err) < 0)
 		return -1;
+	secret_report_unlocked();
 	return run_channel_say(sock, RUN_WORD_GO, -1, err);
 }
 

@@ -19,6 +19,14 @@
  */
 void crypto_start(void);
 
+/*
+ * What the crypto library allocates in this thread between these two lies in guarded, locked memory
+ * until it is freed (but for pieces above SECRET_HEAP_MAX). The calls below do it by themselves
+ * where they handle a key; who lets another library do so brackets it. Pairs may nest.
+ */
+void crypto_guard_begin(void);
+void crypto_guard_end(void);
+
 int crypto_random(void *buf, size_t len, struct error **err);
 
 #define CRYPTO_SHA256_LEN 32

@@ -11,6 +11,12 @@
 int crypto_fail(struct error **err, const char *what);
 
 /*
+ * Has OpenSSL load what it will look up by itself, a digest and a message authentication code, so
+ * that its tables do not come to lie in guarded memory: they stay for good and hold no secret.
+ */
+void library_warm(const char *mac);
+
+/*
  * Cipher contexts that hold one key in one direction, handed out to the threads that work at the
  * same time. Making a context computes the key schedule; so they are kept, and the next call only
  * sets the nonce. Nothing waits: when all are in use, one more is made and thrown away.

@@ -35,21 +35,49 @@ static void *room(size_t len)
 
 /*
  * OpenSSL wipes what it knows to be a key, but parameters, decoded integers and grown buffers go
- * back to the heap as they are. With these functions nothing does.
+ * back to the heap as they are. With these functions nothing does, and what it allocates while it
+ * is given a key (crypto_guard) lies where keys lie: key schedules, the numbers of a private key,
+ * the state of key derivation. Most of its memory is tables that hold no secret, and too much to
+ * lock.
  */
+static _Thread_local unsigned guards;
+
+void crypto_guard_begin(void)
+{
+	guards++;
+}
+
+void crypto_guard_end(void)
+{
+	guards--;
+}
+
 static void *wiping_malloc(size_t len, const char *file, int line)
 {
 	(void)file;
 	(void)line;
+	/* What is larger is the working memory of scrypt and of the largest RSA keys. */
+	if (guards && len <= SECRET_HEAP_MAX)
+		return secret_heap_alloc(len);
 	return len < ROOM_LEN ? malloc(len) : room(len);
+}
+
+static size_t usable_size(void *p)
+{
+	return secret_heap_owns(p) ? secret_heap_size(p) : malloc_usable_size(p);
 }
 
 static void wiping_free(void *p, const char *file, int line)
 {
 	(void)file;
 	(void)line;
-	if (p)
-		explicit_bzero(p, malloc_usable_size(p));
+	if (!p)
+		return;
+	if (secret_heap_owns(p)) {
+		secret_heap_free(p);
+		return;
+	}
+	explicit_bzero(p, malloc_usable_size(p));
 	free(p);
 }
 
@@ -61,7 +89,7 @@ static void *wiping_realloc(void *p, size_t len, const char *file, int line)
 	}
 	void *moved = wiping_malloc(len, file, line);
 	if (moved && p) {
-		size_t old_len = malloc_usable_size(p);
+		size_t old_len = usable_size(p);
 		memcpy(moved, p, old_len < len ? old_len : len);
 		wiping_free(p, file, line);
 	}
@@ -89,6 +117,14 @@ void crypto_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	(void)pthread_once(&once, start);
+}
+
+void library_warm(const char *mac)
+{
+	static const char *const digest = "SHA256";
+	EVP_MD_free(EVP_MD_fetch(NULL, digest, NULL));
+	EVP_MAC_free(mac ? EVP_MAC_fetch(NULL, mac, NULL) : NULL);
+	ERR_clear_error();
 }
 
 int crypto_fail(struct error **err, const char *what)

@@ -26,14 +26,23 @@ void pool_done(struct pool *p)
 	secret_free(&p->key);
 }
 
+static bool schedule_key(const struct pool *p, EVP_CIPHER_CTX *context)
+{
+	return EVP_CipherInit_ex2(context, p->cipher, NULL, NULL, p->encrypt, NULL) == 1 &&
+	       (!p->nonce_len ||
+		EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_IVLEN, p->nonce_len, NULL) == 1) &&
+	       EVP_CipherInit_ex2(context, NULL, secret_bytes(p->key), NULL, p->encrypt, NULL) ==
+		       1 &&
+	       EVP_CIPHER_CTX_set_padding(context, 0) == 1;
+}
+
 static EVP_CIPHER_CTX *context_new(struct pool *p, struct error **err)
 {
+	crypto_guard_begin();
 	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-	if (context && EVP_CipherInit_ex2(context, p->cipher, NULL, NULL, p->encrypt, NULL) == 1 &&
-	    (!p->nonce_len ||
-	     EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_IVLEN, p->nonce_len, NULL) == 1) &&
-	    EVP_CipherInit_ex2(context, NULL, secret_bytes(p->key), NULL, p->encrypt, NULL) == 1 &&
-	    EVP_CIPHER_CTX_set_padding(context, 0) == 1)
+	bool done = context && schedule_key(p, context);
+	crypto_guard_end();
+	if (done)
 		return context;
 	EVP_CIPHER_CTX_free(context);
 	crypto_fail(err, "set up a cipher");

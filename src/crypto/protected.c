@@ -18,10 +18,9 @@ static int wrong_password(struct error **err)
 	return error_set(err, ERROR_KEY_WRONG, "the password does not open the private key");
 }
 
-int crypto_dek_decrypt(const char *dek, const void *in, size_t len, const struct secret *password,
+static int dek_decrypt(const char *dek, const void *in, size_t len, const struct secret *password,
 		       struct secret **ret, struct error **err)
 {
-	crypto_start();
 	const char *name = NULL;
 	size_t name_len = strcspn(dek, ",");
 	for (size_t i = 0; i < sizeof(dek_names) / sizeof(dek_names[0]); i++)
@@ -87,10 +86,19 @@ out:
 	return r;
 }
 
-int crypto_pkcs8_decrypt(const void *der, size_t len, const struct secret *password,
-			 struct secret **ret, struct error **err)
+int crypto_dek_decrypt(const char *dek, const void *in, size_t len, const struct secret *password,
+		       struct secret **ret, struct error **err)
 {
 	crypto_start();
+	crypto_guard_begin();
+	int r = dek_decrypt(dek, in, len, password, ret, err);
+	crypto_guard_end();
+	return r;
+}
+
+static int pkcs8_decrypt(const void *der, size_t len, const struct secret *password,
+			 struct secret **ret, struct error **err)
+{
 	if (len > INT_MAX || secret_size(password) > INT_MAX)
 		return error_set(err, ERROR_LIMIT, "a protected key of %zu bytes", len);
 	const unsigned char *p = der;
@@ -117,5 +125,15 @@ int crypto_pkcs8_decrypt(const void *der, size_t len, const struct secret *passw
 		}
 	}
 	PKCS8_PRIV_KEY_INFO_free(info);
+	return r;
+}
+
+int crypto_pkcs8_decrypt(const void *der, size_t len, const struct secret *password,
+			 struct secret **ret, struct error **err)
+{
+	crypto_start();
+	crypto_guard_begin();
+	int r = pkcs8_decrypt(der, len, password, ret, err);
+	crypto_guard_end();
 	return r;
 }

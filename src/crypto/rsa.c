@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,10 +256,8 @@ static int parse(struct bytes b, enum crypto_rsa_form form, BIGNUM *parts[PARTS_
 	return check_parts(parts, count, form, err) < 0 ? -1 : (int)count;
 }
 
-static int set_up(struct crypto_rsa *rsa, struct error **err)
+static int give_key(struct crypto_rsa *rsa, struct error **err)
 {
-	if (rsa->context)
-		return 0;
 	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
 	int count = parse(bytes_of(secret_bytes(rsa->der), secret_size(rsa->der)), rsa->form, parts,
 			  err);
@@ -286,6 +285,27 @@ static int set_up(struct crypto_rsa *rsa, struct error **err)
 	return 0;
 }
 
+/* See library_warm. The random numbers are those that blind the private key. */
+static void warm(void)
+{
+	unsigned char byte;
+	EVP_KEYMGMT_free(EVP_KEYMGMT_fetch(NULL, "RSA", NULL));
+	EVP_ASYM_CIPHER_free(EVP_ASYM_CIPHER_fetch(NULL, "RSA", NULL));
+	(void)RAND_priv_bytes(&byte, 1);
+	library_warm(NULL);
+}
+
+static int set_up(struct crypto_rsa *rsa, struct error **err)
+{
+	if (rsa->context)
+		return 0;
+	warm();
+	crypto_guard_begin();
+	int r = give_key(rsa, err);
+	crypto_guard_end();
+	return r;
+}
+
 int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 			struct crypto_rsa **ret, struct error **err)
 {
@@ -304,7 +324,9 @@ int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 		return error_set(err, ERROR_MEMORY, "out of memory");
 	rsa->form = form;
 	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
+	crypto_guard_begin();
 	int r = parse(b, form, parts, err);
+	crypto_guard_end();
 	if (r > 0) {
 		rsa->size = (size_t)BN_num_bytes(parts[0]);
 		r = secret_copy(b.data + b.off, bytes_left(&b), &rsa->der, err);
@@ -342,7 +364,10 @@ int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void 
 	size_t out_len = rsa->size;
 	if (set_up(rsa, err) < 0)
 		return -1;
-	if (EVP_PKEY_encrypt(rsa->context, out, &out_len, in, len) != 1 || out_len != rsa->size)
+	crypto_guard_begin();
+	bool done = EVP_PKEY_encrypt(rsa->context, out, &out_len, in, len) == 1;
+	crypto_guard_end();
+	if (!done || out_len != rsa->size)
 		return crypto_fail(err, "encrypt with the RSA key");
 	return 0;
 }
@@ -356,7 +381,10 @@ int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **r
 	size_t len = rsa->size;
 	if (set_up(rsa, err) < 0 || secret_new(len, &out, err) < 0)
 		return -1;
-	if (EVP_PKEY_decrypt(rsa->context, secret_data(out), &len, in, rsa->size) != 1) {
+	crypto_guard_begin();
+	bool done = EVP_PKEY_decrypt(rsa->context, secret_data(out), &len, in, rsa->size) == 1;
+	crypto_guard_end();
+	if (!done) {
 		ERR_clear_error();
 		return error_set(err, ERROR_KEY_WRONG, "the private key does not open it");
 	}

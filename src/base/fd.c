@@ -14,6 +14,7 @@ void fd_close(int *fd)
 		return;
 	int saved = errno;
 	/* Not repeated on EINTR: Linux has closed it all the same. */
+	/* server-calls: close */
 	(void)close(*fd);
 	*fd = -1;
 	errno = saved;
@@ -25,6 +26,7 @@ ssize_t fd_pread(int fd, void *buf, size_t len, uint64_t off)
 	if (off > INT64_MAX || len > INT64_MAX - off)
 		return -EINVAL;
 	while (done < len) {
+		/* server-calls: pread64 */
 		ssize_t n = pread(fd, (char *)buf + done, len - done, (off_t)(off + done));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -73,6 +75,7 @@ int fd_write(int fd, const void *buf, size_t len)
 {
 	size_t done = 0;
 	while (done < len) {
+		/* server-calls: write */
 		ssize_t n = write(fd, (const char *)buf + done, len - done);
 		if (n < 0 && errno == EINTR)
 			continue;

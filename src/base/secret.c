@@ -65,6 +65,7 @@ static size_t page_size(void)
 static void lock(const struct secret *s)
 {
 	size_t page = page_size();
+	/* server-calls: mlock2 */
 	if (mlock2(s->map + page, s->map_len - 2 * page, MLOCK_ONFAULT) < 0)
 		atomic_store(&any_unlocked, true);
 }
@@ -80,6 +81,7 @@ int secret_new(size_t size, struct secret **ret, struct error **err)
 	struct secret *s = calloc(1, sizeof(*s));
 	if (!s)
 		return error_set(err, ERROR_MEMORY, "out of memory");
+	/* server-calls: mmap:not-exec mprotect:not-exec madvise munmap */
 	unsigned char *map = mmap(NULL, map_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED || mprotect(map + page, pages_len, PROT_READ | PROT_WRITE) < 0) {
 		error_errno(err, errno, "reserve memory for a secret");

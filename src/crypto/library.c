@@ -127,6 +127,12 @@ void library_warm(const char *mac)
 	ERR_clear_error();
 }
 
+/*
+ * What OpenSSL does besides when a thread uses it for the first time: it asks whether the process
+ * has forked, seeds its random numbers, reads the clock where that takes a call, and looks for a
+ * configuration that there is not.
+ * server-calls: getpid gettid getrandom clock_gettime gettimeofday openat:refuse
+ */
 int crypto_fail(struct error **err, const char *what)
 {
 	unsigned long code = ERR_peek_last_error();

@@ -184,61 +184,25 @@ enum rule {
 };
 
 /*
- * Every system call that the locked-in server makes, with who makes it. All else kills the
- * process.
+ * Every system call that the locked-in server makes. All else kills the process. The list is made
+ * from the notes beside the calls (server-calls says what they look like).
  */
 static const struct {
 	int call;
 	enum rule rule;
 } calls[] = {
-	{ SCMP_SYS(read), ALLOW },    /* libfuse: the next request */
-	{ SCMP_SYS(writev), ALLOW },  /* libfuse: answers */
-	{ SCMP_SYS(write), ALLOW },   /* serve.c: "ready"; nothing else can be written to */
-	{ SCMP_SYS(pread64), ALLOW }, /* io/source.c: the image */
-	{ SCMP_SYS(close), ALLOW },   /* serve.c: the status pipe; libfuse and sources at the end */
-	{ SCMP_SYS(futex), ALLOW },   /* locks and conditions of ours, libfuse's and OpenSSL's */
-	{ SCMP_SYS(restart_syscall), ALLOW }, /* the kernel, for a timed wait after SIGCONT */
-	{ SCMP_SYS(sched_yield), ALLOW },     /* spinning locks */
-	{ SCMP_SYS(brk), ALLOW },	      /* malloc, as the next five */
-	{ SCMP_SYS(mmap), ALLOW_NOT_EXEC },
-	{ SCMP_SYS(munmap), ALLOW },
-	{ SCMP_SYS(mremap), ALLOW },
-	{ SCMP_SYS(mprotect), ALLOW_NOT_EXEC }, /* and base/secret.c: guard pages */
-	{ SCMP_SYS(madvise), ALLOW },		/* and base/secret.c; glibc: a thread's stack */
-	{ SCMP_SYS(mlock2), ALLOW },		/* base/secret.c */
-	{ SCMP_SYS(munlock), ALLOW },
-	/* malloc, when a thread's heap shrinks: it asks for the overcommit mode, and takes no for
-	 * an answer. OpenSSL, when it looks for a configuration. There is nothing to open. */
-	{ SCMP_SYS(openat), REFUSE },
-	{ SCMP_SYS(sched_getaffinity), ALLOW }, /* malloc: how many heaps to make */
-	{ SCMP_SYS(getrandom), ALLOW },		/* malloc and OpenSSL: seeds */
-	{ SCMP_SYS(getpid), ALLOW },		/* OpenSSL: has the process forked? */
-	{ SCMP_SYS(gettid), ALLOW },
-	{ SCMP_SYS(clock_gettime), ALLOW }, /* where the clock cannot be read without a call */
-	{ SCMP_SYS(gettimeofday), ALLOW },
-	{ SCMP_SYS(rt_sigprocmask), ALLOW }, /* glibc: when a thread ends */
-	{ SCMP_SYS(exit), ALLOW },
-	{ SCMP_SYS(exit_group), ALLOW },
+#include "mount/server_calls.h"
 #if SANITIZED
 	/* The sanitizers: their own allocator and stacks; on a finding, what a report takes. */
-	{ SCMP_SYS(sigaltstack), ALLOW },
-	{ SCMP_SYS(rt_sigaction), ALLOW },
-	{ SCMP_SYS(rt_sigreturn), ALLOW },
-	{ SCMP_SYS(prctl), ALLOW },
-	{ SCMP_SYS(getrlimit), ALLOW },
-	{ SCMP_SYS(prlimit64), ALLOW },
-	{ SCMP_SYS(getrusage), ALLOW },
-	{ SCMP_SYS(nanosleep), ALLOW },
-	{ SCMP_SYS(clock_nanosleep), ALLOW },
-	{ SCMP_SYS(ioctl), ALLOW },
-	{ SCMP_SYS(tgkill), ALLOW },
-	{ SCMP_SYS(newfstatat), ALLOW },
-	{ SCMP_SYS(fstat), ALLOW },
-	{ SCMP_SYS(stat), REFUSE },
-	{ SCMP_SYS(open), REFUSE },
-	{ SCMP_SYS(readlink), REFUSE },
-	{ SCMP_SYS(readlinkat), REFUSE },
-	{ SCMP_SYS(pipe), REFUSE },
+	{ SCMP_SYS(sigaltstack), ALLOW },     { SCMP_SYS(rt_sigaction), ALLOW },
+	{ SCMP_SYS(rt_sigreturn), ALLOW },    { SCMP_SYS(prctl), ALLOW },
+	{ SCMP_SYS(getrlimit), ALLOW },	      { SCMP_SYS(prlimit64), ALLOW },
+	{ SCMP_SYS(getrusage), ALLOW },	      { SCMP_SYS(nanosleep), ALLOW },
+	{ SCMP_SYS(clock_nanosleep), ALLOW }, { SCMP_SYS(ioctl), ALLOW },
+	{ SCMP_SYS(tgkill), ALLOW },	      { SCMP_SYS(newfstatat), ALLOW },
+	{ SCMP_SYS(fstat), ALLOW },	      { SCMP_SYS(stat), REFUSE },
+	{ SCMP_SYS(open), REFUSE },	      { SCMP_SYS(readlink), REFUSE },
+	{ SCMP_SYS(readlinkat), REFUSE },     { SCMP_SYS(pipe), REFUSE },
 	{ SCMP_SYS(pipe2), REFUSE },
 #endif
 };
@@ -264,6 +228,9 @@ int isolate_calls(struct error **err)
 	if (!filter)
 		return error_set(err, ERROR_MEMORY, "out of memory");
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* By the numbers of another architecture: not only the thread that calls. */
+	if (r == 0)
+		r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	/* A call that an architecture has not is passed over by libseccomp itself. */
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls) && r == 0; i++)
 		r = rule_add(filter, calls[i].call, calls[i].rule);

@@ -94,6 +94,8 @@ static void loop(struct server *s)
 {
 	struct fuse_buf buf = { .mem = NULL };
 	while (!fuse_session_exited(s->session)) {
+		/* The request, and what ops.c answers.
+		 * server-calls: read writev */
 		int n = fuse_session_receive_buf(s->session, &buf);
 		if (n == -EINTR || n == -EAGAIN)
 			continue;
@@ -111,10 +113,15 @@ static void *thread_main(void *argument)
 	pthread_mutex_lock(&s->lock);
 	s->waiting++;
 	pthread_cond_broadcast(&s->changed);
+	/* Locks and conditions here, in libfuse and OpenSSL; after a SIGCONT the kernel itself
+	 * goes on with a wait. Locks of OpenSSL spin.
+	 * server-calls: futex restart_syscall sched_yield */
 	while (!s->open)
 		pthread_cond_wait(&s->changed, &s->lock);
 	pthread_mutex_unlock(&s->lock);
 	loop(s);
+	/* When a thread ends, glibc blocks signals and gives its stack back.
+	 * server-calls: exit rt_sigprocmask madvise munmap */
 	return NULL;
 }
 
@@ -209,7 +216,11 @@ static int prepare(struct server *s, int fuse_fd, const struct mount_options *op
 		   struct error **err)
 {
 	const int keep[] = { fuse_fd, options->image_fd, s->status_fd };
-	/* One heap for all threads: each of its own would keep what it once used. */
+	/* One heap for all threads: each of its own would keep what it once used. malloc asks how
+	 * many CPUs there are and for random numbers when it begins; when it gives memory back it
+	 * wants to know the overcommit mode, and takes no for an answer.
+	 * server-calls: brk mmap:not-exec munmap mremap mprotect:not-exec madvise
+	 * server-calls: sched_getaffinity getrandom openat:refuse */
 	(void)mallopt(M_ARENA_MAX, 1);
 	fuse_set_log_func(no_log);
 	ask_for_short_slices();
@@ -250,7 +261,8 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 		fuse_session_destroy(s->session);
 	}
 	image_tree_free(&s->tree);
-	/* Not exit: what libraries want to do at exit is not for a locked-in process. */
+	/* Not exit: what libraries want to do at exit is not for a locked-in process.
+	 * server-calls: exit_group */
 	_exit(heard ? 0 : 255);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -75,10 +76,24 @@ static int frame(const struct key_request *request, struct error **err)
 				     : "Invalid encryption private key");
 }
 
+/* A key where its file's name belongs, by mistake: it must not be repeated as a name. */
+static int refuse_key_as_path(const char *path, struct error **err)
+{
+	if (!strchr(path, '\n') && !strstr(path, "-----BEGIN") && strlen(path) < PATH_MAX)
+		return 0;
+	error_set(err, ERROR_KEY_INVALID, "a key was given where the name of its file belongs");
+	return error_hint(
+		err, "give the name of the file; the text of a key belongs in " VARIABLE_PEM_DATA
+		     ", and never in an argument, which every user can "
+		     "see");
+}
+
 static int from_file(const struct key_request *request, const char *path, struct key *k,
 		     struct error **err)
 {
 	struct secret *text CLEANUP_SECRET = NULL;
+	if (refuse_key_as_path(path, err) < 0)
+		return -1;
 	k->origin = text_dup(path, err);
 	if (!k->origin)
 		return -1;

@@ -109,6 +109,17 @@ K=--pem-path=rsa_pri.pem
 	APPTAINER_ENCRYPTION_PASSPHRASE=$'two\nlines' refuse 255 "more than one line" coffer build -e --encryption=gocryptfs out.sif d.def
 	refute grep -q "Starting build" <<<"$stderr"
 }
+@test "a key where the name of its file belongs is never echoed" {
+	export APPTAINER_ENCRYPTION_PEM_PATH
+	APPTAINER_ENCRYPTION_PEM_PATH=$(cat rsa_pri.pem)
+	refuse 255 "a key was given where the name of its file belongs" coffer run g.sif
+	refute grep -q "$(sed -n 3p rsa_pri.pem)" <<<"$stderr$output"
+	refuse 255 "a key was given where the name of its file belongs" coffer build --encrypt out.sif d.def
+	refute grep -q "$(sed -n 3p rsa_pri.pem)" <<<"$stderr$output"
+	unset APPTAINER_ENCRYPTION_PEM_PATH
+	refuse 255 "a key was given where the name of its file belongs" coffer run --pem-path="$(tr -d '\n' <rsa_pri.pem)" g.sif
+	refute grep -q "$(sed -n 3p rsa_pri.pem)" <<<"$stderr$output"
+}
 @test "a passphrase on the command line is refused with the reason" {
 	refuse 255 "--passphrase takes no value" coffer run --passphrase=precious gp.sif
 	refute grep -q precious <<<"$stderr$output"

@@ -229,11 +229,11 @@ static inline void mounted_begin(struct mounted *m, const char *image,
 	close(fuse_fd);
 }
 
-/* Whether a process ends by itself in a second. */
+/* Whether a process ends by itself: at once, but a busy machine may take seconds for that. */
 static inline bool ends_soon(const struct process *p)
 {
 	struct pollfd poll_fd = { .fd = p->pid_fd, .events = POLLIN };
-	return poll(&poll_fd, 1, 1000) == 1;
+	return poll(&poll_fd, 1, 60000) == 1;
 }
 
 static inline void mounted_end(struct mounted *m)

@@ -55,6 +55,56 @@ static void vectors(void **state)
 	crypto_gcm_free(&g);
 }
 
+/*
+ * Wycheproof, aes_gcm_test.json, 256-bit keys and 128-bit nonces: the numbers are its own. 191 has
+ * a counter that wraps, 198 a tag of zeros.
+ */
+static void published_vectors(void **state)
+{
+	(void)state;
+	static const char key[] =
+		"00112233445566778899aabbccddeeff102132435465768798a9bacbdcedfe0f";
+	static const char zeros[] = "0000000000000000000000000000000000000000"
+				    "0000000000000000000000000000000000000000";
+	static const struct {
+		const char *key, *nonce, *text, *sealed, *tag;
+	} list[] = {
+		{ key, "5c2ea9b695fcf6e264b96074d6bfa572", zeros, /* 186 */
+		  "28e1c5232f4ee8161dbe4c036309e0b3254e9212bef0a93431ce5e5604c8f6a73c18a3183018b77"
+		  "0",
+		  "d5808a1bd11a01129bf3c6919aff2339" },
+		{ key, "ecd52120af240e9b4bf3b9d1eeb49434", zeros, /* 191 */
+		  "36b3fbecd09178d04527fb37544f5579d20d60a41266f685c48098e1a52804ca387d90709d3268d"
+		  "d",
+		  "033e0ef2953ebfd8425737c7d393f89a" },
+		{ key, "00000000000000000000000000000000", /* 198 */
+		  "8d74f1c97243d362577ff376c393d2dc", "265c42e2b96ea1de9c24f7182e337390",
+		  "00000000000000000000000000000000" },
+		{ "4f84782bfbb64a973c3de3dcfa3430367fd68bc0b4c3b31e5d7c8141ba3e6a67", /* 204 */
+		  "5d1bde6fa0994b33efd8f23f531248a7",
+		  "78cb6650a1908a842101ea85804fed00cc56fbdafafba0ef4d1ca607dcae57b6",
+		  "cb960201fa5ad41d41d1c2c8037c71d52b72e76b16b589d71b976627c9734c9d",
+		  "8dfce16467c3a6ebb3e7242c9a551962" },
+	};
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
+		struct crypto_gcm *g = gcm_of(list[i].key);
+		uint8_t nonce[16], text[40], want[40], want_tag[16], out[40], tag[16], back[40];
+		unhex(list[i].nonce, nonce, sizeof(nonce));
+		unhex(list[i].tag, want_tag, sizeof(want_tag));
+		size_t len = unhex(list[i].text, text, sizeof(text));
+		assert_int_equal(unhex(list[i].sealed, want, sizeof(want)), len);
+		assert_ok(crypto_gcm_seal(g, nonce, NULL, 0, text, len, out, tag, err));
+		assert_memory_equal(out, want, len);
+		assert_memory_equal(tag, want_tag, sizeof(tag));
+		assert_ok(crypto_gcm_open(g, nonce, NULL, 0, want, len, want_tag, back, err));
+		assert_memory_equal(back, text, len);
+		want_tag[15] ^= 1;
+		assert_fails(ERROR_DAMAGED,
+			     crypto_gcm_open(g, nonce, NULL, 0, want, len, want_tag, back, err));
+		crypto_gcm_free(&g);
+	}
+}
+
 /* Any change of any part is found, and nothing of the text comes out. */
 static void every_bit_counts(void **state)
 {
@@ -128,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors),
+		cmocka_unit_test(published_vectors),
 		cmocka_unit_test(every_bit_counts),
 		cmocka_unit_test(many_threads),
 	};

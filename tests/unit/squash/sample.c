@@ -80,12 +80,17 @@ unsigned sample_count(const char *text, const char *what)
 	return n;
 }
 
+void sample_file_at(int dir, const char *name, const void *data, size_t len)
+{
+	CLEANUP_FD int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write(fd, data, len), 0);
+}
+
 void sample_file(const char *dir, const char *name, const void *data, size_t len)
 {
 	CLEANUP_FD int d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP_FD int fd = openat(d, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	assert_true(fd >= 0);
-	assert_int_equal(fd_write(fd, data, len), 0);
+	sample_file_at(d, name, data, len);
 }
 
 int sample_chmod(const char *dir, const char *name, mode_t mode)

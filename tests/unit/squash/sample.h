@@ -19,6 +19,7 @@ void sample_noise(uint64_t seed, void *data, size_t len);
 void sample_make_directory(char path[SAMPLE_PATH]);
 void sample_remove(const char *path);
 void sample_file(const char *dir, const char *name, const void *data, size_t len);
+void sample_file_at(int dir, const char *name, const void *data, size_t len);
 int sample_chmod(const char *dir, const char *name, mode_t mode);
 
 /*

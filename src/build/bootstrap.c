@@ -76,7 +76,9 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	if (image_unseal(image, NULL, NULL, &tree, err) < 0)
 		return -1;
-	return squash_extract(tree->squash, b->root, &rules, err);
+	if (squash_extract(tree->squash, b->root, &rules, err) < 0)
+		return error_wrap(err, "%s", image->path);
+	return 0;
 }
 
 static int localimage_run(struct builder *b, struct error **err)

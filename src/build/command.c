@@ -57,12 +57,12 @@ static int start_builder(struct build *b, struct remote *ret, struct namespaces 
 	unsigned long long flags =
 		CLONE_NEWNS | CLONE_NEWPID | (b->user_namespace ? CLONE_NEWUSER : 0);
 	if (remote_start(flags, builder_work, b, &r, err) < 0) {
-		error_hint(err,
-			   "building needs mount and pid namespaces%s: see "
-			   "/proc/sys/user/max_user_namespaces and "
-			   "/proc/sys/kernel/unprivileged_userns_clone",
-			   b->user_namespace ? " and a user namespace" : "");
-		return -1;
+		int errnum = error_to_errno(*err);
+		if (!b->user_namespace || (errnum != EPERM && errnum != ENOSPC && errnum != EUSERS))
+			return error_hint(err, "building needs mount and pid namespaces: see "
+					       "/proc/sys/user");
+		error_free(err);
+		return run_userns_refused(errnum, err);
 	}
 	if (remote_receive(&r, false, &tag, &fd, err) < 0 ||
 	    (b->user_namespace && run_write_id_maps(r.process.pid, b->map, err) < 0) ||
@@ -119,7 +119,9 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	    image_unseal(image, b->base_key, NULL, &tree, err) < 0 ||
 	    namespaces_enter(&j->ns, err) < 0)
 		return -1;
-	return squash_extract(tree->squash, j->root, &rules, err);
+	if (squash_extract(tree->squash, j->root, &rules, err) < 0)
+		return error_wrap(err, "%s", image->path);
+	return 0;
 }
 
 static int choose_base_key(struct build *b, struct error **err)

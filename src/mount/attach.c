@@ -45,6 +45,10 @@ int mount_attach(const char *target, bool all_users, int *ret_fd, struct error *
 		if (errnum == ENODEV)
 			return error_hint(err,
 					  "have the kernel's FUSE loaded, as root: modprobe fuse");
+		if (errnum == EINVAL)
+			return error_hint(err,
+					  "is " FUSE_DEVICE " the device? As root: rm " FUSE_DEVICE
+					  "; mknod -m 0666 " FUSE_DEVICE " c 10 229");
 		if (errnum == EPERM)
 			return error_hint(err, "mounting FUSE in a user namespace needs Linux 4.18 "
 					       "or newer and a site that allows it");

@@ -223,30 +223,6 @@ _Noreturn void run_child(const struct run_job *job, int sock)
 
 /* ---------------------------------------------------------------- the command */
 
-static int clone_refused(int errnum, struct error **err)
-{
-	CLEANUP_ERROR struct error *ignored = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	static const char knob[] = "/proc/sys/kernel/unprivileged_userns_clone";
-	bool off = fd_read_file(AT_FDCWD, knob, 64, &text, &ignored) == 0 && text.len &&
-		   *text.data == '0';
-	error_errno(err, errnum, "Failed to create user namespace");
-	error_set_kind(err, ERROR_SYSTEM);
-	if (off)
-		return error_hint(err,
-				  "user namespace requires to set %s to 1: as root, sysctl "
-				  "kernel.unprivileged_userns_clone=1",
-				  knob);
-	if (errnum == ENOSPC || errnum == EUSERS)
-		return error_hint(err, "maximum number of user namespaces exceeded, check "
-				       "/proc/sys/user/max_user_namespaces: as root, sysctl "
-				       "user.max_user_namespaces=15000");
-	return error_hint(err, "not allowed to create user namespace: check the sysctls "
-			       "user.max_user_namespaces and "
-			       "kernel.apparmor_restrict_unprivileged_userns, or the limits of the "
-			       "container that coffer itself runs in");
-}
-
 static int serve_image(const struct run_job *job, struct key **key, int sock,
 		       struct process *server, struct error **err)
 {
@@ -505,7 +481,7 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
 	CLEANUP_FD int theirs = pair[1];
 	int r = process_fork(job.clone_flags, &child);
 	if (r < 0)
-		return job.user_namespace ? clone_refused(-r, err)
+		return job.user_namespace ? run_userns_refused(-r, err)
 					  : error_errno(err, -r, "create the container's process");
 	if (r == 0) {
 		if (key)

@@ -165,3 +165,27 @@ int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err)
 		return -1;
 	return run_helper("newuidmap", "/etc/subuid", pid, (unsigned)getuid(), &uids, err);
 }
+
+int run_userns_refused(int errnum, struct error **err)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	static const char knob[] = "/proc/sys/kernel/unprivileged_userns_clone";
+	bool off = fd_read_file(AT_FDCWD, knob, 64, &text, &ignored) == 0 && text.len &&
+		   *text.data == '0';
+	error_errno(err, errnum, "Failed to create user namespace");
+	error_set_kind(err, ERROR_SYSTEM);
+	if (off)
+		return error_hint(err,
+				  "user namespace requires to set %s to 1: as root, sysctl "
+				  "kernel.unprivileged_userns_clone=1",
+				  knob);
+	if (errnum == ENOSPC || errnum == EUSERS)
+		return error_hint(err, "maximum number of user namespaces exceeded, check "
+				       "/proc/sys/user/max_user_namespaces: as root, sysctl "
+				       "user.max_user_namespaces=15000");
+	return error_hint(err, "not allowed to create user namespace: check the sysctls "
+			       "user.max_user_namespaces and "
+			       "kernel.apparmor_restrict_unprivileged_userns, or the limits of the "
+			       "container that coffer itself runs in");
+}

@@ -198,12 +198,55 @@ K=--pem-path=rsa_pri.pem
 	grep -qi "input/output error\|i/o error" <<<"$stderr"
 	run -0 coffer exec $K bad.sif cat /etc/secret.txt
 }
-@test "squashfs: unknown compressor, impossible counts, a loop" {
+@test "gocryptfs: an encrypted file that is cut short is refused, not read as less" {
+	coffer sif dump 3 gp.sif >"$BATS_TEST_TMPDIR/outer"
+	cd "$BATS_TEST_TMPDIR"
+	unsquashfs -q -n -d box outer
+	conf=box/gocryptfs.conf
+	file=$(echo box/squashfs-*)
+	size=$(stat -c %s "$file")
+	cd "$WORK"
+	export APPTAINER_ENCRYPTION_PASSPHRASE=secret
+	for cut in 0 1 4128 $((3 * 4128)) $((size / 2)) $((size - 100)); do
+		truncate -s $((size - cut)) "$BATS_TEST_TMPDIR/$file"
+		rm -f "$BATS_TEST_TMPDIR/again"
+		mksquashfs "$BATS_TEST_TMPDIR/box" "$BATS_TEST_TMPDIR/again" -quiet -no-progress -noD -noF >/dev/null
+		fault gp.sif bad.sif partition "$BATS_TEST_TMPDIR/again"
+		if [ $cut -eq 0 ]; then # the way of doing it is sound
+			run -0 coffer exec bad.sif md5sum /etc/noise
+			[ "${output%% *}" = "$(md5sum <tree/etc/noise | cut -d' ' -f1)" ]
+		else
+			refuse 255 "bad.sif" coffer exec bad.sif true
+		fi
+	done
+	[ -e "$BATS_TEST_TMPDIR/$conf" ]
+}
+@test "squashfs: a folder that holds itself" {
+	mkdir "$BATS_TEST_TMPDIR/box"
+	cp -r tree/bin tree/etc "$BATS_TEST_TMPDIR/box"
+	rm "$BATS_TEST_TMPDIR/box/etc/noise"
+	mkdir "$BATS_TEST_TMPDIR/box/loop"
+	mksquashfs "$BATS_TEST_TMPDIR/box" "$BATS_TEST_TMPDIR/good" -quiet -no-progress -noI -no-xattrs >/dev/null
+	run -0 coffer exec "$BATS_TEST_TMPDIR/good" ls /loop
+	fault "$BATS_TEST_TMPDIR/good" "$BATS_TEST_TMPDIR/bad" squash-loop loop
+	run -1 --separate-stderr coffer exec "$BATS_TEST_TMPDIR/bad" ls /loop/loop
+	err_has "Input/output error"
+	run -0 coffer exec "$BATS_TEST_TMPDIR/bad" cat /etc/secret.txt
+	run --separate-stderr timeout 60 coffer exec "$BATS_TEST_TMPDIR/bad" find /loop
+	[ "$status" -ne 124 ]
+	[ "$(wc -l <<<"$output")" -lt 1000 ]
+	# and into a build, which must end too
+	refuse 255 "$BATS_TEST_TMPDIR/bad: unpack" timeout 60 coffer build out.sif "$BATS_TEST_TMPDIR/bad"
+}
+@test "squashfs: unknown compressor, impossible counts" {
 	fault p.sif bad.sif set $((36864 + 20)) 6300
 	refuse 255 "bad.sif" coffer run bad.sif
 	fault p.sif bad.sif set $((36864 + 4)) ffffffff
-	run --separate-stderr coffer run bad.sif
-	[ "$status" -ne 0 ]
+	refuse 255 "bad.sif" coffer run bad.sif
+	for field in 16 26 48; do # how many fragments, ids; where the ids are
+		fault p.sif bad.sif set $((36864 + field)) ffff
+		refuse 255 "bad.sif" coffer run bad.sif
+	done
 	fault p.sif bad.sif set $((36864 + 12)) 00000000
 	refuse 255 "bad.sif" coffer run bad.sif
 	fault p.sif bad.sif set $((36864 + 64)) ffffffffffffff00
@@ -264,13 +307,26 @@ K=--pem-path=rsa_pri.pem
 	run -1 --separate-stderr coffer build --nosuch a b
 	err_has 'unknown flag: --nosuch'
 }
-@test "no /dev/fuse, no user namespaces: what to do is said" {
-	if am_root; then
-		run --separate-stderr unshare -m sh -c 'mount -t tmpfs none /dev && coffer run --pem-path=rsa_pri.pem g.sif'
-		refused 255 "/dev/fuse"
-	else
-		run --separate-stderr unshare -Urm sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; coffer run --userns --pem-path=rsa_pri.pem g.sif'
-		[ "$status" -eq 255 ]
-		err_has "max_user_namespaces"
-	fi
+@test "no /dev/fuse: what to do is said" {
+	local own=-Urm
+	am_root && own=-m
+	run --separate-stderr unshare $own sh -c 'mount -t tmpfs none /dev && coffer run --pem-path=rsa_pri.pem g.sif'
+	refused 255 "open /dev/fuse"
+	err_has "modprobe fuse"
+	run --separate-stderr unshare $own sh -c 'mount -t tmpfs none /dev && touch /dev/fuse && coffer run --pem-path=rsa_pri.pem g.sif'
+	refused 255 "mount the image"
+	err_has "/dev/fuse"
+}
+# The limit that is set counts what is made below it: none is left for coffer.
+@test "no user namespaces: the sysctl to set is said" {
+	local limit='echo 1 >/proc/sys/user/max_user_namespaces; exec unshare -U --map-user=1234 --map-group=1234 "$@"'
+	run --separate-stderr unshare -Ur sh -c "$limit" - coffer run --pem-path="$WORK/rsa_pri.pem" "$WORK/g.sif"
+	refused 255 "Failed to create user namespace"
+	err_has "sysctl user.max_user_namespaces="
+	run --separate-stderr unshare -Ur sh -c "$limit" - coffer build "$WORK/out.sif" "$WORK/d.def"
+	refused 255 "Failed to create user namespace"
+	err_has "sysctl user.max_user_namespaces="
+	run --separate-stderr unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; coffer run --userns --pem-path=rsa_pri.pem g.sif'
+	refused 255 "Failed to create user namespace"
+	err_has "sysctl user.max_user_namespaces="
 }

@@ -226,11 +226,11 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 }
 
 @test "a file that is executed runs its runscript, through run-singularity" {
-	mkdir -p launcher
-	printf '#!/bin/sh\nexec coffer --quiet run "$@"\n' >launcher/run-singularity
-	chmod 755 launcher/run-singularity
-	PATH=$WORK/launcher:$PATH run -0 ./plain.sif p q
-	[ "$output" = "hello, args: p q" ]
+	run -0 ./plain.sif 'p  q' --help
+	[ "$output" = "hello, args: p  q --help" ]
+	APPTAINER_ENCRYPTION_PEM_PATH=rsa_pri.pem run -0 --separate-stderr ./gocryptfs.sif x
+	[ "$output" = "hello, args: x" ]
+	[ "$stderr" = "" ]
 }
 
 @test "set-id programs and device files of an image have no effect" {

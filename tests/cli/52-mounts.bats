@@ -102,6 +102,7 @@ mounts='cut -d" " -f5 /proc/self/mountinfo'
 @test "the default mounts, and --no-mount" {
 	run -0 --separate-stderr coffer exec plain.sif sh -c "$mounts"
 	for place in / /dev /proc /sys "$(home)" /tmp /var/tmp /etc/hosts /etc/resolv.conf /etc/passwd /etc/group; do
+		[ -e "$place" ] || continue # a bare machine may have no /etc/hosts
 		grep -qxF "$place" <<<"$output" || { echo "no $place"; false; }
 	done
 	for what in tmp home /etc/hosts; do

@@ -53,7 +53,11 @@ END
 teardown_file() { drop_work; }
 setup() { cd "$WORK"; }
 
-info() { grep '^[A-Z]*: ' || true; }
+# A bare machine may have no /etc/hosts, which is said.
+info() {
+	if [ -e /etc/hosts ] && [ -e /etc/resolv.conf ]; then cat; else grep -v 'resolution could fail'; fi |
+		grep '^[A-Z]*: ' || true
+}
 # What a user without subordinate ids is told first.
 told() {
 	am_root || have_subids || cat <<-'END'

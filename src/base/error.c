@@ -97,7 +97,12 @@ int error_errno(struct error **err, int errnum, const char *fmt, ...)
 			     words[0] ? words + 1 : "") < 0)
 		message = NULL;
 	free(what);
-	return error_make(err, kind_of_errno(errnum), errnum, message);
+	(void)error_make(err, kind_of_errno(errnum), errnum, message);
+	/* There is no second way for what is missing (base/path.h): each would be a weaker one. */
+	if (errnum == ENOSYS)
+		error_hint(err, "coffer needs Linux 5.12 or newer, and no filter round it that "
+				"hides its system calls");
+	return -1;
 }
 
 int error_wrap(struct error **err, const char *fmt, ...)

@@ -10,7 +10,9 @@
 
 /*
  * Nothing under a root tree is opened by plain path: the tree is hostile, its links point where
- * they like. These go through openat2(2), so the kernel keeps every step inside.
+ * they like. These go through openat2(2), so the kernel keeps every step inside. Where that call
+ * is missing (before Linux 5.6, or hidden by a filter) they fail with -ENOSYS: steps of our own
+ * would be open to whoever renames a folder meanwhile.
  */
 
 /*

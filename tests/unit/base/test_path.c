@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int root = -1;
@@ -51,6 +53,40 @@ static void directories_are_made(void **state)
 	assert_int_equal(path_make_directories(root, "dangling/z", 0755), -ENOENT);
 }
 
+/* In a child whose kernel knows no openat2: nothing is opened by another way. */
+static int without_openat2(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter || seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) < 0 ||
+	    seccomp_load(filter) < 0)
+		return 1;
+	seccomp_release(filter);
+	if (path_open_in_root(root, "a", O_PATH, 0) != -ENOSYS ||
+	    path_open_in_root(root, "new", O_RDWR | O_CREAT, 0600) != -ENOSYS ||
+	    path_open_no_links(root, "a", O_PATH, 0) != -ENOSYS ||
+	    path_make_directories(root, "made/here", 0755) != -ENOSYS)
+		return 2;
+	if (faccessat(root, "new", F_OK, 0) == 0 || faccessat(root, "made", F_OK, 0) == 0)
+		return 3;
+	CLEANUP_ERROR struct error *err = NULL;
+	error_errno(&err, ENOSYS, "open a");
+	return error_kind(err) == ERROR_SYSTEM && error_hint_text(err) &&
+			       strstr(error_hint_text(err), "Linux 5.12")
+		       ? 0
+		       : 4;
+}
+
+static void no_openat2(void **state)
+{
+	(void)state;
+	int status;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(without_openat2());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void text_paths(void **state)
 {
 	(void)state;
@@ -78,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(links_stay_inside),
 		cmocka_unit_test(directories_are_made),
+		cmocka_unit_test(no_openat2),
 		cmocka_unit_test(text_paths),
 	};
 	return cmocka_run_group_tests(tests, make_root, NULL);

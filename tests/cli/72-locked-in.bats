@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The server from the payload's side: nobody who is not the machine's root looks into it or into the
+# command, whoever he is in his container; killing it ends that container and nothing else; and all
+# that it does for a container it does with the system calls that it may make (another one kills it,
+# which ends the container with 255).
+
+load helper
+
+setup_file() {
+	make_work
+	chmod 0755 "$WORK"
+	make_keys
+	make_tree tree
+	cp "$COFFER_ROOT/bin/pry" tree/bin/pry
+	head -c 3000000 /dev/urandom >tree/noise
+	seq 300000 >tree/numbers
+	truncate -s 3M tree/sparse
+	echo end >>tree/sparse
+	mkdir -p tree/wide tree/deep/a/b/c
+	(cd tree/wide && seq 700 | sed 's/^/a-rather-long-name-of-a-file-/' | xargs touch)
+	echo small >tree/deep/a/b/c/small
+	ln tree/numbers tree/deep/hard
+	ln -s "$(head -c 2000 /dev/zero | tr '\0' l)" tree/deep/long-link
+	mkfifo tree/fifo
+	(cd tree && md5sum noise numbers sparse deep/hard deep/a/b/c/small) >sums
+	for kind in luks2 gocryptfs; do
+		for codec in gzip zstd xz lz4 lzo; do
+			coffer -q build --encryption=$kind --pem-path=rsa_pub.pem --compression=$codec $kind-$codec.sif tree
+		done
+	done
+}
+teardown_file() { drop_work; }
+setup() {
+	cd "$WORK"
+	rm -f ready go
+}
+teardown() {
+	touch go
+	no_processes
+}
+K=--pem-path=rsa_pri.pem
+
+@test "the payload, root in its namespace too, looks neither into the server nor into the command" {
+	# Real root in a container is the machine's root, and no stranger.
+	local options ways=("" --fakeroot "--userns --contain")
+	if am_root; then ways=(--userns "--userns --fakeroot"); fi
+	for kind in luks2 gocryptfs; do
+		for options in "${ways[@]}"; do
+			# shellcheck disable=SC2086
+			run coffer exec $K $options $kind-gzip.sif sh -c 'pry server $PPID && pry $PPID'
+			[ "$status" -eq 0 ] || { echo "$options: $output"; false; }
+			[ "$(grep -c ': 0 ways open' <<<"$output")" -eq 2 ]
+		done
+	done
+}
+
+@test "nor does a process beside the container; and the tool finds an open door" {
+	if ! am_root; then
+		coffer exec $K luks2-gzip.sif sh -c 'echo $PPID >ready.new; mv ready.new ready; while [ ! -e go ]; do sleep 0.1; done' 3>&- &
+		wait_for test -e ready
+		run -0 "$COFFER_ROOT/bin/pry" server "$(cat ready)"
+		run -0 "$COFFER_ROOT/bin/pry" "$(cat ready)"
+		touch go
+		wait
+	fi
+	sleep 100 3>&- &
+	run -1 "$COFFER_ROOT/bin/pry" $!
+	kill $!
+	[ "$(grep -c ^CAN <<<"$output")" -gt 20 ]
+}
+
+@test "with a pid namespace of its own the payload sees no server" {
+	run -0 coffer exec --pid $K gocryptfs-gzip.sif pry seen
+	run -0 coffer exec --containall $K luks2-gzip.sif pry seen
+	# The eye that is tried: without, it is seen.
+	run -1 coffer exec $K luks2-gzip.sif pry seen
+	# Whatever it kills there, the server is not among it.
+	run --separate-stderr coffer exec --pid $K luks2-gzip.sif sh -c 'kill -9 -1; md5sum /noise'
+	[ "${output%% *}" = "$(sed -n 's/  noise$//p' sums)" ]
+}
+
+@test "a payload that kills its server ends its container, and no other" {
+	for kind in luks2 gocryptfs; do
+		rm -f ready go
+		coffer exec $K $kind-gzip.sif sh -c 'cat /noise >/dev/null; echo >ready; while [ ! -e go ]; do sleep 0.1; done; cat /numbers /sparse | md5sum >after' 3>&- &
+		wait_for test -e ready
+		run --separate-stderr coffer exec $K $kind-gzip.sif sh -c \
+			'for p in /proc/[0-9]*; do read -r pid name state parent rest <$p/stat; [ "$name" = "(coffer-image)" ] && [ $parent = $PPID ] && kill -9 $pid; done; sleep 30; echo still here'
+		[ "$status" -eq 255 ]
+		err_has "was killed by signal 9"
+		[ -z "$output" ]
+		touch go
+		wait
+		[ "$(cat after)" = "$(cat tree/numbers tree/sparse | md5sum)" ]
+	done
+}
+
+# All that a payload can ask of its file system; for attributes, which busybox does not ask for, see
+# tests/unit/mount/test_ops.c, which works with the same server.
+everything='cd / && md5sum -c $WORK/sums >/dev/null && find . -xdev | wc -l && ls -laR wide deep | wc -l &&
+	stat fifo noise >/dev/null && df / >/dev/null && ls -l deep/long-link >/dev/null &&
+	! cat nothing 2>/dev/null && ! touch noise 2>/dev/null && ! mkdir x 2>/dev/null && ! ln noise y 2>/dev/null &&
+	! rm -f numbers 2>/dev/null && ! cat wide 2>/dev/null && [ "$(tail -c 4 sparse)" = end ] &&
+	{ for i in 1 2 3 4 5 6; do md5sum noise numbers sparse >/dev/null & done; wait; } && echo complete'
+
+@test "no allowed road needs a call that kills: each kind and codec, each operation" {
+	for kind in luks2 gocryptfs; do
+		for codec in gzip zstd xz lz4 lzo; do
+			for options in "" --pid; do
+				# shellcheck disable=SC2086
+				run --separate-stderr coffer exec $K $options --env WORK="$WORK" $kind-$codec.sif busybox sh -c "${everything//df /busybox df }"
+				[ "$status" -eq 0 ] || { echo "$kind $codec $options: $stderr"; false; }
+				[ "$(tail -n 1 <<<"$output")" = complete ]
+			done
+		done
+	done
+}
+
+@test "nor do errors, nor memory that is not enough" {
+	local at size
+	for kind in luks2 gocryptfs; do
+		for codec in gzip zstd xz lz4 lzo; do
+			# Damage in the midst of the noise, and of the metadata at the end.
+			at=$(($(stat -c %s $kind-$codec.sif) / 2))
+			"$COFFER_ROOT/tests/images/fault" $kind-$codec.sif bad.sif flip $at
+			for size in "" $((RANDOM % 4000 + 500)); do
+				[ -z "$size" ] || "$COFFER_ROOT/tests/images/fault" $kind-$codec.sif bad.sif flip $(($(stat -c %s $kind-$codec.sif) - size))
+				run --separate-stderr coffer exec $K bad.sif sh -c 'cat /noise /numbers /sparse | wc -c; find / -xdev | wc -l; ls -laR /wide /deep'
+				refute grep -q "by signal" <<<"$stderr"
+			done
+		done
+		for size in 4000 6000 8000 10000 12000 16000 24000 32000 48000; do
+			run --separate-stderr sh -c "ulimit -d $size; exec coffer exec $K $kind-xz.sif sh -c 'for i in 1 2 3 4; do cat /noise /numbers /sparse >/dev/null & done; wait; find / -xdev'"
+			refute grep -q "by signal" <<<"$stderr"
+		done
+	done
+	rm -f bad.sif
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tries to look into another process in every way that the kernel has, as a payload would that is
+ * after keys. Linked statically, so that it runs in any container.
+ *
+ *   pry PID          says "CAN ..." for each way that is open; exit status 1 with one
+ *   pry server PPID  the same for the image server of this command
+ *   pry seen         exit status 1 when a process by the name of the server can be seen
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <linux/perf_event.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int open_ways;
+
+static void way(bool open, const char *what, const char *name)
+{
+	if (open)
+		printf("CAN %s %s\n", what, name);
+	open_ways += open;
+}
+
+static int in_folder(pid_t pid, const char *name, int flags)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return open(path, flags | O_CLOEXEC | O_NONBLOCK);
+}
+
+static void files(pid_t pid)
+{
+	static const char *const readable[] = { "mem",	   "environ",	"maps",	       "smaps",
+						"auxv",	   "syscall",	"stack",       "io",
+						"pagemap", "numa_maps", "personality", "fd/0",
+						"fd/3",	   "fd/4",	"fd/5",	       "map_files",
+						"timers" };
+	static const char *const links[] = { "exe",  "cwd",	"root",	  "fd/0",  "fd/3",
+					     "fd/4", "ns/user", "ns/mnt", "ns/net" };
+	static const char *const folders[] = { "fd", "fdinfo", "root", "cwd", "map_files" };
+	static const char *const writable[] = { "mem", "clear_refs" };
+	char byte, path[64];
+	for (size_t i = 0; i < sizeof(readable) / sizeof(*readable); i++) {
+		int fd = in_folder(pid, readable[i], O_RDONLY);
+		way(fd >= 0 && read(fd, &byte, 1) >= 0, "read", readable[i]);
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, links[i]);
+		way(readlink(path, &byte, 1) >= 0, "follow", links[i]);
+	}
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s/.", (int)pid, folders[i]);
+		DIR *dir = opendir(path);
+		way(dir && readdir(dir), "list", folders[i]);
+	}
+	for (size_t i = 0; i < sizeof(writable) / sizeof(*writable); i++)
+		way(in_folder(pid, writable[i], O_WRONLY) >= 0, "write to", writable[i]);
+}
+
+static void calls(pid_t pid)
+{
+	char here[16];
+	struct iovec local = { here, sizeof(here) }, remote = { (void *)0x400000, 16 };
+	struct perf_event_attr event = { .type = PERF_TYPE_SOFTWARE,
+					 .size = sizeof(event),
+					 .config = PERF_COUNT_SW_TASK_CLOCK };
+	/* A process that may be read gives EFAULT for an address that it has not. */
+	ssize_t n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+	way(n >= 0 || errno == EFAULT, "use", "process_vm_readv");
+	n = process_vm_writev(pid, &local, 1, &remote, 1, 0);
+	way(n >= 0 || errno == EFAULT, "use", "process_vm_writev");
+	int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	for (int fd = 0; fd < 10; fd++)
+		way(pid_fd >= 0 && syscall(SYS_pidfd_getfd, pid_fd, fd, 0) >= 0, "take",
+		    "a descriptor");
+	way(pid_fd >= 0 && syscall(SYS_setns, pid_fd, 0x10000000 /* CLONE_NEWUSER */) == 0, "enter",
+	    "its namespaces");
+	way(syscall(SYS_kcmp, getpid(), pid, KCMP_FILE, 0, 0) >= 0, "use", "kcmp");
+	way(syscall(SYS_perf_event_open, &event, pid, -1, -1, 0) >= 0, "use", "perf_event_open");
+	way(ptrace(PTRACE_SEIZE, pid, 0, 0) == 0, "use", "PTRACE_SEIZE");
+	bool attached = ptrace(PTRACE_ATTACH, pid, 0, 0) == 0;
+	way(attached, "use", "PTRACE_ATTACH");
+}
+
+static bool is_server(const char *pid, int parent)
+{
+	char text[512] = "";
+	int fd = in_folder(atoi(pid), "stat", O_RDONLY), its = 0;
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return false;
+	close(fd);
+	const char *end = strrchr(text, ')');
+	return strstr(text, "(coffer-image)") && end && sscanf(end + 1, " %*c %d", &its) == 1 &&
+	       (!parent || its == parent);
+}
+
+static pid_t find_server(int parent)
+{
+	DIR *proc = opendir("/proc");
+	pid_t found = 0;
+	for (struct dirent *e; proc && (e = readdir(proc));)
+		if (atoi(e->d_name) > 0 && is_server(e->d_name, parent))
+			found = atoi(e->d_name);
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "seen"))
+		return find_server(0) != 0;
+	pid_t pid = argc == 3 && !strcmp(argv[1], "server") ? find_server(atoi(argv[2]))
+		    : argc == 2				    ? atoi(argv[1])
+							    : 0;
+	if (pid <= 0) {
+		fprintf(stderr, "pry: no such process\n");
+		return 2;
+	}
+	files(pid);
+	calls(pid);
+	printf("tried to look into %d: %d ways open\n", (int)pid, open_ways);
+	return open_ways != 0;
+}

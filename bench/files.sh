@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# How build, start and find depend on the number of files.
+
+files_title="A million files"
+files_third=""
+files_text="Small files, a thousand a directory: build (gocryptfs, gzip), \`exec IMAGE true\`, and \`find -size +0\`
+through a cold mount, the start included. Linear: ten times the files may take 12.5 times as long. Of a
+start: 1.25 times."
+
+files_counts=${COFFER_BENCH_FILES:-10000 100000 1000000}
+
+files_tree() { # COUNT
+	[ -e "$work/files.$1/.ready" ] && return 0
+	say "making $1 files"
+	skeleton "$work/files.$1"
+	"$work/bin/generate" files "$work/files.$1" "$1"
+	touch "$work/files.$1/.ready"
+}
+files_build() { # COUNT
+	take "files/build.$1.ours" ours "$watch" coffer build --force $pub "files.$1.ours.sif" "files.$1"
+	chmod a+r "$work/files.$1.ours.sif"
+}
+files_build_theirs() { # COUNT
+	take "files/build.$1.theirs" theirs "$watch" apptainer build --force $pub "files.$1.theirs.sif" "files.$1"
+}
+files_start() { # COUNT
+	take "files/start.$1.ours" ours "$watch" coffer exec $pri "files.$1.ours.sif" true
+	take "files/start.$1.theirs" theirs "$watch" apptainer exec $pri "files.$1.ours.sif" true
+}
+files_find() { # COUNT
+	command="test \$(find / -xdev -type f -size +0 2>/dev/null | wc -l) -ge $1"
+	take "files/find.$1.ours" ours "$watch" coffer exec $pri "files.$1.ours.sif" sh -c "$command"
+	take "files/find.$1.theirs" theirs "$watch" apptainer exec $pri "files.$1.ours.sif" sh -c "$command"
+}
+files_run() {
+	for count in $files_counts; do
+		files_tree "$count"
+		few=$((count < 1000000 ? 3 : 1))
+		rounds $few files_build "$count"
+		rounds 1 files_build_theirs "$count"
+		warm "files.$count.ours.sif"
+		rounds 7 files_start "$count"
+		rounds $few files_find "$count"
+	done
+}
+files_rows() {
+	for what in build start find; do
+		unit=s factor=12.5
+		[ $what != start ] || unit=ms factor=1.25
+		before=""
+		for count in $files_counts; do
+			target="" limit=""
+			if [ -n "$before" ]; then
+				[ $what = start ] && target=flat || target=linear
+				limit="$before * $factor"
+			fi
+			row "$what, $count files" $unit files/$what.$count.ours files/$what.$count.theirs - "$target" "$limit"
+			before=$(value files/$what.$count.ours $unit)
+		done
+	done
+}

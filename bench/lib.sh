@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the parts of the bench share. A figure is a file below $results, PART/KEY, with one number a
+# line and round; PART/KEY.failed holds the last words of a command that failed.
+
+work=${COFFER_BENCH_WORK:-/var/tmp/coffer-bench}
+results=$work/results
+watch=$work/bin/stopwatch
+peer=../shared/peer/peer
+pub=--pem-path=pub.pem
+pri=--pem-path=pri.pem
+
+say() { echo "bench: $*" >&2; }
+
+quoted() {
+	for word; do
+		printf "'%s' " "$(printf %s "$word" | sed "s/'/'\\\\''/g")"
+	done
+}
+# Both run a command as a normal user in $work; output and status are the command's.
+ours() {
+	(cd "$work" && exec setpriv --reuid coffer-test --regid coffer-test --init-groups env -i \
+		HOME=/home/coffer-test USER=coffer-test PATH="$work/bin:/usr/bin:/bin:/usr/sbin:/sbin" "$@")
+}
+theirs() {
+	$peer -u peer -b "$work:$work" "cd $work && $(quoted "$@")"
+}
+# The kernel's squashfs on the bytes of a plain image, mounted anew, as the root of a command.
+kernel() { # IMAGE COMMAND...
+	image=$work/$1
+	shift
+	# shellcheck disable=SC2046 # two words
+	set -- $("$work/bin/coffer" sif list "$image" | awk -F'|' '/FS \(Squashfs/ { split($4, p, "-"); print p[1] + 0, p[2] - p[1] }') "$@"
+	mount -t squashfs -o "ro,loop,offset=$1,sizelimit=$2" "$image" "$work/mnt" || return 1
+	shift 2
+	status=0
+	ours "$@" || status=$?
+	umount "$work/mnt"
+	return $status
+}
+in_root() { # DIRECTORY COMMAND...: bwrap's usual container on it
+	root=$1
+	shift
+	echo bwrap --ro-bind "$root" / --dev /dev --proc /proc "$@"
+}
+
+# Takes one figure: the number that the command prints.
+take() { # PART/KEY COMMAND...
+	key=$1
+	shift
+	mkdir -p "$results/${key%/*}"
+	if number=$("$@" 2>"$work/stderr") && [ -n "$number" ]; then
+		echo "$number" >>"$results/$key"
+	else
+		{ grep -m 1 -E 'FATAL|[Ee]rror' "$work/stderr" || grep -v '^$' "$work/stderr" | tail -1; } |
+			tr -s ' \t' ' ' >"$results/$key.failed"
+		say "$key failed: $(cat "$results/$key.failed")"
+	fi
+}
+# Rounds of a function, in which it takes each figure once: so they alternate. COFFER_BENCH_ROUNDS
+# is the most there are.
+rounds() { # COUNT FUNCTION ARGUMENTS...
+	n=$1 i=0
+	shift
+	[ "$n" -le "${COFFER_BENCH_ROUNDS:-$n}" ] || n=$COFFER_BENCH_ROUNDS
+	while [ $i -lt "$n" ]; do
+		i=$((i + 1))
+		say "$*, round $i of $n"
+		"$@"
+	done
+}
+# The image's bytes are in the page cache from here on.
+warm() {
+	for file; do
+		cat "$work/$file" >/dev/null 2>&1 || true
+	done
+}
+# What a command prints, or nothing.
+try() { "$@" 2>/dev/null || true; }
+
+# The median of a figure in a unit, or nothing.
+value() { # PART/KEY UNIT
+	[ -s "$results/$1" ] || return 0
+	sort -n "$results/$1" | awk -v unit="$2" '
+		{ v[NR] = $1 }
+		END {
+			m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
+			scale["s"] = 1e9; scale["ms"] = 1e6; scale["us"] = 1e3; scale["MB"] = 1e6; scale["MiB"] = 1048576
+			printf "%.6g", m / (unit in scale ? scale[unit] : 1)
+		}'
+}
+# One row of a table, for bench/report and bench/plot, fields separated by tabs: label, unit, coffer,
+# Apptainer, third, what the target says, and the most that coffer may take by it. LIMIT is for awk:
+# t is Apptainer's figure, k the third; smaller is better in all rows. Of a figure that failed, its
+# last words.
+row() { # LABEL UNIT OURS THEIRS THIRD TARGET LIMIT
+	row_label=$1 row_unit=$2 row_target=$6 row_limit=$7
+	for key in "$3" "$4" "$5"; do
+		figure=$([ "$key" = - ] || value "$key" "$row_unit")
+		[ -n "$figure" ] || figure=$([ "$key" = - ] && echo - || { [ -e "$results/$key.failed" ] && echo failed || echo '?'; })
+		printf '%s\n' "$figure"
+	done | awk -v label="$row_label" -v unit="$row_unit" -v target="$row_target" '
+		{ v[NR] = $0 }
+		END {
+			t = v[2]; k = v[3]
+			if (t !~ /^[0-9]/) t = ""
+			if (k !~ /^[0-9]/) k = ""
+			limit = '"${row_limit:-\"-\"}"'
+			printf "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", label, unit, v[1], v[2], v[3], target, limit
+		}
+		function least(a, b) { return a == "-" ? b : b == "-" || a < b ? a : b }
+		function per(a, b) { return a == "" ? "-" : a / b }
+		function times(a, b) { return a == "" ? "-" : a * b }'
+}
+
+# A root tree in which a static command can run.
+skeleton() { # DIRECTORY
+	rm -rf "$1"
+	for dir in bin dev etc home proc root run sys tmp usr var/tmp; do
+		mkdir -p "$1/$dir"
+	done
+	cp /bin/busybox "$1/bin/"
+	for name in sh cat true find wc sleep; do
+		ln -s busybox "$1/bin/$name"
+	done
+	echo root:x:0:0:root:/root:/bin/sh >"$1/etc/passwd"
+	echo root:x:0: >"$1/etc/group"
+	echo 'NAME=bench' >"$1/etc/os-release"
+	cp "$work/bin/reader" "$1/bin/"
+	chmod -R a+rX "$1"
+}
+# Builds an image by coffer unless it is there; both users may read it.
+image() { # NAME OPTIONS... SPEC
+	name=$1
+	shift
+	[ -e "$work/$name" ] && return 0
+	say "building $name"
+	ours coffer build --force "$@" "$name.new" "$spec" >&2 || return 1
+	chmod a+r "$work/$name.new"
+	mv "$work/$name.new" "$work/$name"
+}

@@ -10,19 +10,21 @@ disk_run() {
 	sed -n "/^cat >demo.def <<'END'\$/,/^END\$/p" scripts/demo | sed '1d;$d' >"$work/demo/demo.def"
 	echo "patient 4711: the diagnosis" >"$work/demo/records.txt"
 	chmod -R a+rwX "$work/demo"
-	for kind in plain gocryptfs luks2; do
-		option="--encryption=$kind $pub"
-		[ $kind != plain ] || option=""
-		# shellcheck disable=SC2086 # words
-		(cd "$work/demo" && ours sh -c 'cd demo && exec coffer build --force "$@"' - ${option:+--encryption=$kind --pem-path=../pub.pem} $kind.sif demo.def) >/dev/null 2>"$work/stderr" || cat "$work/stderr" >&2
-	done
+	rm -f "$work/demo"/*.sif
+	disk_build plain
 	for kind in gocryptfs luks2; do
+		disk_build $kind --encryption=$kind --pem-path=../pub.pem
 		take disk/$kind disk_more $kind
 	done
 }
+disk_build() { # KIND OPTIONS...: in the definition's folder, as its %files are there
+	kind=$1
+	shift
+	ours sh -c 'cd demo && exec coffer build "$@"' - "$@" "$kind.sif" demo.def >&2 || true
+}
 disk_more() {
-	a=$(stat -c %s "$work/demo/$1.sif") b=$(stat -c %s "$work/demo/plain.sif")
-	echo $((a - b))
+	with=$(stat -c %s "$work/demo/$1.sif") && without=$(stat -c %s "$work/demo/plain.sif") &&
+		echo $((with - without))
 }
 disk_rows() {
 	row "LUKS2 (cryptsetup's usual: 16 MiB)" MiB disk/luks2 - - "≤ 2.5 MiB" 2.5

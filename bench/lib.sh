@@ -28,8 +28,9 @@ theirs() {
 kernel() { # IMAGE COMMAND...
 	image=$work/$1
 	shift
-	# shellcheck disable=SC2046 # two words
-	set -- $("$work/bin/coffer" sif list "$image" | awk -F'|' '/FS \(Squashfs/ { split($4, p, "-"); print p[1] + 0, p[2] - p[1] }') "$@"
+	# shellcheck disable=SC2046 # two words: where the partition begins, and its length
+	set -- $("$work/bin/coffer" sif list "$image" |
+		awk -F'|' '/FS \(Squashfs/ { split($4, p, "-"); print p[1] + 0, p[2] - p[1] }') "$@"
 	mount -t squashfs -o "ro,loop,offset=$1,sizelimit=$2" "$image" "$work/mnt" || return 1
 	shift 2
 	status=0
@@ -95,9 +96,15 @@ value() { # PART/KEY UNIT
 row() { # LABEL UNIT OURS THEIRS THIRD TARGET LIMIT
 	row_label=$1 row_unit=$2 row_target=$6 row_limit=$7
 	for key in "$3" "$4" "$5"; do
-		figure=$([ "$key" = - ] || value "$key" "$row_unit")
-		[ -n "$figure" ] || figure=$([ "$key" = - ] && echo - || { [ -e "$results/$key.failed" ] && echo failed || echo '?'; })
-		printf '%s\n' "$figure"
+		if [ "$key" = - ]; then
+			echo -
+		elif [ -s "$results/$key" ]; then
+			echo "$(value "$key" "$row_unit")"
+		elif [ -e "$results/$key.failed" ]; then
+			echo failed
+		else
+			echo '?'
+		fi
 	done | awk -v label="$row_label" -v unit="$row_unit" -v target="$row_target" '
 		{ v[NR] = $0 }
 		END {

@@ -48,7 +48,7 @@ those of issue 3; none of them is a condition of this document's being written.
 |---|---|
 | machine | $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(free -g | awk '/^Mem/ { print $2 }') GB |
 | kernel | $(uname -sr) |
-| coffer | $("$work/bin/coffer" --version | sed 's/.*version //'), $(git describe --always --dirty), release build by gcc $(gcc -dumpfullversion), libdeflate $(version libdeflate0), OpenSSL $(version libssl3), libfuse $(version libfuse3-3) |
+| coffer | $("$work/bin/coffer" --version | sed 's/.*version //'), commit $(cat "$work/commit"), release build by gcc $(gcc -dumpfullversion), libdeflate $(version libdeflate0), OpenSSL $(version libssl3), libfuse $(version libfuse3-3) |
 | Apptainer | $(chroot "$peer_root" apptainer --version 2>/dev/null | sed 's/.*version //'), with gocryptfs $(version gocryptfs "$peer_root"), squashfuse $(version squashfuse "$peer_root"), squashfs-tools $(version squashfs-tools "$peer_root") |
 | bubblewrap | $(version bubblewrap) |
 | base | a Debian minbase with python3-minimal: $(tree_size base) |

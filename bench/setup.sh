@@ -18,6 +18,8 @@ setup() {
 	mkdir -p "$work/bin" "$work/mnt" "$results"
 	chmod 0777 "$work"
 	cp build-bench/coffer "$work/bin/"
+	dirty=$(git diff --quiet HEAD -- src meson.build || echo -dirty)
+	echo "$(git rev-parse --short HEAD)$dirty" >"$work/commit"
 	for name in stopwatch reader generate scrypt sparse; do
 		cp "build-bench/bench/bench-$name" "$work/bin/$name"
 	done

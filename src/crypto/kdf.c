@@ -21,7 +21,7 @@ static int derive(const char *name, const OSSL_PARAM *params, size_t len, struct
 	if (secret_new(len, &out, err) < 0)
 		return -1;
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, name, NULL);
-	library_warm("HMAC");
+	crypto_library_warm("HMAC");
 	crypto_guard_begin();
 	EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
 	bool done = context && EVP_KDF_derive(context, secret_data(out), len, params) == 1;

@@ -119,7 +119,7 @@ void crypto_start(void)
 	(void)pthread_once(&once, start);
 }
 
-void library_warm(const char *mac)
+void crypto_library_warm(const char *mac)
 {
 	static const char *const digest = "SHA256";
 	EVP_MD_free(EVP_MD_fetch(NULL, digest, NULL));

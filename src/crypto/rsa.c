@@ -285,14 +285,14 @@ static int give_key(struct crypto_rsa *rsa, struct error **err)
 	return 0;
 }
 
-/* See library_warm. The random numbers are those that blind the private key. */
+/* See crypto_library_warm. The random numbers are those that blind the private key. */
 static void warm(void)
 {
 	unsigned char byte;
 	EVP_KEYMGMT_free(EVP_KEYMGMT_fetch(NULL, "RSA", NULL));
 	EVP_ASYM_CIPHER_free(EVP_ASYM_CIPHER_fetch(NULL, "RSA", NULL));
 	(void)RAND_priv_bytes(&byte, 1);
-	library_warm(NULL);
+	crypto_library_warm(NULL);
 }
 
 static int set_up(struct crypto_rsa *rsa, struct error **err)

@@ -149,9 +149,11 @@ both() { # Some limits let it work, some do not.
 
 @test "a build that takes more memory than its group has says how to go on" {
 	mkdir large
-	head -c 220M /dev/zero >large/zeros
+	head -c 220M /dev/urandom >large/noise
+	# A folder alone would be packed where it lies.
+	printf 'Bootstrap: localimage\nFrom: large\n%%setup\n\ttrue\n' >large/def
 	make_group memory memory.limit_in_bytes memory.max 200M
-	run --separate-stderr in_group coffer build new.sif large
+	run --separate-stderr in_group coffer build new.sif large/def
 	rm -r large
 	refused 255 "o space left on device"
 	err_has "the container does not fit into memory: let it lie on disk while it is built with --tmpdir DIR"

@@ -172,6 +172,26 @@ static void free_json(struct json_object **o)
 	(void)json_object_put(*o);
 }
 
+/*
+ * A text of a JSON file as Apptainer's decoder takes it: a byte that is no UTF-8 becomes U+FFFD. So
+ * two keys that would be written alike are one from the beginning.
+ */
+static char *well_formed(const char *text, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer b = { 0 };
+	size_t len = strlen(text);
+	if (buffer_puts(&b, "", err) < 0)
+		return NULL;
+	for (size_t at = 0; at < len;) {
+		size_t n = utf8_len((const unsigned char *)text + at, len - at);
+		if ((n ? buffer_append(&b, text + at, n, err)
+		       : buffer_puts(&b, "\xef\xbf\xbd", err)) < 0)
+			return NULL;
+		at += n ? n : 1;
+	}
+	return buffer_steal(&b, err);
+}
+
 int labels_read_json(struct labels *l, const char *text, size_t len, struct error **err)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(BUILD_JSON_DEPTH_MAX);
@@ -199,7 +219,10 @@ int labels_read_json(struct labels *l, const char *text, size_t len, struct erro
 		if (!json_object_is_type(value, json_type_string))
 			return error_set(err, ERROR_DAMAGED,
 					 "labels.json: the value of %s is no text", key);
-		if (labels_set(l, key, json_object_get_string(value), err) < 0)
+		CLEANUP_TEXT char *key_text = well_formed(key, err);
+		CLEANUP_TEXT char *value_text =
+			key_text ? well_formed(json_object_get_string(value), err) : NULL;
+		if (!value_text || labels_set(l, key_text, value_text, err) < 0)
 			return -1;
 	}
 	return 0;

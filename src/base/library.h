@@ -27,7 +27,7 @@ struct library {
 	bool loaded;
 };
 
-#define LIBRARY_MEMBER(function) __typeof__(&(function)) function;
+#define LIBRARY_MEMBER(function) __typeof__ (&(function))(function);
 #define LIBRARY_NAME(function) #function,
 #define LIBRARY(so, functions, into)                                                       \
 	{                                                                                  \

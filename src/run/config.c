@@ -180,7 +180,8 @@ static int check_owner(int fd, const char *path, struct error **err)
 	return error_hint(err, "as root: chown root %s && chmod go-w %s", path, path);
 }
 
-int run_config_parse(struct run_config *c, const char *path, struct buffer *text, struct error **err)
+int run_config_parse(struct run_config *c, const char *path, struct buffer *text,
+		     struct error **err)
 {
 	if (text->len && memchr(text->data, 0, text->len))
 		return refuse(path, "it holds a NUL byte", err);

@@ -104,7 +104,9 @@ static bool is_plain(char c)
 static ssize_t take_value(const char **at, const char **ret)
 {
 	const char *p = *at;
-	char quote = *p == '\'' || *p == '"' ? *p++ : '\0';
+	char quote = '\0';
+	if (*p == '\'' || *p == '"')
+		quote = *p++;
 	*ret = p;
 	if (quote)
 		while (*p && *p != quote && (quote == '\'' || !strchr("$`\\!", *p)))

@@ -66,6 +66,14 @@ bool process_has_capabilities(void)
 	       now[0].inheritable || now[1].inheritable;
 }
 
+void process_signals_but_faults(sigset_t *ret)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+	sigfillset(ret);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		sigdelset(ret, faults[i]);
+}
+
 int process_wait(struct process *p)
 {
 	int status;

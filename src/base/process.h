@@ -2,6 +2,7 @@
 #ifndef COFFER_BASE_PROCESS_H
 #define COFFER_BASE_PROCESS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -35,6 +36,12 @@ int process_fork(unsigned long long clone_flags, struct process *ret);
 int process_drop_capabilities(void);
 /* Whether this thread has a capability that it could use now. */
 bool process_has_capabilities(void);
+
+/*
+ * Every signal that a process may wait with: all but those by which a fault of its own kills it.
+ * Blocked, these would wait for ever when they are sent, as a debugger or an abort does.
+ */
+void process_signals_but_faults(sigset_t *ret);
 
 /* Waits for its end and reaps it: the exit status, or 128 + signal; or -errno. */
 int process_wait(struct process *p);

@@ -38,7 +38,7 @@
 /* What all of the server's private memory may be: caches are bounded, this stops a runaway. */
 #define MEMORY_MAX ((rlim_t)1 << 30)
 
-/* Nobody looks into this process, and no signal but SIGKILL and SIGSTOP moves it. */
+/* Nobody looks into this process, and no signal moves it but SIGKILL, SIGSTOP and a fault's. */
 int isolate_memory(struct error **err)
 {
 	int r = secret_harden_process();
@@ -48,11 +48,11 @@ int isolate_memory(struct error **err)
 	/*
 	 * The mount outlives the command when a child of the payload does, so the server is in a
 	 * session of its own: a hang-up or Ctrl-C is not for it. It ends when the mount goes. What
-	 * is blocked here is so for the threads that come; a fault still kills.
+	 * is blocked here is so for the threads that come.
 	 */
-	sigset_t all;
-	sigfillset(&all);
-	if (setsid() < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+	sigset_t waiting;
+	process_signals_but_faults(&waiting);
+	if (setsid() < 0 || sigprocmask(SIG_SETMASK, &waiting, NULL) < 0)
 		return error_errno(err, errno, "begin a session for the image server");
 	(void)prctl(PR_SET_NAME, "coffer-image");
 	return 0;

@@ -424,13 +424,7 @@ static int watch_container(const struct run_job *job, struct process *child, str
 			   int sock, int *ret_status, struct error **err)
 {
 	sigset_t all, before;
-	sigfillset(&all);
-	/* Faults of our own must kill at once. */
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGABRT);
+	process_signals_but_faults(&all);
 	CLEANUP_FD int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
 		return error_errno(err, errno, "watch for signals");

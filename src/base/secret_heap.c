@@ -16,6 +16,17 @@
 #include <stdlib.h>
 #include <sys/single_threaded.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LEAKS_ARE_SOUGHT
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(LEAKS_ARE_SOUGHT)
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_register_root_region(at, len) ((void)(at))
+#endif
+
 #define CHUNK_LEN ((size_t)32768)
 #define CHUNKS_MAX 256
 #define LOG2_MIN 5
@@ -81,6 +92,8 @@ static bool add_chunk(void)
 		free(c);
 		return false;
 	}
+	/* LeakSanitizer knows only malloc's memory: what is reached from here alone is no leak. */
+	__lsan_register_root_region(secret_bytes(c->memory), CHUNK_LEN);
 	chunks[count] = c;
 	atomic_store_explicit(&chunk_count, count + 1, memory_order_release);
 	last_used = 0;

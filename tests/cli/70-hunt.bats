@@ -58,7 +58,10 @@ teardown() {
 # In a section: says that it is there, and waits.
 sync_script() { echo "set +x; touch $WORK/at.$1; while [ ! -e $WORK/go.$1 ]; do sleep 0.1; done"; }
 
+# The run time of AddressSanitizer keeps what was freed and takes its time: its turn is short.
+sanitized() { grep -q __asan_init "$COFFER"; }
 sources=(prompt pipe variable pem-path variable-path variable-data)
+if sanitized; then sources=(variable pem-path); fi
 hunt() { "$COFFER_ROOT/bin/hunt" "$@"; }
 # A command with a variable that no shell of ours has.
 with_variable() { # NAME FILE COMMAND...
@@ -136,11 +139,19 @@ run_and_hunt() { # KIND SOURCE
 	server=$(pgrep -P "$parent" '^coffer-image')
 	clean text "$S/all" inside
 	moment
-	# Memories: the payload's, and for root the command's.
-	# shellcheck disable=SC2046
-	clean processes -m $(typist) -x "$server" -t $$ "$S/all"
 	clean process -m "$payload" "$S/all"
 	grep -q ', 1 memories' <<<"$output"
+	sanitized || memories_and_hunt "$parent" "$server"
+	touch go
+	wait "$command" || { cat log; false; }
+	clean text "$S/all" log
+}
+
+# The memories of all that runs, and for root the command's and the server's.
+memories_and_hunt() { # COMMAND SERVER
+	local parent=$1 server=$2
+	# shellcheck disable=SC2046
+	clean processes -m $(typist) -x "$server" -t $$ "$S/all"
 	clean process -m "$parent" "$S/all"
 	if am_root; then
 		grep -q ', 1 memories' <<<"$output"
@@ -150,9 +161,6 @@ run_and_hunt() { # KIND SOURCE
 		clean process -m "$server" "$S/all"
 		grep -q ', 0 memories' <<<"$output"
 	fi
-	touch go
-	wait "$command" || { cat log; false; }
-	clean text "$S/all" log
 }
 
 # Root reads the server's memory, but for what the kernel itself cannot see: the image's keys.

@@ -223,6 +223,9 @@ static void look_at_descriptors(int folder, const char *where)
 	closedir(dir);
 }
 
+/* Larger mappings are a sanitizer's: terabytes of addresses with hardly any memory. */
+#define ADDRESSES_ONLY (1UL << 32)
+
 static void look_at_memory(int folder, const char *where)
 {
 	int fd = openat(folder, "mem", O_RDONLY | O_CLOEXEC);
@@ -235,7 +238,7 @@ static void look_at_memory(int folder, const char *where)
 		unsigned long from, to;
 		char rights[8], name[256] = "anonymous";
 		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %255s", &from, &to, rights, name) < 3 ||
-		    rights[0] != 'r' || !strncmp(name, "[v", 2))
+		    rights[0] != 'r' || !strncmp(name, "[v", 2) || to - from > ADDRESSES_ONLY)
 			continue;
 		some |= look_through(fd, (off_t)from, (off_t)to, false, where, name);
 	}

@@ -41,6 +41,12 @@ teardown() {
 }
 K=--pem-path=rsa_pri.pem
 
+# The files of a process that hides are owned by the machine's root. Its user id is still that of a
+# payload with --userns; without capabilities it gets no further than these, which show no content.
+not_by_owner() {
+	if am_root; then grep -vxE 'CAN (list fd|list map_files|write to clear_refs)'; else grep .; fi
+}
+
 @test "the payload, root in its namespace too, looks neither into the server nor into the command" {
 	# Real root in a container is the machine's root, and no stranger.
 	local options ways=("" --fakeroot "--userns --contain")
@@ -48,9 +54,11 @@ K=--pem-path=rsa_pri.pem
 	for kind in luks2 gocryptfs; do
 		for options in "${ways[@]}"; do
 			# shellcheck disable=SC2086
-			run coffer exec $K $options $kind-gzip.sif sh -c 'pry server $PPID && pry $PPID'
-			[ "$status" -eq 0 ] || { echo "$options: $output"; false; }
-			[ "$(grep -c ': 0 ways open' <<<"$output")" -eq 2 ]
+			run coffer exec $K $options $kind-gzip.sif sh -c 'pry server $PPID; pry $PPID'
+			[ "$(grep -c '^tried to look into .* ways open' <<<"$output")" -eq 2 ]
+			output=$(grep '^CAN' <<<"$output" | not_by_owner) || continue
+			echo "$options: $output"
+			false
 		done
 	done
 }

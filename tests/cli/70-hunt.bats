@@ -273,9 +273,10 @@ with_argument() { # FILE COMMAND...
 
 # After all of it: whatever has been written since, by anybody, to any file system.
 @test "nothing is left on any file system, nor in the logs" {
-	[ "$(ls ./*.sif | wc -l)" -eq 12 ]
+	local images=$((2 * ${#sources[@]}))
+	[ "$(ls ./*.sif | wc -l)" -eq $images ]
 	clean files -e "$S" stamp "$S/all"
-	[ "$(sed -n 's/.* \([0-9]*\) files$/\1/p' <<<"$output")" -ge 12 ]
+	[ "$(sed -n 's/.* \([0-9]*\) files$/\1/p' <<<"$output")" -ge $images ]
 	if am_root; then
 		dmesg >kernel.log
 		clean text "$S/all" kernel.log

@@ -53,3 +53,49 @@ gone() { ! running "$1"; }
 	[ -z "$(ls -A big)" ]
 	[ ! -e out.sif ]
 }
+
+descendants() { # PID
+	local child
+	for child in $(pgrep -P "$1"); do
+		echo "$child"
+		descendants "$child"
+	done
+}
+packing() { grep -q 'Creating SIF' log; }
+# All of the build's other processes are stopped: the command waits, and a signal ends it.
+stopped_then_interrupted() {
+	local stopped
+	# shellcheck disable=SC2046 # words
+	kill -STOP $(descendants "$1")
+	stopped=$(descendants "$1")
+	[ -n "$stopped" ]
+	sleep 1
+	kill -0 "$1"
+	kill -INT "$1"
+	until_true ended "$1"
+	local status=0
+	wait "$1" || status=$?
+	[ "$status" -eq 130 ] || { cat log; echo "status $status"; false; }
+	for pid in $stopped; do until_true ended "$pid"; done
+	[ ! -e out.sif ]
+}
+ended() { # PID: gone, or waiting to be reaped
+	case $(ps -o stat= -p "$1") in "" | Z*) ;; *) return 1 ;; esac
+}
+
+@test "a build whose builder or packer is stopped waits, and a signal ends it" {
+	make_tree tree
+	# More than is packed in a moment.
+	head -c 60M /dev/urandom >tree/noise
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
+	coffer build out.sif x.def >log 2>&1 3>&- &
+	until_true grep -q '+ sleep' log || { cat log; false; }
+	stopped_then_interrupted $!
+	for kind in luks2 gocryptfs; do
+		: >log
+		APPTAINER_ENCRYPTION_PASSPHRASE=x coffer build --encryption=$kind --compression=xz out.sif tree >log 2>&1 3>&- &
+		until_true packing || { cat log; false; }
+		stopped_then_interrupted $!
+	done
+	[ "$(echo *)" = 'log tree x.def' ]
+}

@@ -5,7 +5,7 @@ files_title="A million files"
 files_third=""
 files_text="Small files, a thousand a directory: build (gocryptfs, gzip), \`exec IMAGE true\`, and \`find -size +0\`
 through a cold mount, the start included. Linear: ten times the files may take 12.5 times as long. Of a
-start: 1.25 times."
+start: 1.25 times. Apptainer's build of a million is left out: it had not ended after seven minutes."
 
 files_counts=${COFFER_BENCH_FILES:-10000 100000 1000000}
 
@@ -37,7 +37,7 @@ files_run() {
 		files_tree "$count"
 		few=$((count < 1000000 ? 3 : 1))
 		rounds $few files_build "$count"
-		rounds 1 files_build_theirs "$count"
+		[ "$count" -ge 1000000 ] || rounds 1 files_build_theirs "$count"
 		warm "files.$count.ours.sif"
 		rounds 7 files_start "$count"
 		rounds $few files_find "$count"
@@ -49,12 +49,14 @@ files_rows() {
 		[ $what != start ] || unit=ms factor=1.25
 		before=""
 		for count in $files_counts; do
+			theirs=files/$what.$count.theirs
+			[ $what-$((count / 1000000)) != build-1 ] || theirs=-
 			target="" limit=""
 			if [ -n "$before" ]; then
 				[ $what = start ] && target=flat || target=linear
 				limit="$before * $factor"
 			fi
-			row "$what, $count files" $unit files/$what.$count.ours files/$what.$count.theirs - "$target" "$limit"
+			row "$what, $count files" $unit files/$what.$count.ours $theirs - "$target" "$limit"
 			before=$(value files/$what.$count.ours $unit)
 		done
 	done

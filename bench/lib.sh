@@ -30,7 +30,7 @@ kernel() { # IMAGE COMMAND...
 	shift
 	# shellcheck disable=SC2046 # two words: where the partition begins, and its length
 	set -- $("$work/bin/coffer" sif list "$image" |
-		awk -F'|' '/FS \(Squashfs/ { split($4, p, "-"); print p[1] + 0, p[2] - p[1] }') "$@"
+		awk -F'|' '/FS \(Squashfs/ { split($4, p, "-"); printf "%d %.0f\n", p[1], p[2] - p[1] }') "$@"
 	mount -t squashfs -o "ro,loop,offset=$1,sizelimit=$2" "$image" "$work/mnt" || return 1
 	shift 2
 	status=0

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# Where the CPU time goes: samples of perf over all processes, the payload's included.
+
+profile_title="Where the time goes"
+profile_third=""
+profile_text="CPU time of all processes together, the payload's too, from samples of perf, whose own cost is in
+them. A start is \`exec IMAGE true\` as above. RSA and scrypt are OpenSSL's, one
+operation with a key of 4096 bits and the least work that gocryptfs lets a KDF have; what is unpacked
+for it is ld.so, libc and \`true\`, which no start can do without. With bwrap's whole start they are more
+than the targets of a start allow. find and the large file are as above, too."
+
+profile_starts=40
+profile_run() {
+	build_images base
+	build_images sci
+	warm base.ours.sif sci.ours.sif large.ours.sif
+	profile_take start $profile_starts sh -c "i=0; while [ \$i -lt $profile_starts ]; do coffer exec $pri base.ours.sif true; i=\$((i + 1)); done"
+	profile_take find 1 coffer exec $pri sci.ours.sif find / -xdev -size +0
+	[ ! -e "$work/large.ours.sif" ] || profile_take large 1 coffer exec $pri large.ours.sif /bin/reader sequential /data 1
+}
+# Gives profile/NAME.CATEGORY, in nanoseconds, one COUNTth of what the command takes.
+profile_take() { # NAME COUNT COMMAND...
+	name=$1 count=$2
+	shift 2
+	say "profile of $name"
+	(cd "$work" && perf record -q -B -N -e cpu-clock -F 5000 -g -o "$work/profile.data" -- \
+		setpriv --reuid coffer-test --regid coffer-test --init-groups env -i HOME=/home/coffer-test \
+		USER=coffer-test PATH="$work/bin:/usr/bin:/bin:/usr/sbin:/sbin" "$@") >/dev/null 2>&1 || true
+	perf script -f -i "$work/profile.data" -F comm,time,ip,sym,dso 2>/dev/null | awk -v count="$count" '
+		# One sample: a head, then its stack from the inside out, then an empty line.
+		/^$/ { if (seen) add(); seen = 0; next }
+		!seen { seen = 1; comm = $1; first = ""; stack = ""; next }
+		{
+			if (first == "") first = $NF
+			stack = stack " " $2
+		}
+		function add() { samples[first ~ /kernel/ ? of_kernel() : of_program()]++ }
+		function of_kernel() {
+			if (comm !~ /^coffer/ && comm != "sh") return "payload"
+			if (stack ~ / asm_exc_page_fault/) return "fault"
+			if (stack ~ / __do_sys_clone| __x64_sys_(execve|exit_group|wait4)/) return "process"
+			return comm ~ /^coffer-image/ ? "server" : "setup"
+		}
+		function of_program() {
+			if (first ~ /libcrypto/) return comm ~ /^coffer-image/ ? "decrypt" : "crypto"
+			if (first ~ /libdeflate/) return "unpack"
+			if (comm !~ /^coffer/) return "payload"
+			return first ~ /ld-linux/ ? "loader" : "own"
+		}
+		END { for (what in samples) printf "%s %.0f\n", what, samples[what] * 1e9 / 5000 / count }' |
+		while read -r what ns; do
+			echo "$ns" >"$results/profile/$name.$what"
+			echo "$ns" >>"$results/profile/$name"
+		done
+	awk '{ n += $1 } END { print n }' "$results/profile/$name" >"$results/profile/$name.all"
+	rm -f "$work/profile.data" "$results/profile/$name"
+}
+profile_rows() {
+	for name in start find large; do
+		unit=ms
+		[ $name != large ] || unit=s
+		for what in all crypto unpack decrypt own loader process fault setup server payload; do
+			[ -s "$results/profile/$name.$what" ] || continue
+			case $what in
+			all) label="all" ;;
+			crypto) label="RSA, scrypt, setting up OpenSSL" ;;
+			unpack) label="unpacking (libdeflate)" ;;
+			decrypt) label="decrypting (AES)" ;;
+			own) label="the rest of coffer, libc, libfuse" ;;
+			loader) label="loading libraries" ;;
+			process) label="kernel: fork, exec, exit" ;;
+			fault) label="kernel: page faults" ;;
+			setup) label="kernel: namespaces, mounts, files" ;;
+			server) label="kernel: the server's requests" ;;
+			payload) label="the payload, and the kernel for it" ;;
+			esac
+			row "$name: $label" $unit "profile/$name.$what" - - "" ""
+		done
+	done
+}

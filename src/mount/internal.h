@@ -6,12 +6,15 @@
 #include <stdatomic.h>
 
 #include "mount/mount.h"
+#include "mount/places.h"
 
 /* ------------------------------------------------------------------ ops.c */
 
-/* What the operations work on: the session's user data. Only `ahead` changes while they run. */
+/* What the operations work on: the session's user data. */
 struct ops {
-	struct squash *squash; /* borrowed */
+	struct squash *squash;	      /* borrowed */
+	struct fuse_session *session; /* borrowed */
+	struct places places;
 	squash_ref root;
 	bool has_xattrs;
 	bool own_all;
@@ -23,6 +26,7 @@ struct ops {
 };
 void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
 	      unsigned threads);
+void ops_done(struct ops *ops);
 extern const struct fuse_lowlevel_ops ops_table;
 /* Frees what the operations keep for the calling thread. */
 void ops_thread_end(void);

@@ -26,6 +26,18 @@
  */
 int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
 
+/* A mount point that the image lacks. */
+struct mount_place {
+	const char *path; /* absolute, without links on the way; borrowed */
+	bool directory;	  /* else an empty file, which covers a link of the image */
+};
+/*
+ * Has the server show places for mounts as if they were in the image. `root` is the mount's root.
+ * Once, before anything of the image runs, and without places too: the server takes no second list.
+ * ERROR_LIMIT when they are too many.
+ */
+int mount_places(int root, const struct mount_place *places, size_t count, struct error **err);
+
 struct mount_options {
 	bool own_all; /* everything is shown as owned by `uid` and `gid` (container's numbers) */
 	uid_t uid;    /* used with own_all */

@@ -48,6 +48,11 @@ void ops_thread_end(void)
 	answer.cap = 0;
 }
 
+void ops_done(struct ops *ops)
+{
+	places_free(&ops->places);
+}
+
 void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
 	      unsigned threads)
 {
@@ -87,11 +92,94 @@ static void reply_error(fuse_req_t req, const struct error *err)
 	fuse_reply_err(req, error_to_errno(err));
 }
 
-/* The inode of a node; answers the request itself when there is none. */
+/* ------------------------------------------------------------------ places */
+
+/* squashfs numbers inodes with 32 bits. */
+#define PLACES_INODE (UINT64_C(1) << 32)
+
+static void stat_of_place(const struct ops *ops, size_t number, struct stat *st)
+{
+	const struct place *place = &ops->places.list[number];
+	*st = (struct stat){
+		.st_ino = PLACES_INODE + number,
+		.st_mode = place->directory ? S_IFDIR | 0755 : S_IFREG | 0644,
+		.st_nlink = place->directory ? 2 : 1,
+		.st_uid = ops->own_all ? ops->uid : 0,
+		.st_gid = ops->own_all ? ops->gid : 0,
+		.st_blksize = BLOCK,
+		.st_atim.tv_sec = place->mtime,
+		.st_mtim.tv_sec = place->mtime,
+		.st_ctim.tv_sec = place->mtime,
+	};
+}
+
+static void entry_of_place(const struct ops *ops, size_t number, struct fuse_entry_param *e)
+{
+	*e = (struct fuse_entry_param){
+		.ino = PLACES_NODE + number,
+		.attr_timeout = FOR_EVER,
+		.entry_timeout = FOR_EVER,
+	};
+	stat_of_place(ops, number, &e->attr);
+}
+
+static squash_ref places_ref_of(void *context, uint64_t node)
+{
+	return ref_of(context, node);
+}
+
+static uint64_t places_node_of(void *context, squash_ref ref)
+{
+	return node_of(context, ref);
+}
+
+/* The kernel may know already that there is no such name, and what the directory lists. */
+static void places_changed(void *context, uint64_t parent, const char *name)
+{
+	struct ops *ops = context;
+	if (places_is(parent))
+		return;
+	(void)fuse_lowlevel_notify_inval_entry(ops->session, parent, name, strlen(name));
+	(void)fuse_lowlevel_notify_inval_inode(ops->session, parent, 0, 0);
+}
+
+static void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned call, void *argument,
+		     struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_len,
+		     size_t out_len)
+{
+	(void)argument;
+	(void)fi;
+	(void)flags;
+	(void)out_len;
+	CLEANUP_ERROR struct error *err = NULL;
+	struct ops *ops = ops_of(req);
+	const struct places_image image = {
+		.squash = ops->squash,
+		.root = FUSE_ROOT_ID,
+		.ref_of = places_ref_of,
+		.node_of = places_node_of,
+		.changed = places_changed,
+		.context = ops,
+	};
+	if (call != PLACES_CALL || node != FUSE_ROOT_ID || in_len != sizeof(struct places_message))
+		fuse_reply_err(req, ENOTTY);
+	else if (places_take(&ops->places, &image, in, &err) < 0)
+		reply_error(req, err);
+	else
+		fuse_reply_ioctl(req, 0, NULL, 0);
+}
+
+/* ------------------------------------------------------------------ names and attributes */
+
+/* The inode of a node of the image; answers the request itself when there is none. */
 static bool inode_of(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
+	if (places_is(node)) {
+		fuse_reply_err(req, ENODATA);
+		return false;
+	}
 	if (squash_inode(ops->squash, ref_of(ops, node), ret, &err) == 0)
 		return true;
 	reply_error(req, err);
@@ -151,6 +239,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct squash_inode dir, inode;
 	struct fuse_entry_param e;
 	squash_ref ref;
+	size_t place = places_find(&ops->places, parent, name, strlen(name));
+	if (place != SIZE_MAX || places_is(parent)) {
+		e = (struct fuse_entry_param){ .entry_timeout = FOR_EVER };
+		if (place != SIZE_MAX)
+			entry_of_place(ops, place, &e);
+		fuse_reply_entry(req, &e);
+		return;
+	}
 	if (!inode_of(req, parent, &dir))
 		return;
 	if (!S_ISDIR(dir.mode)) {
@@ -176,11 +272,15 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	(void)fi;
+	const struct ops *ops = ops_of(req);
 	struct squash_inode inode;
 	struct stat st;
-	if (!inode_of(req, node, &inode))
+	if (places_is(node))
+		stat_of_place(ops, node - PLACES_NODE, &st);
+	else if (inode_of(req, node, &inode))
+		stat_of(ops, &inode, &st);
+	else
 		return;
-	stat_of(ops_of(req), &inode, &st);
 	fuse_reply_attr(req, &st, FOR_EVER);
 }
 
@@ -221,6 +321,10 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
 	struct squash_inode inode;
+	if (places_is(node)) {
+		fuse_reply_buf(req, NULL, 0);
+		return;
+	}
 	if (!inode_of(req, node, &inode))
 		return;
 	if (!S_ISREG(inode.mode) || off < 0) {
@@ -247,8 +351,10 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 
 struct listing {
 	fuse_req_t req;
+	fuse_ino_t node;
 	char *buf;
 	size_t len, cap;
+	bool full;
 };
 
 /* Adds one entry; false when there is no more room. */
@@ -257,17 +363,18 @@ static bool listing_add(struct listing *l, const char *name, const struct fuse_e
 {
 	size_t room = l->cap - l->len;
 	size_t n = fuse_add_direntry_plus(l->req, l->buf + l->len, room, name, e, (off_t)next);
-	if (n > room)
-		return false;
-	l->len += n;
-	return true;
+	l->full = n > room;
+	if (!l->full)
+		l->len += n;
+	return !l->full;
 }
 
 /*
  * Positions in a listing, as the kernel keeps them: 0 is before ".", 1 before "..", and 2 more
- * than squash's own after that.
+ * than squash's own after that; then places, by their numbers.
  */
 #define POSITION_DOTS 2
+#define POSITION_PLACES (UINT64_C(1) << 60)
 
 static int listing_each(void *context, const struct squash_dirent *entry, uint64_t next_position)
 {
@@ -278,6 +385,9 @@ static int listing_each(void *context, const struct squash_dirent *entry, uint64
 	struct squash_inode inode;
 	char name[NAME_MAX + 2];
 	if (entry->len >= sizeof(name))
+		return 0;
+	/* A link that a place covers. */
+	if (places_find(&ops->places, l->node, entry->name, entry->len) != SIZE_MAX)
 		return 0;
 	memcpy(name, entry->name, entry->len);
 	name[entry->len] = '\0';
@@ -291,41 +401,68 @@ static int listing_each(void *context, const struct squash_dirent *entry, uint64
 	return listing_add(l, name, &e, next_position + POSITION_DOTS) ? 0 : 1;
 }
 
-static bool listing_dots(struct listing *l, const struct squash_inode *dir, uint64_t off)
+static bool listing_dots(struct listing *l, uint64_t number, uint64_t parent, uint64_t off)
 {
 	/* Node 0: the kernel knows these two. */
-	struct fuse_entry_param e = { .attr.st_mode = S_IFDIR, .attr.st_ino = dir->number };
+	struct fuse_entry_param e = { .attr.st_mode = S_IFDIR, .attr.st_ino = number };
 	if (off == 0 && !listing_add(l, ".", &e, 1))
 		return false;
-	e.attr.st_ino =
-		node_of(ops_of(l->req), dir->ref) == FUSE_ROOT_ID ? dir->number : dir->parent;
+	e.attr.st_ino = parent;
 	return off > 1 || listing_add(l, "..", &e, POSITION_DOTS);
 }
 
-static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+static void listing_places(struct listing *l, uint64_t off)
+{
+	struct ops *ops = ops_of(l->req);
+	size_t from = off > POSITION_PLACES ? (size_t)(off - POSITION_PLACES) : 0, i;
+	while ((i = places_next(&ops->places, l->node, from)) != SIZE_MAX) {
+		struct fuse_entry_param e;
+		entry_of_place(ops, i, &e);
+		from = i + 1;
+		if (!listing_add(l, ops->places.list[i].name, &e, POSITION_PLACES + from))
+			return;
+	}
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t position,
 			   struct fuse_file_info *fi)
 {
 	(void)fi;
 	CLEANUP_ERROR struct error *err = NULL;
+	struct ops *ops = ops_of(req);
 	struct squash_inode dir;
-	if (!inode_of(req, node, &dir))
+	struct stat st = { 0 };
+	uint64_t off = (uint64_t)position;
+	bool place = places_is(node);
+	if (place)
+		stat_of_place(ops, node - PLACES_NODE, &st);
+	else if (!inode_of(req, node, &dir))
 		return;
-	if (!S_ISDIR(dir.mode) || off < 0) {
+	if (!S_ISDIR(place ? st.st_mode : dir.mode) || position < 0) {
 		fuse_reply_err(req, ENOTDIR);
 		return;
 	}
-	struct listing l = { .req = req, .buf = answer_buffer(size), .cap = size };
+	struct listing l = { .req = req, .node = node, .buf = answer_buffer(size), .cap = size };
 	if (!l.buf) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	uint64_t from = off > POSITION_DOTS ? (uint64_t)off - POSITION_DOTS : 0;
+	uint64_t number = place ? st.st_ino : dir.number;
+	uint64_t parent = place || node == FUSE_ROOT_ID ? number : dir.parent;
+	uint64_t from = off > POSITION_DOTS ? off - POSITION_DOTS : 0;
+	bool room = listing_dots(&l, number, parent, off);
 	/* What was listed before an error is given; the error comes with the next call. */
-	if (listing_dots(&l, &dir, (uint64_t)off) &&
-	    squash_readdir(ops_of(req)->squash, &dir, from, listing_each, &l, &err) < 0 && !l.len)
-		reply_error(req, err);
-	else
-		fuse_reply_buf(req, l.buf, l.len);
+	if (room && !place && off < POSITION_PLACES &&
+	    squash_readdir(ops->squash, &dir, from, listing_each, &l, &err) < 0) {
+		room = false;
+		if (!l.len) {
+			reply_error(req, err);
+			return;
+		}
+	}
+	if (room && !l.full)
+		listing_places(&l, off);
+	fuse_reply_buf(req, l.buf, l.len);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t node)
@@ -385,6 +522,10 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
+	if (places_is(node)) {
+		reply_attribute(req, &names, size);
+		return;
+	}
 	if (!inode_of(req, node, &inode))
 		return;
 	if (inode.xattr != UINT32_MAX && squash_xattr_list(ops->squash, &inode, &names, &err) < 0)
@@ -406,4 +547,5 @@ const struct fuse_lowlevel_ops ops_table = {
 	.statfs = op_statfs,
 	.getxattr = op_getxattr,
 	.listxattr = op_listxattr,
+	.ioctl = op_ioctl,
 };

@@ -177,6 +177,7 @@ static int session_new(struct server *s, int fuse_fd, struct error **err)
 	fuse_opt_free_args(&args);
 	if (!s->session)
 		return error_set(err, ERROR_MEMORY, "libfuse cannot make a session");
+	s->ops.session = s->session;
 	snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
 	if (fuse_session_mount(s->session, path) != 0)
 		return error_set(err, ERROR_SYSTEM, "libfuse does not take the mount's descriptor");
@@ -259,6 +260,7 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 		for (unsigned i = 0; i < s->thread_count; i++)
 			pthread_join(s->threads[i], NULL);
 		fuse_session_destroy(s->session);
+		ops_done(&s->ops);
 	}
 	image_tree_free(&s->tree);
 	/* Not exit: what libraries want to do at exit is not for a locked-in process.

@@ -124,6 +124,25 @@ mounts='cut -d" " -f5 /proc/self/mountinfo'
 	grep -q '^/tmp .*nosuid,nodev' <<<"$output"
 }
 
+@test "an overlay lies above the image only where the root can be written" {
+	root_type() { run -0 coffer exec "$@" sh -c 'grep "^[^ ]* / " /proc/mounts | tail -n 1 | cut -d" " -f3'; }
+	for image in plain.sif "--pem-path=rsa_pri.pem pem.sif"; do
+		# shellcheck disable=SC2086 # words
+		root_type -B "$WORK/given:/new/place" $image
+		[ "$output" = fuse.coffer ]
+		# shellcheck disable=SC2086 # words
+		root_type --writable-tmpfs -B "$WORK/given:/new/place" $image
+		[ "$output" = overlay ]
+	done
+	# More places than the server takes in one call.
+	binds=
+	for i in $(seq 600); do binds=$binds,$WORK/given:/places/of-some-length-and-one-more/$i; done
+	root_type -B "${binds#,}" plain.sif
+	[ "$output" = overlay ]
+	run -0 coffer exec -B "${binds#,}" plain.sif sh -c 'ls /places/of*/ | wc -l'
+	[ "$output" -eq 600 ]
+}
+
 @test "the caller's mounts are untouched" {
 	before=$(cat /proc/self/mountinfo)
 	coffer exec --pem-path=rsa_pri.pem -B given:/a pem.sif true

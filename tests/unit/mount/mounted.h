@@ -136,6 +136,22 @@ static inline struct image_tree *open_tree_of(const char *image, volatile int *b
 /* A program that is started has no capability in the namespace of a normal user. */
 #define UNMOUNT "unmount"
 
+/* Tells the server of these places, from the container's side. */
+#define PLACES "places"
+static const struct mount_place *wanted_places;
+static size_t wanted_count;
+
+static inline int tell_places(const char *mnt)
+{
+	struct error *err = NULL;
+	int root = open(mnt, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = mount_places(root, wanted_places, wanted_count, &err);
+	close(root);
+	int status = r < 0 ? (int)error_kind(err) + 1 : 0;
+	error_free(&err);
+	return status;
+}
+
 struct mounted {
 	struct process container, server;
 	int socket;
@@ -180,7 +196,9 @@ static inline _Noreturn void container_main(int socket, uid_t uid, gid_t gid)
 		if (n <= 0)
 			_exit(0);
 		script[n] = '\0';
-		int status = strcmp(script, UNMOUNT) ? shell(script) : umount2(mnt, 0);
+		int status = !strcmp(script, UNMOUNT)  ? umount2(mnt, 0)
+			     : !strcmp(script, PLACES) ? tell_places(mnt)
+						       : shell(script);
 		if (send(socket, &status, sizeof(status), MSG_NOSIGNAL) != sizeof(status))
 			_exit(104);
 	}

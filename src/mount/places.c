@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mount/places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mount/mount.h"
+
+/* ------------------------------------------------------------------ the container's side */
+
+static int add_text(struct places_message *m, const char *letter, const char *path,
+		    struct error **err)
+{
+	size_t len = strlen(path) + 1;
+	if (len + 2 > sizeof(m->text) - m->len)
+		return error_set(err, ERROR_LIMIT, "too many mount points that the image lacks");
+	memcpy(m->text + m->len, letter, 2);
+	memcpy(m->text + m->len + 2, path, len);
+	m->len += (uint32_t)(len + 2);
+	return 0;
+}
+
+int mount_places(int root, const struct mount_place *places, size_t count, struct error **err)
+{
+	CLEANUP_FD int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct places_message *m = calloc(1, sizeof(*m));
+	int r = 0;
+	if (fd < 0)
+		r = error_errno(err, errno, "open the image's root");
+	else if (!m)
+		r = error_set(err, ERROR_MEMORY, "out of memory");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = add_text(m, places[i].directory ? "d" : "f", places[i].path, err);
+	if (r == 0 && ioctl(fd, PLACES_CALL, m) < 0)
+		r = error_errno(err, errno, "tell the image server the mount points");
+	free(m);
+	return r;
+}
+
+/* ------------------------------------------------------------------ the server's side */
+
+size_t places_next(const struct places *places, uint64_t parent, size_t from)
+{
+	size_t count = atomic_load_explicit(&places->count, memory_order_acquire);
+	for (size_t i = from; i < count; i++)
+		if (places->list[i].parent == parent)
+			return i;
+	return SIZE_MAX;
+}
+
+size_t places_find(const struct places *places, uint64_t parent, const char *name, size_t len)
+{
+	size_t i = places_next(places, parent, 0);
+	while (i != SIZE_MAX &&
+	       (strncmp(places->list[i].name, name, len) != 0 || places->list[i].name[len] != '\0'))
+		i = places_next(places, parent, i + 1);
+	return i;
+}
+
+static int add(struct places *places, uint64_t parent, const char *name, size_t len, bool directory,
+	       uint32_t mtime, struct error **err)
+{
+	size_t count = atomic_load_explicit(&places->count, memory_order_relaxed);
+	if (count == PLACES_MAX)
+		return error_set(err, ERROR_LIMIT, "too many mount points that the image lacks");
+	char *copy = text_dup_len(name, len, err);
+	if (!copy)
+		return -1;
+	places->list[count] = (struct place){
+		.parent = parent, .name = copy, .directory = directory, .mtime = mtime
+	};
+	atomic_store_explicit(&places->count, count + 1, memory_order_release);
+	return 0;
+}
+
+/*
+ * One step of a path: to the node of the name. Returns 1 when a place has to be made: where there
+ * is none, or at the end of a path over a link of the image; on the way there is no link, as paths
+ * come resolved. *mtime: that of the last directory of the image on the way.
+ */
+static int step(struct places *places, const struct places_image *image, uint64_t *node,
+		const char *name, size_t len, bool last, uint32_t *mtime, struct error **err)
+{
+	struct squash_inode inode;
+	squash_ref ref;
+	size_t i = places_find(places, *node, name, len);
+	if (i != SIZE_MAX) {
+		*node = PLACES_NODE + i;
+		return 0;
+	}
+	if (!places_is(*node)) {
+		CLEANUP_ERROR struct error *failed = NULL;
+		if (squash_inode(image->squash, image->ref_of(image->context, *node), &inode, err) <
+		    0)
+			return -1;
+		*mtime = inode.mtime;
+		if (!S_ISDIR(inode.mode))
+			return error_set(err, ERROR_NOT_FOUND, "a mount point below a file");
+		if (squash_lookup(image->squash, &inode, name, len, &ref, &failed) == 0) {
+			if (squash_inode(image->squash, ref, &inode, err) < 0)
+				return -1;
+			*node = image->node_of(image->context, ref);
+			if (!last || !S_ISLNK(inode.mode))
+				return 0;
+		} else if (error_kind(failed) != ERROR_NOT_FOUND) {
+			*err = failed;
+			failed = NULL;
+			return -1;
+		}
+	}
+	return 1;
+}
+
+static int take_path(struct places *places, const struct places_image *image, const char *path,
+		     bool directory, struct error **err)
+{
+	uint64_t node = image->root;
+	uint32_t mtime = 0;
+	for (;;) {
+		path += strspn(path, "/");
+		size_t len = strcspn(path, "/");
+		if (!len)
+			return 0;
+		if (len > NAME_MAX)
+			return error_set(err, ERROR_LIMIT, "a name of %zu bytes", len);
+		bool last = !path[len + strspn(path + len, "/")];
+		uint64_t parent = node;
+		int r = step(places, image, &node, path, len, last, &mtime, err);
+		if (r < 0)
+			return -1;
+		if (r > 0) {
+			if (add(places, parent, path, len, directory || !last, mtime, err) < 0)
+				return -1;
+			size_t i = atomic_load_explicit(&places->count, memory_order_relaxed) - 1;
+			node = PLACES_NODE + i;
+			image->changed(image->context, parent, places->list[i].name);
+		}
+		path += len;
+	}
+}
+
+int places_take(struct places *places, const struct places_image *image,
+		const struct places_message *message, struct error **err)
+{
+	if (atomic_exchange(&places->given, true))
+		return error_set(err, ERROR_POLICY, "the mount points are known already");
+	if (message->len > sizeof(message->text))
+		return error_set(err, ERROR_DAMAGED, "no list of mount points");
+	struct bytes b = bytes_of(message->text, message->len);
+	if (!bytes_left(&b))
+		return 0;
+	places->list = calloc(PLACES_MAX, sizeof(*places->list));
+	if (!places->list)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	while (bytes_left(&b)) {
+		const char *letter = bytes_take(&b, 2);
+		const char *path = (const char *)b.data + b.off;
+		const char *end = memchr(path, 0, bytes_left(&b));
+		if (!letter || !end || letter[1] || (*letter != 'd' && *letter != 'f') ||
+		    *path != '/')
+			return error_set(err, ERROR_DAMAGED, "no list of mount points");
+		bytes_skip(&b, (size_t)(end - path) + 1);
+		if (take_path(places, image, path, *letter == 'd', err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void places_free(struct places *places)
+{
+	size_t count = atomic_load_explicit(&places->count, memory_order_acquire);
+	for (size_t i = 0; i < count; i++)
+		free(places->list[i].name);
+	free(places->list);
+	*places = (struct places){ 0 };
+}

@@ -24,7 +24,7 @@ struct squash_options {
 	size_t cache_bytes; /* bound of decoded data blocks kept; 0: the default
 			       (SQUASH_CACHE_DEFAULT) */
 };
-#define SQUASH_CACHE_DEFAULT ((size_t)16 << 20)
+#define SQUASH_CACHE_DEFAULT ((size_t)14 << 20)
 
 /* Vets the superblock and the tables. `source` is borrowed and outlives *ret. */
 int squash_open(struct source *source, const struct squash_options *options, struct squash **ret,

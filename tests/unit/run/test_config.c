@@ -33,7 +33,7 @@ static void no_file(void **state)
 	assert_int_equal(c.bind_paths.len, 2);
 	assert_true(c.allow_container_encrypted);
 	assert_int_equal(c.sessiondir_max_mib, 64);
-	assert_int_equal(c.image_cache_mib, 16);
+	assert_int_equal(c.image_cache_mib, 14);
 	run_config_free(&c);
 }
 

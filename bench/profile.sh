@@ -12,8 +12,8 @@ them: what is left where a target is not met.
 - A build is libdeflate at the level whose images are not larger than Apptainer's; one less makes them so.
 - find is the kernel's work for the payload: it makes an inode of each entry that it is given, and asks
   twice for each directory, as it takes only an empty answer for the end.
-- tar and the large file are libdeflate again, and the copies from the server to the kernel, and from
-  there to the reader."
+- tar is for half its own work and the kernel's for it, then the kernel's part in the server's answers;
+  the large file is libdeflate, and the copies from the server to the kernel and from there to the reader."
 
 profile_starts=40
 profile_run() {

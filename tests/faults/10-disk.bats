@@ -14,14 +14,15 @@ setup_file() {
 	coffer -q build --encryption=gocryptfs --pem-path=rsa_pub.pem gocryptfs.sif plain.sif
 	cp -r tree larger
 	head -c 6000000 /dev/urandom >larger/noise
-	printf 'Bootstrap: localimage\nFrom: %s/larger\n%%post\n\techo begun >>%s/begun\n' "$WORK" "$WORK" >larger.def
+	mkdir -m 1777 said
+	printf 'Bootstrap: localimage\nFrom: %s/larger\n%%setup\n\techo begun >>%s/said/begun\n' "$WORK" "$WORK" >larger.def
 	chmod -R a+rX "$WORK"
 }
 teardown_file() { drop_work; }
 setup() {
 	cd "$WORK"
 	mkdir -p disk
-	rm -f begun
+	rm -f said/begun
 }
 teardown() {
 	! mountpoint -q disk || umount disk
@@ -37,7 +38,7 @@ kinds() { printf '%s\n' "" "--encryption=luks2 --pem-path=rsa_pub.pem" "--encryp
 	disk size=64k
 	run --separate-stderr coffer build disk/new.sif larger.def
 	refused 255 "o space left on device"
-	[ ! -e begun ]
+	[ ! -e said/begun ]
 	[ "$(ls -A disk)" = "" ]
 }
 
@@ -109,7 +110,7 @@ kinds() { printf '%s\n' "" "--encryption=luks2 --pem-path=rsa_pub.pem" "--encryp
 	refused 255 "ead-only file system"
 	run --separate-stderr coffer build --force disk/plain.sif larger.def
 	refused 255 "ead-only file system"
-	[ ! -e begun ]
+	[ ! -e said/begun ]
 	for image in plain luks2 gocryptfs; do
 		run -0 coffer -s exec --pem-path=rsa_pri.pem disk/$image.sif cat /etc/post.txt
 		[ "$output" = "made in post" ]
@@ -120,7 +121,7 @@ kinds() { printf '%s\n' "" "--encryption=luks2 --pem-path=rsa_pub.pem" "--encryp
 	disk mode=0755
 	run --separate-stderr as_user coffer build disk/new.sif larger.def
 	refused 255 "ermission denied"
-	[ ! -e begun ]
+	[ ! -e said/begun ]
 }
 
 @test "containers run where every folder for temporary files is full" {

@@ -315,14 +315,12 @@ static int make_layer(const struct run_job *job, const struct places *places,
 	bool served = job->image->kind != IMAGE_SANDBOX && !job->kernel_mount;
 	bool shown = served && !job->writable_tmpfs;
 	CLEANUP_ERROR struct error *failed = NULL;
-	/* The server takes one list: an empty one where the overlay has them. */
+	/*
+	 * The server takes one list: an empty one where the overlay has them. Too many places, or a
+	 * root that may not be listed, are the overlay's, too; nothing reaches the server past it.
+	 */
 	if (served &&
 	    mount_places(session->root, places->list, shown ? places->count : 0, &failed) < 0) {
-		if (error_kind(failed) != ERROR_LIMIT) {
-			*err = failed;
-			failed = NULL;
-			return -1;
-		}
 		log_verbose("%s: in an overlay", error_message(failed));
 		shown = false;
 	}

@@ -143,6 +143,14 @@ mounts='cut -d" " -f5 /proc/self/mountinfo'
 	[ "$output" -eq 600 ]
 }
 
+@test "a root that is somebody unknown's, and may not be listed" {
+	mksquashfs tree unknown.squashfs -quiet -no-progress -force-uid 70000 -force-gid 70000 -root-mode 0711 >/dev/null
+	for options in "" --fakeroot --userns; do
+		run -0 --separate-stderr coffer exec $options -B "$WORK/given:/new" unknown.squashfs sh -c 'ls /new/'
+		[ "$output" = "$(ls given)" ] || { echo "$options: $output"; false; }
+	done
+}
+
 @test "the caller's mounts are untouched" {
 	before=$(cat /proc/self/mountinfo)
 	coffer exec --pem-path=rsa_pri.pem -B given:/a pem.sif true

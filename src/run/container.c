@@ -313,16 +313,8 @@ static bool ends_within(int pid_fd, int milliseconds)
 	return poll(&p, 1, milliseconds) > 0;
 }
 
-/*
- * The server has ended. With status 0 because its mount is gone, which the kernel may do a moment
- * before the payload's end is seen; else the payload would go on with what the kernel has cached.
- */
-static int on_server_end(const struct watch *w, struct error **err)
+static int server_failed(int status, struct error **err)
 {
-	int status = process_wait(w->server);
-	if (ends_within(w->child->pid_fd, status == 0 ? SERVER_GRACE_MS : 0))
-		return 0;
-	process_kill(w->child);
 	if (status > 128)
 		error_set(err, ERROR_SYSTEM,
 			  "the process that serves the image was killed by signal %d: the "
@@ -335,6 +327,19 @@ static int on_server_end(const struct watch *w, struct error **err)
 			  status);
 	return error_hint(err, "look for a memory limit or an out-of-memory kill, then run it "
 			       "again");
+}
+
+/*
+ * The server has ended. With status 0 because its mount is gone, which the kernel may do a moment
+ * before the payload's end is seen; else the payload would go on with what the kernel has cached.
+ */
+static int on_server_end(const struct watch *w, struct error **err)
+{
+	int status = process_wait(w->server);
+	if (status == 0 && ends_within(w->child->pid_fd, SERVER_GRACE_MS))
+		return 0;
+	process_kill(w->child);
+	return server_failed(status, err);
 }
 
 static bool server_is_stopped(const struct watch *w)
@@ -441,8 +446,12 @@ static int watch_container(const struct run_job *job, struct process *child, str
 	if (r < 0)
 		return -1;
 	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-	if (server->pid > 0 && ends_within(server->pid_fd, SERVER_REAP_MS))
-		(void)process_wait(server);
+	/* A payload that ends with its server has met errors, whatever status it has. */
+	if (server->pid > 0 && ends_within(server->pid_fd, SERVER_REAP_MS)) {
+		int end = process_wait(server);
+		if (end != 0)
+			return server_failed(end, err);
+	}
 	/* A child that the payload left behind keeps its mount; the server goes with it. */
 	server->pid = 0;
 	fd_close(&server->pid_fd);

@@ -99,8 +99,10 @@ static void piece(struct walk *w, const struct squash_inode *in, uint64_t off, s
 	uint64_t left = off < in->size ? in->size - off : 0;
 	if (n >= 0 && (size_t)n != (left < len ? left : len))
 		fuzz_bug("%zd bytes were read where there are %llu", n, (unsigned long long)left);
-	if (n >= 0)
+	if (n >= 0) {
 		fuzz_saw(buf, (size_t)n);
+		squash_ahead(w->sq, in, len, off);
+	}
 	fuzz_note(&w->first, &err);
 }
 

@@ -145,7 +145,8 @@ everything='cd / && md5sum -c $WORK/sums >/dev/null && find . -xdev | wc -l && l
 			done
 		done
 		for size in 4000 6000 8000 10000 12000 16000 24000 32000 48000; do
-			run --separate-stderr sh -c "ulimit -d $size; exec coffer exec $K $kind-xz.sif sh -c 'for i in 1 2 3 4; do cat /noise /numbers /sparse >/dev/null & done; wait; find / -xdev'"
+			# With very little the loader ends it, with 127.
+			run --separate-stderr sh -c "ulimit -d $size; coffer exec $K $kind-xz.sif sh -c 'for i in 1 2 3 4; do cat /noise /numbers /sparse >/dev/null & done; wait; find / -xdev'; true"
 			refute grep -q "by signal" <<<"$stderr"
 		done
 	done

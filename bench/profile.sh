@@ -9,7 +9,8 @@ them: what is left where a target is not met.
 - A start is \`exec IMAGE true\`. RSA and scrypt are OpenSSL's: one operation with a key of 4096 bits, and
   the least work that gocryptfs lets a KDF have. What is unpacked for it is ld.so, libc and \`true\`, which
   no start can do without. With bwrap's whole start these are more than the targets allow.
-- A build is libdeflate at the level whose images are not larger than Apptainer's; one less makes them so.
+- A build is libdeflate at the level whose images are not larger than Apptainer's; one less makes that of
+  sci so.
 - find is the kernel's work for the payload: it makes an inode of each entry that it is given, and asks
   twice for each directory, as it takes only an empty answer for the end.
 - tar is for half its own work and the kernel's for it, then the kernel's part in the server's answers;

@@ -67,21 +67,6 @@ void ops_init(struct ops *ops, struct squash *squash, const struct mount_options
 	};
 }
 
-/*
- * Node numbers need no table. The kernel calls the root 1; any other inode is its reference plus
- * two. A reference has 48 bits, so the sum never wraps and is never 0 or 1: no two inodes share a
- * number, and all hard links of one have the same. For the same reason FORGET has nothing to do.
- */
-static fuse_ino_t node_of(const struct ops *ops, squash_ref ref)
-{
-	return ref == ops->root ? FUSE_ROOT_ID : ref + 2;
-}
-
-static squash_ref ref_of(const struct ops *ops, fuse_ino_t node)
-{
-	return node == FUSE_ROOT_ID ? ops->root : node - 2;
-}
-
 static struct ops *ops_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
@@ -92,104 +77,32 @@ static void reply_error(fuse_req_t req, const struct error *err)
 	fuse_reply_err(req, error_to_errno(err));
 }
 
-/* ------------------------------------------------------------------ places */
-
-/* squashfs numbers inodes with 32 bits. */
-#define PLACES_INODE (UINT64_C(1) << 32)
-
-static void stat_of_place(const struct ops *ops, size_t number, struct stat *st)
-{
-	const struct place *place = &ops->places.list[number];
-	*st = (struct stat){
-		.st_ino = PLACES_INODE + number,
-		.st_mode = place->directory ? S_IFDIR | 0755 : S_IFREG | 0644,
-		.st_nlink = place->directory ? 2 : 1,
-		.st_uid = ops->own_all ? ops->uid : 0,
-		.st_gid = ops->own_all ? ops->gid : 0,
-		.st_blksize = BLOCK,
-		.st_atim.tv_sec = place->mtime,
-		.st_mtim.tv_sec = place->mtime,
-		.st_ctim.tv_sec = place->mtime,
-	};
-}
-
-static void entry_of_place(const struct ops *ops, size_t number, struct fuse_entry_param *e)
-{
-	*e = (struct fuse_entry_param){
-		.ino = PLACES_NODE + number,
-		.attr_timeout = FOR_EVER,
-		.entry_timeout = FOR_EVER,
-	};
-	stat_of_place(ops, number, &e->attr);
-}
-
-static squash_ref places_ref_of(void *context, uint64_t node)
-{
-	return ref_of(context, node);
-}
-
-static uint64_t places_node_of(void *context, squash_ref ref)
-{
-	return node_of(context, ref);
-}
-
-/* The kernel may know already that there is no such name, and what the directory lists. */
-static void places_changed(void *context, uint64_t parent, const char *name)
-{
-	struct ops *ops = context;
-	if (places_is(parent))
-		return;
-	(void)fuse_lowlevel_notify_inval_entry(ops->session, parent, name, strlen(name));
-	(void)fuse_lowlevel_notify_inval_inode(ops->session, parent, 0, 0);
-}
-
-static void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned call, void *argument,
-		     struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_len,
-		     size_t out_len)
-{
-	(void)argument;
-	(void)fi;
-	(void)flags;
-	(void)out_len;
-	CLEANUP_ERROR struct error *err = NULL;
-	struct ops *ops = ops_of(req);
-	const struct places_image image = {
-		.squash = ops->squash,
-		.root = FUSE_ROOT_ID,
-		.ref_of = places_ref_of,
-		.node_of = places_node_of,
-		.changed = places_changed,
-		.context = ops,
-	};
-	if (call != PLACES_CALL || node != FUSE_ROOT_ID || in_len != sizeof(struct places_message))
-		fuse_reply_err(req, ENOTTY);
-	else if (places_take(&ops->places, &image, in, &err) < 0)
-		reply_error(req, err);
-	else
-		fuse_reply_ioctl(req, 0, NULL, 0);
-}
-
-/* ------------------------------------------------------------------ names and attributes */
-
-/* The inode of a node of the image; answers the request itself when there is none. */
+/* The inode of a node; answers the request itself when there is none. */
 static bool inode_of(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
 	if (places_is(node)) {
-		fuse_reply_err(req, ENODATA);
-		return false;
+		places_inode(&ops->places, node, ret);
+		return true;
 	}
-	if (squash_inode(ops->squash, ref_of(ops, node), ret, &err) == 0)
+	if (squash_inode(ops->squash, ref_of(ops->root, node), ret, &err) == 0)
 		return true;
 	reply_error(req, err);
 	return false;
 }
 
+/* squashfs numbers inodes with 32 bits; places come behind. */
+static uint64_t number_of(const struct ops *ops, const struct squash_inode *inode)
+{
+	fuse_ino_t node = node_of(ops->root, inode->ref);
+	return places_is(node) ? (UINT64_C(1) << 32) + (node - PLACES_NODE) : inode->number;
+}
+
 static void stat_of(const struct ops *ops, const struct squash_inode *inode, struct stat *st)
 {
 	*st = (struct stat){
-		.st_ino = inode->number,
+		.st_ino = number_of(ops, inode),
 		.st_mode = inode->mode,
 		.st_nlink = inode->links,
 		.st_uid = ops->own_all ? ops->uid : inode->uid,
@@ -209,7 +122,7 @@ static void entry_of(const struct ops *ops, const struct squash_inode *inode,
 		     struct fuse_entry_param *e)
 {
 	*e = (struct fuse_entry_param){
-		.ino = node_of(ops, inode->ref),
+		.ino = node_of(ops->root, inode->ref),
 		.attr_timeout = FOR_EVER,
 		.entry_timeout = FOR_EVER,
 	};
@@ -239,21 +152,19 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct squash_inode dir, inode;
 	struct fuse_entry_param e;
 	squash_ref ref;
-	size_t place = places_find(&ops->places, parent, name, strlen(name));
-	if (place != SIZE_MAX || places_is(parent)) {
-		e = (struct fuse_entry_param){ .entry_timeout = FOR_EVER };
-		if (place != SIZE_MAX)
-			entry_of_place(ops, place, &e);
-		fuse_reply_entry(req, &e);
-		return;
-	}
 	if (!inode_of(req, parent, &dir))
 		return;
 	if (!S_ISDIR(dir.mode)) {
 		fuse_reply_err(req, ENOTDIR);
 		return;
 	}
-	if (squash_lookup(ops->squash, &dir, name, strlen(name), &ref, &err) < 0) {
+	uint64_t place = places_find(&ops->places, parent, name, strlen(name));
+	if (place) {
+		places_inode(&ops->places, place, &inode);
+		entry_of(ops, &inode, &e);
+	} else if (places_is(parent)) {
+		e = (struct fuse_entry_param){ .entry_timeout = FOR_EVER };
+	} else if (squash_lookup(ops->squash, &dir, name, strlen(name), &ref, &err) < 0) {
 		if (error_kind(err) != ERROR_NOT_FOUND) {
 			reply_error(req, err);
 			return;
@@ -272,15 +183,11 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	(void)fi;
-	const struct ops *ops = ops_of(req);
 	struct squash_inode inode;
 	struct stat st;
-	if (places_is(node))
-		stat_of_place(ops, node - PLACES_NODE, &st);
-	else if (inode_of(req, node, &inode))
-		stat_of(ops, &inode, &st);
-	else
+	if (!inode_of(req, node, &inode))
 		return;
+	stat_of(ops_of(req), &inode, &st);
 	fuse_reply_attr(req, &st, FOR_EVER);
 }
 
@@ -321,10 +228,6 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
 	struct squash_inode inode;
-	if (places_is(node)) {
-		fuse_reply_buf(req, NULL, 0);
-		return;
-	}
 	if (!inode_of(req, node, &inode))
 		return;
 	if (!S_ISREG(inode.mode) || off < 0) {
@@ -371,10 +274,9 @@ static bool listing_add(struct listing *l, const char *name, const struct fuse_e
 
 /*
  * Positions in a listing, as the kernel keeps them: 0 is before ".", 1 before "..", and 2 more
- * than squash's own after that; then places, by their numbers.
+ * than squash's own after that; then places, each the node behind it.
  */
 #define POSITION_DOTS 2
-#define POSITION_PLACES (UINT64_C(1) << 60)
 
 static int listing_each(void *context, const struct squash_dirent *entry, uint64_t next_position)
 {
@@ -387,7 +289,7 @@ static int listing_each(void *context, const struct squash_dirent *entry, uint64
 	if (entry->len >= sizeof(name))
 		return 0;
 	/* A link that a place covers. */
-	if (places_find(&ops->places, l->node, entry->name, entry->len) != SIZE_MAX)
+	if (places_find(&ops->places, l->node, entry->name, entry->len))
 		return 0;
 	memcpy(name, entry->name, entry->len);
 	name[entry->len] = '\0';
@@ -414,12 +316,13 @@ static bool listing_dots(struct listing *l, uint64_t number, uint64_t parent, ui
 static void listing_places(struct listing *l, uint64_t off)
 {
 	struct ops *ops = ops_of(l->req);
-	size_t from = off > POSITION_PLACES ? (size_t)(off - POSITION_PLACES) : 0, i;
-	while ((i = places_next(&ops->places, l->node, from)) != SIZE_MAX) {
+	uint64_t node = places_is(off) ? off : PLACES_NODE;
+	while ((node = places_next(&ops->places, l->node, node))) {
 		struct fuse_entry_param e;
-		entry_of_place(ops, i, &e);
-		from = i + 1;
-		if (!listing_add(l, ops->places.list[i].name, &e, POSITION_PLACES + from))
+		struct squash_inode inode;
+		const char *name = places_inode(&ops->places, node++, &inode);
+		entry_of(ops, &inode, &e);
+		if (!listing_add(l, name, &e, node))
 			return;
 	}
 }
@@ -431,14 +334,11 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t p
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
 	struct squash_inode dir;
-	struct stat st = { 0 };
 	uint64_t off = (uint64_t)position;
 	bool place = places_is(node);
-	if (place)
-		stat_of_place(ops, node - PLACES_NODE, &st);
-	else if (!inode_of(req, node, &dir))
+	if (!inode_of(req, node, &dir))
 		return;
-	if (!S_ISDIR(place ? st.st_mode : dir.mode) || position < 0) {
+	if (!S_ISDIR(dir.mode) || position < 0) {
 		fuse_reply_err(req, ENOTDIR);
 		return;
 	}
@@ -447,12 +347,12 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t p
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	uint64_t number = place ? st.st_ino : dir.number;
+	uint64_t number = number_of(ops, &dir);
 	uint64_t parent = place || node == FUSE_ROOT_ID ? number : dir.parent;
 	uint64_t from = off > POSITION_DOTS ? off - POSITION_DOTS : 0;
 	bool room = listing_dots(&l, number, parent, off);
 	/* What was listed before an error is given; the error comes with the next call. */
-	if (room && !place && off < POSITION_PLACES &&
+	if (room && !place && !places_is(off) &&
 	    squash_readdir(ops->squash, &dir, from, listing_each, &l, &err) < 0) {
 		room = false;
 		if (!l.len) {
@@ -522,16 +422,40 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
-	if (places_is(node)) {
-		reply_attribute(req, &names, size);
-		return;
-	}
 	if (!inode_of(req, node, &inode))
 		return;
 	if (inode.xattr != UINT32_MAX && squash_xattr_list(ops->squash, &inode, &names, &err) < 0)
 		reply_error(req, err);
 	else
 		reply_attribute(req, &names, size);
+}
+
+/* The kernel may know already that there is no such name, and what the directory lists. */
+static void place_is_new(void *context, uint64_t parent, const char *name)
+{
+	struct ops *ops = context;
+	if (places_is(parent))
+		return;
+	(void)fuse_lowlevel_notify_inval_entry(ops->session, parent, name, strlen(name));
+	(void)fuse_lowlevel_notify_inval_inode(ops->session, parent, 0, 0);
+}
+
+static void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned call, void *argument,
+		     struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_len,
+		     size_t out_len)
+{
+	(void)argument;
+	(void)fi;
+	(void)flags;
+	(void)out_len;
+	CLEANUP_ERROR struct error *err = NULL;
+	struct ops *ops = ops_of(req);
+	if (call != PLACES_CALL || node != FUSE_ROOT_ID || in_len != sizeof(struct places_message))
+		fuse_reply_err(req, ENOTTY);
+	else if (places_take(&ops->places, ops->squash, in, place_is_new, ops, &err) < 0)
+		reply_error(req, err);
+	else
+		fuse_reply_ioctl(req, 0, NULL, 0);
 }
 
 /* What is missing here libfuse answers with ENOSYS, and the kernel does not ask again. */

@@ -44,38 +44,57 @@ int mount_places(int root, const struct mount_place *places, size_t count, struc
 
 /* ------------------------------------------------------------------ the server's side */
 
-size_t places_next(const struct places *places, uint64_t parent, size_t from)
+uint64_t places_next(const struct places *places, uint64_t parent, uint64_t from)
 {
 	size_t count = atomic_load_explicit(&places->count, memory_order_acquire);
-	for (size_t i = from; i < count; i++)
+	for (size_t i = from - PLACES_NODE; i < count; i++)
 		if (places->list[i].parent == parent)
-			return i;
-	return SIZE_MAX;
+			return PLACES_NODE + i;
+	return 0;
 }
 
-size_t places_find(const struct places *places, uint64_t parent, const char *name, size_t len)
+uint64_t places_find(const struct places *places, uint64_t parent, const char *name, size_t len)
 {
-	size_t i = places_next(places, parent, 0);
-	while (i != SIZE_MAX &&
-	       (strncmp(places->list[i].name, name, len) != 0 || places->list[i].name[len] != '\0'))
-		i = places_next(places, parent, i + 1);
-	return i;
+	uint64_t node = PLACES_NODE;
+	for (; (node = places_next(places, parent, node)); node++) {
+		const char *found = places->list[node - PLACES_NODE].name;
+		if (!strncmp(found, name, len) && found[len] == '\0')
+			break;
+	}
+	return node;
 }
 
-static int add(struct places *places, uint64_t parent, const char *name, size_t len, bool directory,
-	       uint32_t mtime, struct error **err)
+const char *places_inode(const struct places *places, uint64_t node, struct squash_inode *ret)
+{
+	const struct place *place = &places->list[node - PLACES_NODE];
+	*ret = (struct squash_inode){
+		.ref = node - 2, /* as if it were one of the image's (node_of) */
+		.mode = place->directory ? S_IFDIR | 0755 : S_IFREG | 0644,
+		.links = place->directory ? 2 : 1,
+		.mtime = place->mtime,
+		.fragment = UINT32_MAX,
+		.xattr = UINT32_MAX,
+	};
+	return place->name;
+}
+
+/* Returns the new place's node, or 0. */
+static uint64_t add(struct places *places, uint64_t parent, const char *name, size_t len,
+		    bool directory, uint32_t mtime, struct error **err)
 {
 	size_t count = atomic_load_explicit(&places->count, memory_order_relaxed);
-	if (count == PLACES_MAX)
-		return error_set(err, ERROR_LIMIT, "too many mount points that the image lacks");
+	if (count == PLACES_MAX) {
+		error_set(err, ERROR_LIMIT, "too many mount points that the image lacks");
+		return 0;
+	}
 	char *copy = text_dup_len(name, len, err);
 	if (!copy)
-		return -1;
+		return 0;
 	places->list[count] = (struct place){
 		.parent = parent, .name = copy, .directory = directory, .mtime = mtime
 	};
 	atomic_store_explicit(&places->count, count + 1, memory_order_release);
-	return 0;
+	return PLACES_NODE + count;
 }
 
 /*
@@ -83,43 +102,41 @@ static int add(struct places *places, uint64_t parent, const char *name, size_t 
  * is none, or at the end of a path over a link of the image; on the way there is no link, as paths
  * come resolved. *mtime: that of the last directory of the image on the way.
  */
-static int step(struct places *places, const struct places_image *image, uint64_t *node,
-		const char *name, size_t len, bool last, uint32_t *mtime, struct error **err)
+static int step(const struct places *places, struct squash *sq, uint64_t *node, const char *name,
+		size_t len, bool last, uint32_t *mtime, struct error **err)
 {
+	CLEANUP_ERROR struct error *failed = NULL;
 	struct squash_inode inode;
-	squash_ref ref;
-	size_t i = places_find(places, *node, name, len);
-	if (i != SIZE_MAX) {
-		*node = PLACES_NODE + i;
+	squash_ref ref, root = squash_root(sq);
+	uint64_t place = places_find(places, *node, name, len);
+	if (place) {
+		*node = place;
 		return 0;
 	}
-	if (!places_is(*node)) {
-		CLEANUP_ERROR struct error *failed = NULL;
-		if (squash_inode(image->squash, image->ref_of(image->context, *node), &inode, err) <
-		    0)
-			return -1;
-		*mtime = inode.mtime;
-		if (!S_ISDIR(inode.mode))
-			return error_set(err, ERROR_NOT_FOUND, "a mount point below a file");
-		if (squash_lookup(image->squash, &inode, name, len, &ref, &failed) == 0) {
-			if (squash_inode(image->squash, ref, &inode, err) < 0)
-				return -1;
-			*node = image->node_of(image->context, ref);
-			if (!last || !S_ISLNK(inode.mode))
-				return 0;
-		} else if (error_kind(failed) != ERROR_NOT_FOUND) {
-			*err = failed;
-			failed = NULL;
-			return -1;
-		}
+	if (places_is(*node))
+		return 1;
+	if (squash_inode(sq, ref_of(root, *node), &inode, err) < 0)
+		return -1;
+	*mtime = inode.mtime;
+	if (!S_ISDIR(inode.mode))
+		return error_set(err, ERROR_NOT_FOUND, "a mount point below a file");
+	if (squash_lookup(sq, &inode, name, len, &ref, &failed) < 0) {
+		if (error_kind(failed) == ERROR_NOT_FOUND)
+			return 1;
+		*err = failed;
+		failed = NULL;
+		return -1;
 	}
-	return 1;
+	if (squash_inode(sq, ref, &inode, err) < 0)
+		return -1;
+	*node = node_of(root, ref);
+	return last && S_ISLNK(inode.mode);
 }
 
-static int take_path(struct places *places, const struct places_image *image, const char *path,
-		     bool directory, struct error **err)
+static int take_path(struct places *places, struct squash *sq, const char *path, bool directory,
+		     places_tell tell, void *context, struct error **err)
 {
-	uint64_t node = image->root;
+	uint64_t node = 1; /* the root */
 	uint32_t mtime = 0;
 	for (;;) {
 		path += strspn(path, "/");
@@ -130,22 +147,21 @@ static int take_path(struct places *places, const struct places_image *image, co
 			return error_set(err, ERROR_LIMIT, "a name of %zu bytes", len);
 		bool last = !path[len + strspn(path + len, "/")];
 		uint64_t parent = node;
-		int r = step(places, image, &node, path, len, last, &mtime, err);
+		int r = step(places, sq, &node, path, len, last, &mtime, err);
 		if (r < 0)
 			return -1;
 		if (r > 0) {
-			if (add(places, parent, path, len, directory || !last, mtime, err) < 0)
+			node = add(places, parent, path, len, directory || !last, mtime, err);
+			if (!node)
 				return -1;
-			size_t i = atomic_load_explicit(&places->count, memory_order_relaxed) - 1;
-			node = PLACES_NODE + i;
-			image->changed(image->context, parent, places->list[i].name);
+			tell(context, parent, places->list[node - PLACES_NODE].name);
 		}
 		path += len;
 	}
 }
 
-int places_take(struct places *places, const struct places_image *image,
-		const struct places_message *message, struct error **err)
+int places_take(struct places *places, struct squash *squash, const struct places_message *message,
+		places_tell tell, void *context, struct error **err)
 {
 	if (atomic_exchange(&places->given, true))
 		return error_set(err, ERROR_POLICY, "the mount points are known already");
@@ -165,7 +181,7 @@ int places_take(struct places *places, const struct places_image *image,
 		    *path != '/')
 			return error_set(err, ERROR_DAMAGED, "no list of mount points");
 		bytes_skip(&b, (size_t)(end - path) + 1);
-		if (take_path(places, image, path, *letter == 'd', err) < 0)
+		if (take_path(places, squash, path, *letter == 'd', tell, context, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -24,7 +24,20 @@ struct places_message {
 };
 #define PLACES_CALL _IOW('c', 1, struct places_message)
 
-/* Node numbers: squashfs' own have 49 bits (ops.c). */
+/*
+ * Node numbers need no table. The kernel calls the root 1; any other inode of the image is its
+ * reference plus two. A reference has 48 bits, so the sum never wraps and is never 0 or 1: no two
+ * inodes share a number, and all hard links of one have the same. For the same reason FORGET has
+ * nothing to do. Places have numbers far above.
+ */
+static inline uint64_t node_of(squash_ref root, squash_ref ref)
+{
+	return ref == root ? 1 : ref + 2;
+}
+static inline squash_ref ref_of(squash_ref root, uint64_t node)
+{
+	return node == 1 ? root : node - 2;
+}
 #define PLACES_NODE (UINT64_C(1) << 60)
 #define PLACES_MAX \
 	(sizeof(((struct places_message *)0)->text) / 2) /* each has a name and a slash */
@@ -42,28 +55,24 @@ struct places {
 	atomic_bool given;
 };
 
-/* What places_take has to know of the image, and to tell of what is new. */
-struct places_image {
-	struct squash *squash;
-	uint64_t root; /* the root's node */
-	squash_ref (*ref_of)(void *context, uint64_t node);
-	uint64_t (*node_of)(void *context, squash_ref ref);
-	void (*changed)(void *context, uint64_t parent, const char *name);
-	void *context;
-};
+/* Told of each name that is new, and of the node of the directory that has it. */
+typedef void (*places_tell)(void *context, uint64_t parent, const char *name);
 
 /*
  * Takes the list, which may be anybody's: only the first one, and that whole. ERROR_POLICY for
  * another, ERROR_DAMAGED for a list that is none.
  */
-int places_take(struct places *places, const struct places_image *image,
-		const struct places_message *message, struct error **err);
+int places_take(struct places *places, struct squash *squash, const struct places_message *message,
+		places_tell tell, void *context, struct error **err);
 void places_free(struct places *places);
 
-/* The number of the place of that name, or SIZE_MAX. */
-size_t places_find(const struct places *places, uint64_t parent, const char *name, size_t len);
-/* The next place in a directory, from a number on, or SIZE_MAX. */
-size_t places_next(const struct places *places, uint64_t parent, size_t from);
+/* The node of the place of that name, or 0. */
+uint64_t places_find(const struct places *places, uint64_t parent, const char *name, size_t len);
+/* The next place in a directory, from a place's node on, or 0. */
+uint64_t places_next(const struct places *places, uint64_t parent, uint64_t from);
+
+/* A place's name, and what it is: an inode without data, attributes, or entries in the image. */
+const char *places_inode(const struct places *places, uint64_t node, struct squash_inode *ret);
 
 static inline bool places_is(uint64_t node)
 {

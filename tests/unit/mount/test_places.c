@@ -129,18 +129,6 @@ static void too_many(void **state)
 
 static struct squash *sq;
 
-static squash_ref ref_of(void *context, uint64_t node)
-{
-	(void)context;
-	return node == 1 ? squash_root(sq) : node - 2;
-}
-
-static uint64_t node_of(void *context, squash_ref ref)
-{
-	(void)context;
-	return ref == squash_root(sq) ? 1 : ref + 2;
-}
-
 static size_t changes;
 
 static void changed(void *context, uint64_t parent, const char *name)
@@ -153,14 +141,11 @@ static void changed(void *context, uint64_t parent, const char *name)
 static int take(const char *text, size_t len, size_t claimed, struct error **err)
 {
 	static struct places_message message;
-	const struct places_image image = {
-		.squash = sq, .root = 1, .ref_of = ref_of, .node_of = node_of, .changed = changed
-	};
 	struct places places = { 0 };
 	memset(&message, 0xff, sizeof(message));
 	memcpy(message.text, text, len);
 	message.len = (uint32_t)claimed;
-	int r = places_take(&places, &image, &message, err);
+	int r = places_take(&places, sq, &message, changed, NULL, err);
 	places_free(&places);
 	return r;
 }

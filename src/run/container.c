@@ -148,7 +148,7 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 	session->root = openat(session->dir, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (session->root < 0)
 		return error_errno(err, errno, "open the image's root");
-	if (job->image->kind != IMAGE_SANDBOX && !job->kernel_mount)
+	if (run_job_is_served(job))
 		look_round(session->root);
 	return 0;
 }

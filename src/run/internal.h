@@ -140,6 +140,11 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 		    struct error **err);
 void run_job_free(struct run_job *j);
 #define CLEANUP_RUN_JOB __attribute__((cleanup(run_job_free)))
+/* Whether the image's tree comes from a server of ours. */
+static inline bool run_job_is_served(const struct run_job *j)
+{
+	return j->image->kind != IMAGE_SANDBOX && !j->kernel_mount;
+}
 
 /* ---------------------------------------------------------------- passwd.c */
 

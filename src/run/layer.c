@@ -162,12 +162,12 @@ static bool beneath_another(const struct run_job *job, size_t index)
 }
 
 /* The places of all mounts of the job. */
-struct places {
+struct place_list {
 	struct mount_place *list; /* owned: paths too */
 	size_t count;
 };
 
-static void free_places(struct places *places)
+static void free_places(struct place_list *places)
 {
 	for (size_t i = 0; i < places->count; i++)
 		free((char *)places->list[i].path);
@@ -175,7 +175,7 @@ static void free_places(struct places *places)
 }
 
 static int find_places(const struct run_job *job, const struct run_session *session,
-		       struct places *ret, struct error **err)
+		       struct place_list *ret, struct error **err)
 {
 	ret->list = calloc(job->mount_count, sizeof(*ret->list));
 	if (!ret->list && job->mount_count)
@@ -207,7 +207,7 @@ static int find_places(const struct run_job *job, const struct run_session *sess
 }
 
 /* Returns how many places are new. */
-static size_t make_places(const struct places *places, int root, int lower)
+static size_t make_places(const struct place_list *places, int root, int lower)
 {
 	size_t made = 0;
 	for (size_t i = 0; i < places->count; i++) {
@@ -278,7 +278,7 @@ static int show_places(struct run_session *session, struct error **err)
 	return use_root(session, err);
 }
 
-static int make_overlay(const struct run_job *job, const struct places *places,
+static int make_overlay(const struct run_job *job, const struct place_list *places,
 			struct run_session *session, struct error **err)
 {
 	CLEANUP_FD int lower = make_directory(session->dir, "lower", 0755, err);
@@ -309,10 +309,10 @@ static int make_overlay(const struct run_job *job, const struct places *places,
 	return 0;
 }
 
-static int make_layer(const struct run_job *job, const struct places *places,
+static int make_layer(const struct run_job *job, const struct place_list *places,
 		      struct run_session *session, struct error **err)
 {
-	bool served = job->image->kind != IMAGE_SANDBOX && !job->kernel_mount;
+	bool served = run_job_is_served(job);
 	bool shown = served && !job->writable_tmpfs;
 	CLEANUP_ERROR struct error *failed = NULL;
 	/*
@@ -331,7 +331,7 @@ int run_layer_make(const struct run_job *job, struct run_session *session, struc
 {
 	if (job->writable)
 		return use_root(session, err);
-	struct places places = { 0 };
+	struct place_list places = { 0 };
 	int r = find_places(job, session, &places, err);
 	if (r == 0)
 		r = make_layer(job, &places, session, err);

@@ -52,7 +52,7 @@ files_rows() {
 		before=""
 		for count in $files_counts; do
 			theirs=files/$what.$count.theirs
-			[ $what-$((count / 1000000)) != build-1 ] || theirs=-
+			if [ $what = build ] && [ "$count" -ge 1000000 ]; then theirs=-; fi
 			target="" limit=""
 			if [ -n "$before" ]; then
 				[ $what = start ] && target=flat || target=linear

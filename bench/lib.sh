@@ -16,10 +16,13 @@ quoted() {
 		printf "'%s' " "$(printf %s "$word" | sed "s/'/'\\\\''/g")"
 	done
 }
+# How a normal user is made of root.
+as_user="setpriv --reuid coffer-test --regid coffer-test --init-groups env -i HOME=/home/coffer-test
+	USER=coffer-test PATH=$work/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 # Both run a command as a normal user in $work; output and status are the command's.
 ours() {
-	(cd "$work" && exec setpriv --reuid coffer-test --regid coffer-test --init-groups env -i \
-		HOME=/home/coffer-test USER=coffer-test PATH="$work/bin:/usr/bin:/bin:/usr/sbin:/sbin" "$@")
+	# shellcheck disable=SC2086 # words
+	(cd "$work" && exec $as_user "$@")
 }
 theirs() {
 	$peer -u peer -b "$work:$work" "cd $work && $(quoted "$@")"

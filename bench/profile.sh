@@ -33,9 +33,9 @@ profile_take() { # NAME COUNT COMMAND...
 	name=$1 count=$2
 	shift 2
 	say "profile of $name"
+	# shellcheck disable=SC2086 # words
 	(cd "$work" && perf record -q -B -N -e cpu-clock -F 5000 -g -o "$work/profile.data" -- \
-		setpriv --reuid coffer-test --regid coffer-test --init-groups env -i HOME=/home/coffer-test \
-		USER=coffer-test PATH="$work/bin:/usr/bin:/bin:/usr/sbin:/sbin" "$@") >/dev/null 2>&1 || true
+		$as_user "$@") >/dev/null 2>&1 || true
 	perf script -f -i "$work/profile.data" -F comm,time,ip,sym,dso 2>/dev/null | awk -v count="$count" '
 		# One sample: a head, then its stack from the inside out, then an empty line.
 		/^$/ { if (seen) add(); seen = 0; next }
@@ -57,13 +57,17 @@ profile_take() { # NAME COUNT COMMAND...
 			if (comm !~ /^coffer/) return "payload"
 			return first ~ /ld-linux/ ? "loader" : "own"
 		}
-		END { for (what in samples) printf "%s %.0f\n", what, samples[what] * 1e9 / 5000 / count }' |
+		END {
+			for (what in samples) {
+				printf "%s %.0f\n", what, samples[what] * 1e9 / 5000 / count
+				all += samples[what]
+			}
+			printf "all %.0f\n", all * 1e9 / 5000 / count
+		}' |
 		while read -r what ns; do
 			echo "$ns" >"$results/profile/$name.$what"
-			echo "$ns" >>"$results/profile/$name"
 		done
-	awk '{ n += $1 } END { print n }' "$results/profile/$name" >"$results/profile/$name.all"
-	rm -f "$work/profile.data" "$results/profile/$name"
+	rm -f "$work/profile.data"
 }
 profile_rows() {
 	for name in start build tar find large; do

@@ -8,16 +8,6 @@ teardown() { drop_work; }
 
 running() { pgrep -u "$(id -u)" -f "sleep $1" >/dev/null; }
 
-# Waits for up to ten seconds until the given command succeeds.
-until_true() {
-	local i
-	for i in $(seq 100); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	echo "never: $*"
-	return 1
-}
 gone() { ! running "$1"; }
 
 @test "kill -9 in any section leaves no process and no file" {
@@ -29,9 +19,9 @@ gone() { ! running "$1"; }
 			"$WORK" "$section" "$number" "$number" >x.def
 		coffer build out.sif x.def >log 2>&1 3>&- &
 		local command=$!
-		until_true running "$number" || { cat log; false; }
+		wait_for running "$number" || { cat log; false; }
 		kill -9 "$command"
-		until_true gone "$number" || { pkill -9 -f "sleep $number"; echo "left by %$section"; false; }
+		wait_for gone "$number" || { pkill -9 -f "sleep $number"; echo "left by %$section"; false; }
 		[ "$(echo *)" = 'log tree x.def' ]
 	done
 }
@@ -42,7 +32,7 @@ gone() { ! running "$1"; }
 	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
 	coffer build --tmpdir big out.sif x.def >log 2>&1 3>&- &
 	local command=$!
-	until_true grep -q '+ sleep' log || { cat log; false; }
+	wait_for grep -q '+ sleep' log || { cat log; false; }
 	# Stopped, it finds both when it goes on.
 	kill -STOP "$command"
 	kill -INT "$command"
@@ -65,18 +55,18 @@ packing() { grep -q 'Creating SIF' log; }
 # All of the build's other processes are stopped: the command waits, and a signal ends it.
 stopped_then_interrupted() {
 	local stopped
-	# shellcheck disable=SC2046 # words
-	kill -STOP $(descendants "$1")
 	stopped=$(descendants "$1")
 	[ -n "$stopped" ]
+	# shellcheck disable=SC2086 # words
+	kill -STOP $stopped
 	sleep 1
 	kill -0 "$1"
 	kill -INT "$1"
-	until_true ended "$1"
+	wait_for ended "$1"
 	local status=0
 	wait "$1" || status=$?
 	[ "$status" -eq 130 ] || { cat log; echo "status $status"; false; }
-	for pid in $stopped; do until_true ended "$pid"; done
+	for pid in $stopped; do wait_for ended "$pid"; done
 	[ ! -e out.sif ]
 }
 ended() { # PID: gone, or waiting to be reaped
@@ -89,12 +79,12 @@ ended() { # PID: gone, or waiting to be reaped
 	head -c 60M /dev/urandom >tree/noise
 	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
 	coffer build out.sif x.def >log 2>&1 3>&- &
-	until_true grep -q '+ sleep' log || { cat log; false; }
+	wait_for grep -q '+ sleep' log || { cat log; false; }
 	stopped_then_interrupted $!
 	for kind in luks2 gocryptfs; do
 		: >log
 		APPTAINER_ENCRYPTION_PASSPHRASE=x coffer build --encryption=$kind --compression=xz out.sif tree >log 2>&1 3>&- &
-		until_true packing || { cat log; false; }
+		wait_for packing || { cat log; false; }
 		stopped_then_interrupted $!
 	done
 	[ "$(echo *)" = 'log tree x.def' ]

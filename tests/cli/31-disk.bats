@@ -12,11 +12,13 @@ setup_file() {
 	make_keys
 	make_tree tree
 	make_definition d.def "$WORK/tree"
-	# The marker comes to be in %post alone, so that no file of the test holds it.
-	cat >>d.def <<'END'
+	# The marker comes to be in %post alone, so that no file of the test holds it; nor does a copy of
+	# this file, which somebody may make meanwhile.
+	export NUMBER=$RANDOM$RANDOM
+	cat >>d.def <<END
 %post
-    printf '%s%s\n' 'plain-text-' 'marker-4711' >/etc/marker.txt
-    i=0; while [ $i -lt 2000 ]; do cat /etc/marker.txt; i=$((i+1)); done >/etc/markers.txt
+    printf '%s%s\n' 'plain-text-' 'marker-$NUMBER' >/etc/marker.txt
+    i=0; while [ \$i -lt 2000 ]; do cat /etc/marker.txt; i=\$((i+1)); done >/etc/markers.txt
 END
 	chmod 0644 ./*.pem
 	chmod 0777 .
@@ -29,15 +31,15 @@ watched() { # KIND KEY COMMAND-PREFIX...
 	shift 2
 	rm -f ready image.sif
 	"$COFFER_ROOT/bin/diskwatch" "$WORK/ready" /var/tmp \
-		"plain-text-marker-4711" "tea-for-two-4711" "$(sed -n 5p rsa_pri.pem)" >seen 3>&- &
+		"plain-text-marker-$NUMBER" "tea-for-two-$NUMBER" "$(sed -n 5p rsa_pri.pem)" >seen 3>&- &
 	watcher=$!
 	while [ ! -e ready ]; do sleep 0.01; done
 	if [ "$key" = pem ]; then
 		"$@" coffer build --force --encryption="$kind" --pem-path=rsa_pub.pem image.sif d.def
 		"$@" coffer exec --pem-path=rsa_pri.pem image.sif cat /etc/markers.txt >/dev/null
 	else
-		echo "tea-for-two-4711" | "$@" coffer build --force --encryption="$kind" --passphrase image.sif d.def
-		echo "tea-for-two-4711" | "$@" coffer exec --passphrase image.sif cat /etc/markers.txt >/dev/null
+		echo "tea-for-two-$NUMBER" | "$@" coffer build --force --encryption="$kind" --passphrase image.sif d.def
+		echo "tea-for-two-$NUMBER" | "$@" coffer exec --passphrase image.sif cat /etc/markers.txt >/dev/null
 	fi
 	sleep 0.2
 	kill "$watcher"
@@ -55,7 +57,7 @@ watched() { # KIND KEY COMMAND-PREFIX...
 		touch stamp
 		run -0 coffer build --force --pem-path=rsa_pub.pem image.sif d.def
 		run -0 coffer exec --pem-path=rsa_pri.pem image.sif cat /etc/marker.txt
-		[ "$(find /var/tmp /tmp /dev/shm "$HOME" -user "$(id -un)" -newer stamp -type f -exec grep -la plain-text-marker-4711 {} + 2>/dev/null)" = "" ]
+		[ "$(find /var/tmp /tmp /dev/shm "$HOME" -user "$(id -un)" -newer stamp -type f -exec grep -la plain-text-marker-$NUMBER {} + 2>/dev/null)" = "" ]
 		return 0
 	fi
 	watched luks2 pem env
@@ -75,18 +77,18 @@ watched() { # KIND KEY COMMAND-PREFIX...
 @test "the watcher finds what is planted" {
 	cd "$WORK"
 	if ! am_root; then
-		echo "plain-text-marker""-4711" >planted
-		[ "$(grep -la plain-text-marker-4711 planted)" = planted ]
+		echo "plain-text-marker-$NUMBER" >planted
+		[ "$(grep -la plain-text-marker-$NUMBER planted)" = planted ]
 		return 0
 	fi
 	rm -f ready
-	"$COFFER_ROOT/bin/diskwatch" "$WORK/ready" /var/tmp "plain-text-marker-4711" >seen 3>&- &
+	"$COFFER_ROOT/bin/diskwatch" "$WORK/ready" /var/tmp "plain-text-marker-$NUMBER" >seen 3>&- &
 	local watcher=$!
 	while [ ! -e ready ]; do sleep 0.01; done
 	python3 - <<'END'
 import os
 fd = os.open(".", os.O_TMPFILE | os.O_RDWR)  # a file that never has a name
-os.write(fd, b"x" * 1048000 + b"plain-text-" + b"marker-4711" + b"y" * 5000)
+os.write(fd, b"x" * 1048000 + b"plain-text-" + b"marker-" + os.environb[b"NUMBER"] + b"y" * 5000)
 os.close(fd)
 END
 	sleep 0.2

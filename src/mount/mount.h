@@ -60,6 +60,14 @@ int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options
 		struct process *ret, struct error **err);
 
 /*
+ * A server that somebody has stopped leaves whoever looks into the image waiting: one that stays so
+ * for this long is to be given up, with this error (ERROR_SYSTEM), as mount_serve itself does.
+ */
+#define MOUNT_STOPPED_MS 2000
+bool mount_is_stopped(const struct process *server);
+int mount_stopped(struct error **err);
+
+/*
  * The other way, for root on a kernel with dm-crypt (--mount=kernel): loop device, dm-crypt for a
  * LUKS2 image, and the kernel's own squashfs. Gives a mount that is not attached anywhere yet:
  * read-only, nosuid, nodev. Loop device and mapping go by themselves when the mount goes, or when

@@ -13,13 +13,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define THREADS_MIN 2
@@ -63,6 +66,39 @@ static void status_error(int fd, const struct error *err)
 	snprintf(s.message, sizeof(s.message), "%s", error_message(err));
 	snprintf(s.hint, sizeof(s.hint), "%s", hint ? hint : "");
 	(void)fd_write(fd, &s, sizeof(s));
+}
+
+bool mount_is_stopped(const struct process *server)
+{
+	siginfo_t info = { 0 };
+	return server->pid > 0 &&
+	       waitid(P_PID, (id_t)server->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid != 0;
+}
+
+int mount_stopped(struct error **err)
+{
+	error_set(err, ERROR_SYSTEM,
+		  "the process that serves the image was stopped: the container was ended");
+	return error_hint(err, "send SIGSTOP to the command, or to all of its processes, instead");
+}
+
+/*
+ * Twice, as the time goes on while this process itself is stopped: who suspends a whole job lets
+ * one process go on before the other.
+ */
+static int status_await(int fd, const struct process *server, struct error **err)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int n, stopped = 0;
+	while ((n = poll(&p, 1, MOUNT_STOPPED_MS / 2)) <= 0) {
+		if (n < 0 && errno != EINTR)
+			return error_errno(err, errno, "wait for the image server");
+		stopped = mount_is_stopped(server) ? stopped + 1 : 0;
+		if (stopped == 2)
+			return mount_stopped(err);
+	}
+	return 0;
 }
 
 static int status_read(int fd, struct error **err)
@@ -306,7 +342,7 @@ int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options
 		server_main(&s, fuse_fd, options);
 	}
 	fd_close(&status_out);
-	if (status_read(status_in, err) < 0)
+	if (status_await(status_in, &server, err) < 0 || status_read(status_in, err) < 0)
 		return -1;
 	*ret = server;
 	server = PROCESS_NONE;

@@ -23,7 +23,6 @@
  * processes a second was not enough. */
 #define SERVER_GRACE_MS 20000
 #define SERVER_REAP_MS 200
-#define SERVER_STOPPED_MS 2000
 
 /* ---------------------------------------------------------------- the container's process */
 
@@ -342,25 +341,12 @@ static int on_server_end(const struct watch *w, struct error **err)
 	return server_failed(status, err);
 }
 
-static bool server_is_stopped(const struct watch *w)
-{
-	siginfo_t info = { 0 };
-	return w->server->pid > 0 &&
-	       waitid(P_PID, (id_t)w->server->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid != 0;
-}
-
-/*
- * A stopped server leaves whoever looks into the image waiting, and a request that it has taken
- * cannot even be killed. It dies first: then the kernel lets them go.
- */
+/* Who waits for a request that it has taken cannot even be killed, until it is dead itself. */
 static int on_server_stop(const struct watch *w, struct error **err)
 {
 	process_kill(w->server);
 	process_kill(w->child);
-	error_set(err, ERROR_SYSTEM,
-		  "the process that serves the image was stopped: the container was ended");
-	return error_hint(err, "send SIGSTOP to the command, or to all of its processes, instead");
+	return mount_stopped(err);
 }
 
 /*
@@ -379,10 +365,10 @@ static int watch_until_end(struct watch *w, struct error **err)
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->server->pid > 0 ? w->server->pid_fd : -1, .events = POLLIN },
 		};
-		int n = poll(p, 4, server_is_stopped(w) ? SERVER_STOPPED_MS : -1);
+		int n = poll(p, 4, mount_is_stopped(w->server) ? MOUNT_STOPPED_MS : -1);
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the container");
-		if (n == 0 && server_is_stopped(w))
+		if (n == 0 && mount_is_stopped(w->server))
 			return on_server_stop(w, err);
 		if (p[1].revents) {
 			int r = run_channel_finish(w->sock, err);

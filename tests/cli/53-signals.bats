@@ -181,6 +181,17 @@ ended() { # STATUS
 	done
 }
 
+@test "a server that is stopped before it serves is given up too" {
+	for image in "${every_image[@]}"; do
+		# The last that it does, and nobody before it, is to forbid itself system calls.
+		run -255 --separate-stderr timeout -s KILL 60 strace -f -qq -o trace --inject=seccomp:signal=STOP \
+			coffer exec $(key_of $image) $image echo started
+		refused 255 'the process that serves the image was stopped'
+		grep -q -- '--- stopped by SIGSTOP ---' trace
+		[ -z "$output" ]
+	done
+}
+
 @test "all of a container stopped, as a batch system does, goes on" {
 	for options in "" --pid; do
 		begin "$options" gocryptfs.sif "echo >ready; i=0; while [ ! -e late ]; do ls -R /etc >/dev/null; done; exit 7"

@@ -13,6 +13,25 @@
 
 #define PATTERN_MAX 65536
 
+/* The paths so far that a pattern stands for. */
+struct expansion {
+	struct strings *paths;
+	size_t bytes;
+};
+
+static int add_path(struct expansion *to, const char *path, struct error **err)
+{
+	size_t len = strlen(path) + 1;
+	if (to->paths->len >= BUILD_EXPANSION_MAX)
+		return error_set(err, ERROR_LIMIT, "it stands for more than %d paths",
+				 BUILD_EXPANSION_MAX);
+	if (len > BUILD_EXPANSION_BYTES_MAX - to->bytes)
+		return error_set(err, ERROR_LIMIT, "it stands for more than %zu bytes of paths",
+				 BUILD_EXPANSION_BYTES_MAX);
+	to->bytes += len;
+	return strings_add(to->paths, path, err);
+}
+
 /* ------------------------------------------------------------------ braces */
 
 /* The end of the brace that opens at text (its '}'), or NULL; whether commas part it. */
@@ -34,19 +53,12 @@ static const char *brace_end(const char *text, bool *ret_commas)
 	return NULL;
 }
 
-static int expand_braces(const char *word, struct strings *ret, struct error **err);
-
-static int add_word(struct strings *ret, const char *word, struct error **err)
-{
-	if (ret->len >= BUILD_EXPANSION_MAX)
-		return error_set(err, ERROR_LIMIT, "it stands for more than %d paths",
-				 BUILD_EXPANSION_MAX);
-	return strings_add(ret, word, err);
-}
+static int expand_braces(const char *word, struct expansion *to, struct error **err);
+static int expand_wildcards(const char *word, struct expansion *to, struct error **err);
 
 /* before + middle + after, expanded further. */
 static int put_alternative(const char *word, const char *open, const char *middle,
-			   size_t middle_len, const char *close, struct strings *ret,
+			   size_t middle_len, const char *close, struct expansion *to,
 			   struct error **err)
 {
 	CLEANUP_TEXT char *text = text_printf(err, "%.*s%.*s%s", (int)(open - word), word,
@@ -55,11 +67,11 @@ static int put_alternative(const char *word, const char *open, const char *middl
 		return -1;
 	if (strlen(text) > PATTERN_MAX)
 		return error_set(err, ERROR_LIMIT, "it is longer than %d bytes", PATTERN_MAX);
-	return expand_braces(text, ret, err);
+	return expand_braces(text, to, err);
 }
 
-static int expand_commas(const char *word, const char *open, const char *close, struct strings *ret,
-			 struct error **err)
+static int expand_commas(const char *word, const char *open, const char *close,
+			 struct expansion *to, struct error **err)
 {
 	size_t depth = 0;
 	const char *begin = open + 1;
@@ -67,7 +79,7 @@ static int expand_commas(const char *word, const char *open, const char *close, 
 		if (*at == '\\' && at[1]) {
 			at++;
 		} else if (at == close || (*at == ',' && depth == 0)) {
-			if (put_alternative(word, open, begin, (size_t)(at - begin), close, ret,
+			if (put_alternative(word, open, begin, (size_t)(at - begin), close, to,
 					    err) < 0)
 				return -1;
 			begin = at + 1;
@@ -109,7 +121,7 @@ static bool take_range(const char *at, long long *first, long long *last, long l
 
 /* {1..5}, {01..10..2}, {a..e}. Returns 1 when it was one, 0 when not. */
 static int expand_sequence(const char *word, const char *open, const char *close,
-			   struct strings *ret, struct error **err)
+			   struct expansion *to, struct error **err)
 {
 	long long first, last, step = 1;
 	int width = 0;
@@ -140,13 +152,13 @@ static int expand_sequence(const char *word, const char *open, const char *close
 			snprintf(text, sizeof(text), "%c", (char)value);
 		else
 			snprintf(text, sizeof(text), "%0*lld", width < 20 ? width : 20, value);
-		if (put_alternative(word, open, text, strlen(text), close, ret, err) < 0)
+		if (put_alternative(word, open, text, strlen(text), close, to, err) < 0)
 			return -1;
 	}
 	return 1;
 }
 
-static int expand_braces(const char *word, struct strings *ret, struct error **err)
+static int expand_braces(const char *word, struct expansion *to, struct error **err)
 {
 	for (const char *at = word; *at; at++) {
 		bool commas;
@@ -160,12 +172,12 @@ static int expand_braces(const char *word, struct strings *ret, struct error **e
 		if (!close)
 			break;
 		if (commas)
-			return expand_commas(word, at, close, ret, err);
-		int done = expand_sequence(word, at, close, ret, err);
+			return expand_commas(word, at, close, to, err);
+		int done = expand_sequence(word, at, close, to, err);
 		if (done)
 			return done < 0 ? -1 : 0;
 	}
-	return add_word(ret, word, err);
+	return expand_wildcards(word, to, err);
 }
 
 /* ------------------------------------------------------------------ wildcards */
@@ -216,7 +228,7 @@ static int host_names(const char *folder, struct strings *ret, struct error **er
 	return result;
 }
 
-static int match_from(const char *base, const char *pattern, size_t depth, struct strings *ret,
+static int match_from(const char *base, const char *pattern, size_t depth, struct expansion *to,
 		      struct error **err);
 
 static bool is_folder(const char *path, bool follow)
@@ -227,14 +239,14 @@ static bool is_folder(const char *path, bool follow)
 
 /* base + name, and on with what follows the component. */
 static int descend(const char *base, const char *name, const char *rest, size_t depth,
-		   struct strings *ret, struct error **err)
+		   struct expansion *to, struct error **err)
 {
 	struct stat st;
 	CLEANUP_TEXT char *path = text_printf(err, "%s%s", base, name);
 	if (!path)
 		return -1;
 	if (!*rest)
-		return lstat(path, &st) == 0 ? add_word(ret, path, err) : 0;
+		return lstat(path, &st) == 0 ? add_path(to, path, err) : 0;
 	if (!is_folder(path, true))
 		return 0;
 	CLEANUP_BUFFER struct buffer next = { 0 };
@@ -243,17 +255,17 @@ static int descend(const char *base, const char *name, const char *rest, size_t 
 	for (; *rest == '/'; rest++)
 		if (buffer_puts(&next, "/", err) < 0)
 			return -1;
-	return match_from(next.data, rest, depth + 1, ret, err);
+	return match_from(next.data, rest, depth + 1, to, err);
 }
 
 /* "**": no folder, or any number of them, links not followed. */
-static int match_deep(const char *base, const char *rest, size_t depth, struct strings *ret,
+static int match_deep(const char *base, const char *rest, size_t depth, struct expansion *to,
 		      struct error **err)
 {
 	const char *after = rest;
 	while (*after == '/')
 		after++;
-	if (*after && match_from(base, after, depth + 1, ret, err) < 0)
+	if (*after && match_from(base, after, depth + 1, to, err) < 0)
 		return -1;
 	CLEANUP_STRINGS struct strings names = { 0 };
 	if (host_names(base, &names, err) < 0)
@@ -263,31 +275,31 @@ static int match_deep(const char *base, const char *rest, size_t depth, struct s
 			continue;
 		CLEANUP_TEXT char *path = text_printf(err, "%s%s", base, names.items[i]);
 		CLEANUP_TEXT char *inside = path ? text_printf(err, "%s/", path) : NULL;
-		if (!inside || (!*rest && add_word(ret, path, err) < 0))
+		if (!inside || (!*rest && add_path(to, path, err) < 0))
 			return -1;
-		if (is_folder(path, false) && match_deep(inside, rest, depth + 1, ret, err) < 0)
+		if (is_folder(path, false) && match_deep(inside, rest, depth + 1, to, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int match_from(const char *base, const char *pattern, size_t depth, struct strings *ret,
+static int match_from(const char *base, const char *pattern, size_t depth, struct expansion *to,
 		      struct error **err)
 {
 	if (depth > BUILD_TREE_DEPTH_MAX)
 		return error_set(err, ERROR_LIMIT, "folders are nested too deep");
 	if (!*pattern)
-		return add_word(ret, base, err);
+		return add_path(to, base, err);
 	size_t len = strcspn(pattern, "/");
 	const char *rest = pattern + len;
 	if (len == 2 && !strncmp(pattern, "**", 2))
-		return match_deep(base, rest, depth, ret, err);
+		return match_deep(base, rest, depth, to, err);
 	CLEANUP_TEXT char *component = text_dup_len(pattern, len, err);
 	if (!component)
 		return -1;
 	if (!has_wildcards(component)) {
 		CLEANUP_TEXT char *name = literal(component, len, err);
-		return name ? descend(base, name, rest, depth, ret, err) : -1;
+		return name ? descend(base, name, rest, depth, to, err) : -1;
 	}
 	CLEANUP_STRINGS struct strings names = { 0 };
 	if (host_names(base, &names, err) < 0)
@@ -298,24 +310,24 @@ static int match_from(const char *base, const char *pattern, size_t depth, struc
 		if (names.items[i][0] == '.' && !hidden)
 			continue;
 		if (fnmatch(component, names.items[i], FNM_PERIOD | FNM_EXTMATCH) == 0 &&
-		    descend(base, names.items[i], rest, depth, ret, err) < 0)
+		    descend(base, names.items[i], rest, depth, to, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int expand_wildcards(const char *word, struct strings *ret, struct error **err)
+static int expand_wildcards(const char *word, struct expansion *to, struct error **err)
 {
 	if (has_wildcards(word)) {
-		size_t before = ret->len, slashes = strspn(word, "/");
+		size_t before = to->paths->len, slashes = strspn(word, "/");
 		CLEANUP_TEXT char *base = text_dup_len(word, slashes, err);
-		if (!base || match_from(base, word + slashes, 0, ret, err) < 0)
+		if (!base || match_from(base, word + slashes, 0, to, err) < 0)
 			return -1;
-		if (ret->len > before)
+		if (to->paths->len > before)
 			return 0;
 	}
 	CLEANUP_TEXT char *plain = literal(word, strlen(word), err);
-	return plain ? add_word(ret, plain, err) : -1;
+	return plain ? add_path(to, plain, err) : -1;
 }
 
 /* What a shell would put something else for: it is said, not passed over. */
@@ -341,13 +353,8 @@ static int refuse_shell(const char *pattern, struct error **err)
 
 int expand_source(const char *pattern, struct strings *ret, struct error **err)
 {
-	CLEANUP_STRINGS struct strings words = { 0 };
+	struct expansion to = { .paths = ret };
 	if (strlen(pattern) > PATTERN_MAX)
 		return error_set(err, ERROR_LIMIT, "it is longer than %d bytes", PATTERN_MAX);
-	if (refuse_shell(pattern, err) < 0 || expand_braces(pattern, &words, err) < 0)
-		return -1;
-	for (size_t i = 0; i < words.len; i++)
-		if (expand_wildcards(words.items[i], ret, err) < 0)
-			return -1;
-	return 0;
+	return refuse_shell(pattern, err) < 0 ? -1 : expand_braces(pattern, &to, err);
 }

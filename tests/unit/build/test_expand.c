@@ -36,6 +36,12 @@ static void test_braces(void **state)
 	CLEANUP_STRINGS struct strings got = { 0 };
 	assert_fails(ERROR_LIMIT, expand_source("{1..9999999999}", &got, err));
 	assert_fails(ERROR_LIMIT, expand_source("{1..1000}{1..1000}{1..1000}", &got, err));
+	/* A short line stands for few bytes, whatever the number of paths. */
+	char line[2048] = "{1..1000000}";
+	memset(line + strlen(line), 'x', sizeof(line) - strlen(line) - 1);
+	strings_free(&got);
+	assert_fails(ERROR_LIMIT, expand_source(line, &got, err));
+	assert_in_range(got.len, 1, BUILD_EXPANSION_BYTES_MAX / (sizeof(line) - 16));
 }
 
 static void test_wildcards(void **state)

@@ -14,8 +14,8 @@
 #define BUILD_METADATA_FILE_MAX ((size_t)16 << 20) /* each file that inspection reads */
 #define BUILD_LABELS_MAX 65536
 #define BUILD_JSON_DEPTH_MAX 32
-#define BUILD_EXPANSION_MAX 1000000 /* paths that one line of %files stands for */
-#define BUILD_EXPANSION_BYTES_MAX ((size_t)64 << 20)
+#define BUILD_EXPANSION_MAX 100000 /* paths that one line of %files stands for */
+#define BUILD_EXPANSION_BYTES_MAX ((size_t)16 << 20)
 #define BUILD_TREE_DEPTH_MAX 4096 /* folders in folders when a tree is copied or removed */
 
 #endif

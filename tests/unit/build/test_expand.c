@@ -37,8 +37,11 @@ static void test_braces(void **state)
 	assert_fails(ERROR_LIMIT, expand_source("{1..9999999999}", &got, err));
 	assert_fails(ERROR_LIMIT, expand_source("{1..1000}{1..1000}{1..1000}", &got, err));
 	/* A short line stands for few bytes, whatever the number of paths. */
-	char line[2048] = "{1..1000000}";
-	memset(line + strlen(line), 'x', sizeof(line) - strlen(line) - 1);
+	char line[2048];
+	snprintf(line, sizeof(line), "{1..%d}", BUILD_EXPANSION_MAX);
+	size_t len = strlen(line);
+	memset(line + len, 'x', sizeof(line) - len - 1);
+	line[sizeof(line) - 1] = '\0';
 	strings_free(&got);
 	assert_fails(ERROR_LIMIT, expand_source(line, &got, err));
 	assert_in_range(got.len, 1, BUILD_EXPANSION_BYTES_MAX / (sizeof(line) - 16));

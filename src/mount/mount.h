@@ -26,10 +26,10 @@
  */
 int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
 
-/* A mount point that the image lacks. */
+/* A mount point that the image lacks, or has a link for: at the end of the path that is covered. */
 struct mount_place {
 	const char *path; /* absolute, without links on the way; borrowed */
-	bool directory;	  /* else an empty file, which covers a link of the image */
+	bool directory;	  /* else an empty file */
 };
 /*
  * Has the server show places for mounts as if they were in the image. `root` is the mount's root.

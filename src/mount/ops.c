@@ -92,11 +92,14 @@ static bool inode_of(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
 	return false;
 }
 
-/* squashfs numbers inodes with 32 bits; places come behind. */
+/*
+ * squashfs numbers inodes with 32 bits, from 1 on; places have the last of them: a program of 32
+ * bits cannot list a directory that has a larger one.
+ */
 static uint64_t number_of(const struct ops *ops, const struct squash_inode *inode)
 {
 	fuse_ino_t node = node_of(ops->root, inode->ref);
-	return places_is(node) ? (UINT64_C(1) << 32) + (node - PLACES_NODE) : inode->number;
+	return places_is(node) ? UINT32_MAX - (node - PLACES_NODE) : inode->number;
 }
 
 static void stat_of(const struct ops *ops, const struct squash_inode *inode, struct stat *st)
@@ -273,10 +276,11 @@ static bool listing_add(struct listing *l, const char *name, const struct fuse_e
 }
 
 /*
- * Positions in a listing, as the kernel keeps them: 0 is before ".", 1 before "..", and 2 more
- * than squash's own after that; then places, each the node behind it.
+ * Positions in a listing, as the kernel keeps them: 0 is before ".", 1 before "..", then one for
+ * each place, then squash's own, moved up. They have to fit into 32 bits, too.
  */
-#define POSITION_DOTS 2
+#define POSITION_PLACES 2
+#define POSITION_IMAGE (POSITION_PLACES + PLACES_MAX)
 
 static int listing_each(void *context, const struct squash_dirent *entry, uint64_t next_position)
 {
@@ -300,7 +304,7 @@ static int listing_each(void *context, const struct squash_dirent *entry, uint64
 		e.attr.st_ino = entry->number;
 		e.attr.st_mode = entry->type;
 	}
-	return listing_add(l, name, &e, next_position + POSITION_DOTS) ? 0 : 1;
+	return listing_add(l, name, &e, next_position + POSITION_IMAGE) ? 0 : 1;
 }
 
 static bool listing_dots(struct listing *l, uint64_t number, uint64_t parent, uint64_t off)
@@ -310,21 +314,34 @@ static bool listing_dots(struct listing *l, uint64_t number, uint64_t parent, ui
 	if (off == 0 && !listing_add(l, ".", &e, 1))
 		return false;
 	e.attr.st_ino = parent;
-	return off > 1 || listing_add(l, "..", &e, POSITION_DOTS);
+	return off > 1 || listing_add(l, "..", &e, POSITION_PLACES);
 }
 
-static void listing_places(struct listing *l, uint64_t off)
+static bool listing_places(struct listing *l, uint64_t off)
 {
 	struct ops *ops = ops_of(l->req);
-	uint64_t node = places_is(off) ? off : PLACES_NODE;
+	uint64_t node = PLACES_NODE + (off > POSITION_PLACES ? off - POSITION_PLACES : 0);
 	while ((node = places_next(&ops->places, l->node, node))) {
 		struct fuse_entry_param e;
 		struct squash_inode inode;
 		const char *name = places_inode(&ops->places, node++, &inode);
 		entry_of(ops, &inode, &e);
-		if (!listing_add(l, name, &e, node))
-			return;
+		if (!listing_add(l, name, &e, node - PLACES_NODE + POSITION_PLACES))
+			return false;
 	}
+	return true;
+}
+
+/* What ".." is numbered as; answers the request itself when that cannot be known. */
+static bool parent_number(fuse_req_t req, fuse_ino_t node, const struct squash_inode *dir,
+			  uint64_t *ret)
+{
+	struct ops *ops = ops_of(req);
+	struct squash_inode above = *dir;
+	if (places_is(node) && !inode_of(req, places_parent(&ops->places, node), &above))
+		return false;
+	*ret = places_is(node) || node == FUSE_ROOT_ID ? number_of(ops, &above) : dir->parent;
+	return true;
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t position,
@@ -334,8 +351,7 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t p
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
 	struct squash_inode dir;
-	uint64_t off = (uint64_t)position;
-	bool place = places_is(node);
+	uint64_t off = (uint64_t)position, parent;
 	if (!inode_of(req, node, &dir))
 		return;
 	if (!S_ISDIR(dir.mode) || position < 0) {
@@ -347,21 +363,16 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t p
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	uint64_t number = number_of(ops, &dir);
-	uint64_t parent = place || node == FUSE_ROOT_ID ? number : dir.parent;
-	uint64_t from = off > POSITION_DOTS ? off - POSITION_DOTS : 0;
-	bool room = listing_dots(&l, number, parent, off);
+	if (!parent_number(req, node, &dir, &parent))
+		return;
+	uint64_t from = off > POSITION_IMAGE ? off - POSITION_IMAGE : 0;
 	/* What was listed before an error is given; the error comes with the next call. */
-	if (room && !place && !places_is(off) &&
-	    squash_readdir(ops->squash, &dir, from, listing_each, &l, &err) < 0) {
-		room = false;
-		if (!l.len) {
-			reply_error(req, err);
-			return;
-		}
+	if (listing_dots(&l, number_of(ops, &dir), parent, off) && listing_places(&l, off) &&
+	    !places_is(node) &&
+	    squash_readdir(ops->squash, &dir, from, listing_each, &l, &err) < 0 && !l.len) {
+		reply_error(req, err);
+		return;
 	}
-	if (room && !l.full)
-		listing_places(&l, off);
 	fuse_reply_buf(req, l.buf, l.len);
 }
 

@@ -111,6 +111,7 @@ static int step(const struct places *places, struct squash *sq, uint64_t *node, 
 	uint64_t place = places_find(places, *node, name, len);
 	if (place) {
 		*node = place;
+		*mtime = places->list[place - PLACES_NODE].mtime;
 		return 0;
 	}
 	if (places_is(*node))

@@ -59,8 +59,9 @@ struct places {
 typedef void (*places_tell)(void *context, uint64_t parent, const char *name);
 
 /*
- * Takes the list, which may be anybody's: only the first one, and that whole. ERROR_POLICY for
- * another, ERROR_DAMAGED for a list that is none.
+ * Takes the list, which may be anybody's: only the first one. ERROR_POLICY for another,
+ * ERROR_DAMAGED for a list that is none. After an error what was taken before it stays: who sent it
+ * puts an overlay above all.
  */
 int places_take(struct places *places, struct squash *squash, const struct places_message *message,
 		places_tell tell, void *context, struct error **err);
@@ -70,6 +71,12 @@ void places_free(struct places *places);
 uint64_t places_find(const struct places *places, uint64_t parent, const char *name, size_t len);
 /* The next place in a directory, from a place's node on, or 0. */
 uint64_t places_next(const struct places *places, uint64_t parent, uint64_t from);
+
+/* The node of the directory that a place is in. */
+static inline uint64_t places_parent(const struct places *places, uint64_t node)
+{
+	return places->list[node - PLACES_NODE].parent;
+}
 
 /* A place's name, and what it is: an inode without data, attributes, or entries in the image. */
 const char *places_inode(const struct places *places, uint64_t node, struct squash_inode *ret);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -50,6 +51,8 @@ static int walk(int root, const char *target, bool keep_last, bool no_links, str
 			at += len;
 			continue;
 		}
+		if (len > NAME_MAX)
+			return -ENAMETOOLONG;
 		size_t before = ret->len;
 		if (buffer_printf(ret, err, "/%.*s", (int)len, at) < 0)
 			return -ENOMEM;
@@ -113,18 +116,19 @@ static void look_alike(int root, const char *path, int made)
 		log_debug("%s of the layer: %s", path, strerror(errno));
 }
 
-static int make_place(int root, int lower, char *path, bool directory)
+static int make_place(int root, int lower, const struct mount_place *place, struct error **err)
 {
+	CLEANUP_TEXT char *path = text_dup(place->path, err);
 	CLEANUP_FD int at = fcntl(lower, F_DUPFD_CLOEXEC, 3);
-	if (at < 0)
-		return -errno;
+	if (!path || at < 0)
+		return path ? -errno : -ENOMEM;
 	for (char *name = path; *name;) {
 		name += strspn(name, "/");
 		size_t len = strcspn(name, "/");
 		bool last = !name[len];
 		char kept = name[len];
 		name[len] = '\0';
-		if (last && !directory) {
+		if (last && !place->directory) {
 			int fd =
 				openat(at, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
 			if (fd < 0)
@@ -211,13 +215,13 @@ static size_t make_places(const struct place_list *places, int root, int lower)
 {
 	size_t made = 0;
 	for (size_t i = 0; i < places->count; i++) {
-		int r = make_place(root, lower, (char *)places->list[i].path,
-				   places->list[i].directory);
+		CLEANUP_ERROR struct error *failed = NULL;
+		const struct mount_place *place = &places->list[i];
+		int r = make_place(root, lower, place, &failed);
 		if (r == 0)
 			made++;
 		else
-			log_debug("no place for %s in the layer: %s", places->list[i].path,
-				  strerror(-r));
+			log_debug("no place for %s in the layer: %s", place->path, strerror(-r));
 	}
 	return made;
 }

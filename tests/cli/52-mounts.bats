@@ -124,6 +124,14 @@ mounts='cut -d" " -f5 /proc/self/mountinfo'
 	grep -q '^/tmp .*nosuid,nodev' <<<"$output"
 }
 
+@test "a mount point that cannot be is said as such, with no word of overlays" {
+	local long
+	long=$(printf 'n%.0s' {1..256})
+	run -255 --separate-stderr coffer -v exec -B "$WORK/given:/ok" -B "$WORK/given:/new/$long/y" plain.sif true
+	refused 255 "destination /new/$long/y"
+	refute grep -q overlay <<<"$stderr"
+}
+
 @test "an overlay lies above the image only where the root can be written" {
 	root_type() { run -0 coffer exec "$@" sh -c 'grep "^[^ ]* / " /proc/mounts | tail -n 1 | cut -d" " -f3'; }
 	for image in plain.sif "--pem-path=rsa_pri.pem pem.sif"; do

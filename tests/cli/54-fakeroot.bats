@@ -93,6 +93,29 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 	[ "$(uname -n)" != other ]
 }
 
+# The mount is in their namespace, so the kernel lets them.
+@test "who is root of a namespace may remount the image, and changes nothing in it" {
+	for image in plain.sif luks2.sif gocryptfs.sif; do
+		before=$(sha256sum <$image)
+		for options in --fakeroot "--userns --fakeroot"; do
+			# shellcheck disable=SC2086,SC2016 # words; the container's shell
+			run -0 --separate-stderr coffer exec $options --pem-path=rsa_pri.pem $image sh -c '
+				mount -o remount,rw / && echo remounted
+				cd /etc && changed() { "$@" && echo "CHANGED: $*"; }
+				changed touch new; changed mkdir new; changed mv secret.txt new
+				changed ln secret.txt new; changed ln -s secret.txt new
+				changed chmod 777 secret.txt
+				changed dd if=/bin/sh of=secret.txt conv=notrunc
+				changed dd if=/bin/sh of=secret.txt; changed dd if=/bin/sh of=secret.txt seek=1
+				changed rm secret.txt; cat secret.txt'
+			refute grep CHANGED <<<"$output"
+			[ "${lines[0]}" = remounted ]
+			grep -q 'a marker that must stay hidden' <<<"$output"
+		done
+		[ "$(sha256sum <$image)" = "$before" ]
+	done
+}
+
 @test "--fakeroot: files of the image are root's" {
 	run -0 --separate-stderr coffer exec --fakeroot --pem-path=rsa_pri.pem gocryptfs.sif stat -c %u:%g /bin/busybox /etc/secret.txt /
 	[ "$output" = $'0:0\n0:0\n0:0' ]

@@ -8,6 +8,7 @@
  */
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -152,6 +153,42 @@ static inline int tell_places(const char *mnt)
 	return status;
 }
 
+/*
+ * What programs of 32 bits take: no inode number and no position in a listing may be larger. And
+ * ".." has its own number. Gives how many are wrong.
+ */
+#define NUMBERS "numbers"
+
+static inline int wrong_numbers(const char *mnt)
+{
+	static const char *const folders[] = { "wide", "deep/a/new", "other", "other/below" };
+	struct {
+		uint64_t inode, position;
+		uint16_t len;
+		char type, name[5];
+	} entry;
+	char path[512], entries[300];
+	struct stat above;
+	int wrong = 0;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		snprintf(path, sizeof(path), "%s/%s", mnt, folders[i]);
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		long n;
+		wrong += fstatat(fd, "..", &above, 0) < 0;
+		while ((n = getdents64(fd, entries, sizeof(entries))) > 0) {
+			for (long at = 0; at < n; at += entry.len) {
+				memcpy(&entry, entries + at, sizeof(entry));
+				wrong += entry.inode > UINT32_MAX || entry.position > UINT32_MAX;
+				wrong += !strncmp(entry.name, "..", sizeof(entry.name)) &&
+					 entry.inode != above.st_ino;
+			}
+		}
+		wrong += n < 0;
+		close(fd);
+	}
+	return wrong;
+}
+
 struct mounted {
 	struct process container, server;
 	int socket;
@@ -196,9 +233,10 @@ static inline _Noreturn void container_main(int socket, uid_t uid, gid_t gid)
 		if (n <= 0)
 			_exit(0);
 		script[n] = '\0';
-		int status = !strcmp(script, UNMOUNT)  ? umount2(mnt, 0)
-			     : !strcmp(script, PLACES) ? tell_places(mnt)
-						       : shell(script);
+		int status = !strcmp(script, UNMOUNT)	? umount2(mnt, 0)
+			     : !strcmp(script, PLACES)	? tell_places(mnt)
+			     : !strcmp(script, NUMBERS) ? wrong_numbers(mnt)
+							: shell(script);
 		if (send(socket, &status, sizeof(status), MSG_NOSIGNAL) != sizeof(status))
 			_exit(104);
 	}

@@ -25,6 +25,8 @@ static const struct mount_place many[] = {
 	{ "/deep/a/new/er/dir", true },
 	{ "/dangling", true },
 	{ "//deep//a/new///twice", true },
+	{ "/other", true },
+	{ "/other/below/it", true },
 };
 #define MANY (sizeof(many) / sizeof(*many))
 
@@ -40,12 +42,13 @@ static const char shown[] =
 	"[ \"$(cat hello)\" = hello ]\n"
 	"[ \"$(ls -A top)\" = '' ] && [ \"$(ls -A deep/a/new)\" = \"$(printf 'er\\ntwice')\" ]\n"
 	"[ \"$(ls -A deep/a/new/er)\" = \"$(printf 'dir\\nfile')\" ]\n"
-	"[ \"$(ls -A | grep -cx -e top -e top-file -e link -e dangling)\" = 4 ]\n"
+	"[ \"$(ls -A | grep -cx -e top -e top-file -e link -e dangling -e other)\" = 5 ]\n"
 	"[ \"$(ls -A wide | wc -l)\" = 1501 ] && [ \"$(ls -f wide | sort -u | wc -l)\" = 1503 ]\n"
+	"[ $(stat -c %Y other/below/it) = $(stat -c %Y .) ]\n"
 	"[ $(stat -c %Y top) = $(stat -c %Y .) ] && [ $(stat -c %Y wide/inside) = $(stat -c %Y "
 	"wide) ]\n"
-	"[ $(find . -inum +4294967295 | wc -l) = 11 ] && [ $(find . | wc -l) = $(($(cd ../tree; "
-	"find . | wc -l) + 9)) ]\n"
+	"[ $(find . -inum +4294950000 | wc -l) = 14 ] && [ $(find . | wc -l) = $(($(cd ../tree; "
+	"find . | wc -l) + 12)) ]\n"
 	"[ ! -e top/none ] && [ ! -e top-file/none ] && [ ! -e deep/a/new/none ]\n"
 	"! getfattr -n user.colour top 2>/dev/null && [ -z \"$(getfattr -d top top-file 2>&1)\" ]\n"
 	"! readlink link && ! touch top/x 2>/dev/null && ! rmdir top 2>/dev/null && ! (echo "
@@ -67,6 +70,7 @@ static void beside_the_image(void **state)
 				0);
 		assert_int_equal(inside(&m, PLACES), 0);
 		assert_int_equal(inside(&m, shown), 0);
+		assert_int_equal(inside(&m, NUMBERS), 0);
 		/* Whoever asks again is refused, and nothing changes. */
 		assert_int_equal(inside(&m, PLACES), ERROR_SYSTEM + 1);
 		assert_int_equal(inside(&m, shown), 0);

@@ -57,6 +57,11 @@ static void they_read_ours(void **state)
 	for (int random = 0; random < 2; random++) {
 		write_ours(random);
 		mount_and("ours", "cmp content plain/squashfs-1");
+		/* A random secret needs no work; a guess at a passphrase takes 64 MiB, as
+		 * gocryptfs'. */
+		struct buffer conf CLEANUP_BUFFER = folder_load("ours/gocryptfs.conf");
+		assert_non_null(strstr(conf.data, random ? "\"N\": 1024," : "\"N\": 65536,"));
+		assert_non_null(strstr(conf.data, "\"R\": 8,"));
 	}
 }
 

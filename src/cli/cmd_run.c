@@ -96,8 +96,10 @@ static int choose_key(const struct invocation *in, struct key **ret, struct erro
 static int check_key(const struct image *img, struct key **key, struct error **err)
 {
 	if (image_is_encrypted(img)) {
-		if (*key)
+		if (*key) {
+			log_verbose("The key is that of %s", key_origin(*key));
 			return 0;
+		}
 		error_set(err, ERROR_KEY_MISSING,
 			  "While checking container encryption: required option --passphrase or "
 			  "--pem-path missing");

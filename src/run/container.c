@@ -246,6 +246,7 @@ static int serve_image(const struct run_job *job, struct key **key, int sock,
 	if (mount_serve(tree, fuse, &options, server, err) < 0)
 		return -1;
 	secret_report_unlocked();
+	log_verbose("Process %d serves the image", (int)server->pid);
 	return run_channel_say(sock, RUN_WORD_GO, -1, err);
 }
 
@@ -458,6 +459,23 @@ static int fill_standard_descriptors(struct error **err)
 	return 0;
 }
 
+static void say_what_is_run(const struct run_job *job)
+{
+	static const char *const kinds[] = {
+		[IMAGE_SANDBOX] = "a folder",
+		[IMAGE_SQUASHFS] = "a squashfs file",
+		[IMAGE_SIF] = "a SIF image, not encrypted",
+		[IMAGE_LUKS2] = "a SIF image, encrypted by LUKS2",
+		[IMAGE_GOCRYPTFS] = "a SIF image, encrypted by gocryptfs",
+	};
+	log_verbose("%s is %s", job->image->path, kinds[job->image->kind]);
+	log_verbose("Namespaces: mount%s%s%s%s%s", job->user_namespace ? ", user" : "",
+		    job->clone_flags & CLONE_NEWPID ? ", pid" : "",
+		    job->clone_flags & CLONE_NEWIPC ? ", ipc" : "",
+		    job->clone_flags & CLONE_NEWUTS ? ", uts" : "",
+		    job->fake_root ? "; root inside" : "");
+}
+
 int run_container(struct image *image, struct key **key, const struct run_plan *plan,
 		  int *ret_status, struct error **err)
 {
@@ -470,6 +488,7 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
 		return -1;
 	CLEANUP_FD int ours = pair[0];
 	CLEANUP_FD int theirs = pair[1];
+	say_what_is_run(&job);
 	int r = process_fork(job.clone_flags, &child);
 	if (r < 0)
 		return job.user_namespace ? run_userns_refused(-r, err)

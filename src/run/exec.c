@@ -259,6 +259,7 @@ static int choose(const struct run_job *job, struct strings *env, struct command
 
 static int become(const struct command *c, const struct strings *env, struct error **err)
 {
+	log_debug("Running %s", c->path);
 	execve(c->path, c->argv.items, env->items);
 	if (errno == ENOEXEC) {
 		/* A script without its first line is /bin/sh's. */

@@ -358,6 +358,7 @@ static int make_mounts(const struct run_job *job, struct run_session *session, s
 	for (size_t i = 0; i < job->mount_count; i++) {
 		const struct run_mount *m = &job->mounts[i];
 		CLEANUP_ERROR struct error *failed = NULL;
+		log_debug("Mounting %s (%s)", m->target, m->phase);
 		if (mount_one(job, session, m, &failed) == 0)
 			continue;
 		if (m->quiet) {

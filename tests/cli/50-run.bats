@@ -233,6 +233,19 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 	[ "$stderr" = "" ]
 }
 
+@test "-v tells what is run and how, -d what is mounted too" {
+	run -0 --separate-stderr coffer -v exec --pid --pem-path=rsa_pri.pem luks2.sif true
+	err_has "VERBOSE: The key is that of rsa_pri.pem"
+	err_has "VERBOSE: $WORK/luks2.sif is a SIF image, encrypted by LUKS2"
+	err_has "VERBOSE: Namespaces: mount, "
+	grep -q '^VERBOSE: Process [0-9]* serves the image$' <<<"$stderr"
+	refute grep -q DEBUG <<<"$stderr"
+	run -0 --separate-stderr coffer -d exec plain.sif true
+	err_has "VERBOSE: $WORK/plain.sif is a SIF image, not encrypted"
+	err_has "DEBUG:   Mounting /tmp"
+	err_has "DEBUG:   Running /bin/true"
+}
+
 @test "set-id programs and device files of an image have no effect" {
 	cp -r tree other
 	mkdir -p other/suid other/lib64 other/lib other/usr

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "config.h"
-
 const struct option options_help_only[] = { OPTION_HELP, { 0 } };
 
 static int run_help(const struct invocation *in, struct error **err)
@@ -45,8 +43,7 @@ const struct command cli_help = {
 static int run_version(const struct invocation *in, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	(void)in;
-	if (buffer_puts(&text, COFFER_VERSION "\n", err) < 0)
+	if (buffer_printf(&text, err, "%s\n", settings_version(in->program)) < 0)
 		return -1;
 	return report_print(&text, err);
 }

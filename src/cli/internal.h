@@ -49,6 +49,11 @@ int help_usage_error(const struct command *command, const char *program, bool fl
 
 /* Called by this name (argv[0]): "coffer" unless it is one of Apptainer's. */
 const char *settings_program(const char *argv0);
+/*
+ * The version to answer by that name. Scripts compare that of Apptainer, as a version (PEP 440,
+ * semver): so it is the one whose behaviour coffer has, with coffer's own behind a plus.
+ */
+const char *settings_version(const char *program);
 /* Verbosity and colour, from the environment first: cli-messages 1.2. in: the global options. */
 int settings_apply_global(struct invocation *in, struct error **err);
 /* Options from APPTAINER_X and SINGULARITY_X: runtime.md 17. */

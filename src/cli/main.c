@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "cli/internal.h"
-#include "config.h"
 
 /*
  * Called by the name apptainer or singularity it is the same program: only the name in messages
@@ -63,8 +62,7 @@ static int refuse_privileges(const char *argv0)
 static int print_version(const char *program, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (buffer_printf(&text, err, "%s version %s%s\n", program, COFFER_VERSION,
-			  program[0] == 'c' ? "" : " (coffer)") < 0)
+	if (buffer_printf(&text, err, "%s version %s\n", program, settings_version(program)) < 0)
 		return -1;
 	return report_print(&text, err);
 }

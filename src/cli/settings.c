@@ -18,6 +18,12 @@ const char *settings_program(const char *argv0)
 	return "coffer";
 }
 
+const char *settings_version(const char *program)
+{
+	return !strcmp(program, "coffer") ? COFFER_VERSION
+					  : APPTAINER_VERSION "+coffer." COFFER_VERSION;
+}
+
 static bool blank(const char *text)
 {
 	return !text || !text[strspn(text, " \t\r\n")];

@@ -56,7 +56,9 @@ usage_error() { # WORDS
 	usage_error 'Error for command "run": requires at least 1 arg(s), only received 0'
 	[ "${lines[1]}" = "  apptainer [global options...] run [run options...] <container> [args...]" ]
 	run --separate-stderr apptainer --version
-	[[ "$output" =~ ^apptainer\ version\ [0-9.]+\ \(coffer\)$ ]]
+	[[ "$output" =~ ^apptainer\ version\ 1\.4\.5\+coffer\.[0-9.]+$ ]]
+	run --separate-stderr singularity version
+	[[ "$output" =~ ^1\.4\.5\+coffer\.[0-9.]+$ ]]
 	run --separate-stderr coffer --version
 	[[ "$output" =~ ^coffer\ version\ [0-9.]+$ ]]
 }

@@ -14,7 +14,12 @@
 #define BUILD_METADATA_FILE_MAX ((size_t)16 << 20) /* each file that inspection reads */
 #define BUILD_LABELS_MAX 65536
 #define BUILD_JSON_DEPTH_MAX 32
-#define BUILD_EXPANSION_MAX 100000 /* paths that one line of %files stands for */
+/* Paths that one line of %files stands for. A fuzzer would do little else than make them. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define BUILD_EXPANSION_MAX 500
+#else
+#define BUILD_EXPANSION_MAX 100000
+#endif
 #define BUILD_EXPANSION_BYTES_MAX ((size_t)16 << 20)
 #define BUILD_TREE_DEPTH_MAX 4096 /* folders in folders when a tree is copied or removed */
 

@@ -89,3 +89,32 @@ ended() { # PID: gone, or waiting to be reaped
 	done
 	[ "$(echo *)" = 'log tree x.def' ]
 }
+
+# The builder is the command's first child, the packer its last.
+killed_is_said() { # COMMAND PROCESS
+	kill -9 "$2"
+	wait_for ended "$1"
+	status=0
+	wait "$1" || status=$?
+	stderr=$(cat log)
+	refused 255 "a process of the build was killed"
+	no_processes
+	[ "$(echo *)" = 'log tree x.def' ]
+}
+
+@test "a build whose builder or packer is killed says so" {
+	make_tree tree
+	head -c 60M /dev/urandom >tree/noise
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
+	coffer build out.sif x.def >log 2>&1 3>&- &
+	local command=$!
+	wait_for grep -q '+ sleep' log || { cat log; false; }
+	killed_is_said $command "$(pgrep -o -P $command)"
+	for kind in luks2 gocryptfs; do
+		: >log
+		APPTAINER_ENCRYPTION_PASSPHRASE=x coffer build --encryption=$kind --compression=xz out.sif tree >log 2>&1 3>&- &
+		command=$!
+		wait_for packing || { cat log; false; }
+		killed_is_said $command "$(pgrep -n -P $command)"
+	done
+}

@@ -48,6 +48,7 @@
 #define END_MS 25000
 #define SETTLE_MS 8000
 #define RETIME_ROUNDS 250 /* the machine gets faster and slower as others use it */
+#define ROLES_FROM 300	  /* rounds after which each role has been met */
 #define FAILURES_MAX 20
 #define WORDS_MAX 64
 #define ACTIONS_MAX 64
@@ -537,6 +538,13 @@ static int summary(uint64_t seed, unsigned rounds)
 	for (size_t i = 0; i < action_count; i++)
 		printf("  %-24s %6.1f ms, %u killed\n", actions[i].name,
 		       (double)actions[i].duration_us / 1000, actions[i].kills);
+	/* Else a process has another name now, and nobody kills it. */
+	for (int r = 0; r < ROLES && rounds >= ROLES_FROM; r++) {
+		if (!kills[r]) {
+			printf("not one %s was killed in %u rounds\n", role_names[r], rounds);
+			failures++;
+		}
+	}
 	(void)fflush(stdout);
 	return failures != 0;
 }

@@ -20,16 +20,23 @@ struct ops {
 	bool own_all;
 	uid_t uid;
 	gid_t gid;
+	int says; /* for mount_say, or -1 */
+	atomic_bool said;
 	/* Threads that read ahead, and how many may: somebody is left to take the next request. */
 	_Atomic unsigned ahead;
 	unsigned ahead_max;
 };
 void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
-	      unsigned threads);
+	      unsigned threads, int says);
 void ops_done(struct ops *ops);
 extern const struct fuse_lowlevel_ops ops_table;
 /* Frees what the operations keep for the calling thread. */
 void ops_thread_end(void);
+
+/* ------------------------------------------------------------------ serve.c */
+
+/* An error, to the command. */
+void mount_say(int fd, const struct error *err);
 
 /* ------------------------------------------------------------------ isolate.c */
 

@@ -54,10 +54,18 @@ struct mount_options {
  * Returns when it has locked itself in and answers, or with the error that kept it from doing so.
  *
  * No thread may have been started in the calling process. *ret is the caller's to watch; freeing
- * it (process_kill) kills the server.
+ * it (process_kill) kills the server. *ret_says: mount_hear.
  */
 int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
-		struct process *ret, struct error **err);
+		struct process *ret, int *ret_says, struct error **err);
+
+/*
+ * Who gets an error from the mount sees its number alone, or a SIGBUS. So the server says the first
+ * one in words: when *ret_says can be read, this takes them, once. False when there are none. The
+ * text is a hostile one's when the server is: only what can be printed is left of it.
+ */
+#define MOUNT_TEXT_LEN 1024
+bool mount_hear(int says, char text[MOUNT_TEXT_LEN]);
 
 /*
  * A server that somebody has stopped leaves whoever looks into the image waiting: one that stays so

@@ -54,7 +54,7 @@ void ops_done(struct ops *ops)
 }
 
 void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
-	      unsigned threads)
+	      unsigned threads, int says)
 {
 	*ops = (struct ops){
 		.squash = squash,
@@ -63,6 +63,7 @@ void ops_init(struct ops *ops, struct squash *squash, const struct mount_options
 		.own_all = options->own_all,
 		.uid = options->uid,
 		.gid = options->gid,
+		.says = says,
 		.ahead_max = threads - 1,
 	};
 }
@@ -74,6 +75,9 @@ static struct ops *ops_of(fuse_req_t req)
 
 static void reply_error(fuse_req_t req, const struct error *err)
 {
+	struct ops *ops = ops_of(req);
+	if (ops->says >= 0 && !atomic_exchange(&ops->said, true))
+		mount_say(ops->says, err);
 	fuse_reply_err(req, error_to_errno(err));
 }
 
@@ -464,7 +468,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned call, void *argum
 	if (call != PLACES_CALL || node != FUSE_ROOT_ID || in_len != sizeof(struct places_message))
 		fuse_reply_err(req, ENOTTY);
 	else if (places_take(&ops->places, ops->squash, in, place_is_new, ops, &err) < 0)
-		reply_error(req, err);
+		fuse_reply_err(req, error_to_errno(err));
 	else
 		fuse_reply_ioctl(req, 0, NULL, 0);
 }

@@ -56,16 +56,32 @@ struct status {
 	int ready;
 	int unlocked; /* not all memory for keys could be locked */
 	int kind, errnum;
-	char message[1024], hint[1024];
+	char message[MOUNT_TEXT_LEN], hint[1024];
 };
 
-static void status_error(int fd, const struct error *err)
+void mount_say(int fd, const struct error *err)
 {
 	struct status s = { .kind = error_kind(err), .errnum = error_to_errno(err) };
 	const char *hint = error_hint_text(err);
 	snprintf(s.message, sizeof(s.message), "%s", error_message(err));
 	snprintf(s.hint, sizeof(s.hint), "%s", hint ? hint : "");
 	(void)fd_write(fd, &s, sizeof(s));
+}
+
+bool mount_hear(int says, char text[MOUNT_TEXT_LEN])
+{
+	struct status s = { 0 };
+	/* Not waited for: half of one would be a hostile server's. */
+	int flags = fcntl(says, F_GETFL);
+	if (flags < 0 || fcntl(says, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fd_read(says, &s, sizeof(s)) != sizeof(s) || s.ready)
+		return false;
+	s.message[sizeof(s.message) - 1] = '\0';
+	for (char *at = s.message; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	memcpy(text, s.message, sizeof(s.message));
+	return true;
 }
 
 bool mount_is_stopped(const struct process *server)
@@ -266,7 +282,7 @@ static int prepare(struct server *s, int fuse_fd, const struct mount_options *op
 	    isolate_root(err) < 0 || isolate_privileges(err) < 0)
 		return -1;
 	unsigned threads = count_threads(options->threads);
-	ops_init(&s->ops, s->tree->squash, options, threads);
+	ops_init(&s->ops, s->tree->squash, options, threads, s->status_fd);
 	if (session_new(s, fuse_fd, err) < 0 || start_threads(s, threads, err) < 0)
 		return -1;
 	/* From here on the server lives as long as the mount, not as long as the command. A command
@@ -283,13 +299,12 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	if (prepare(s, fuse_fd, options, &err) < 0) {
-		status_error(s->status_fd, err);
+		mount_say(s->status_fd, err);
 		image_tree_free(&s->tree);
 		_exit(255);
 	}
 	const struct status ready = { .ready = 1, .unlocked = secret_any_unlocked() };
 	bool heard = fd_write(s->status_fd, &ready, sizeof(ready)) == 0;
-	fd_close(&s->status_fd);
 	if (heard) {
 		open_gate(s);
 		loop(s);
@@ -321,7 +336,7 @@ static int fork_server(struct process *ret, struct error **err)
 }
 
 int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
-		struct process *ret, struct error **err)
+		struct process *ret, int *ret_says, struct error **err)
 {
 	int status_pipe[2];
 	if (pipe2(status_pipe, O_CLOEXEC) < 0)
@@ -346,5 +361,6 @@ int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options
 		return -1;
 	*ret = server;
 	server = PROCESS_NONE;
+	*ret_says = fd_steal(&status_in);
 	return 0;
 }

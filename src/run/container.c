@@ -225,7 +225,7 @@ _Noreturn void run_child(const struct run_job *job, int sock)
 /* ---------------------------------------------------------------- the command */
 
 static int serve_image(const struct run_job *job, struct key **key, int sock,
-		       struct process *server, struct error **err)
+		       struct process *server, int *says, struct error **err)
 {
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	CLEANUP_FD int fuse = -1;
@@ -243,7 +243,7 @@ static int serve_image(const struct run_job *job, struct key **key, int sock,
 		.gid = job->inside_gid,
 		.image_fd = job->image->fd,
 	};
-	if (mount_serve(tree, fuse, &options, server, err) < 0)
+	if (mount_serve(tree, fuse, &options, server, says, err) < 0)
 		return -1;
 	secret_report_unlocked();
 	log_verbose("Process %d serves the image", (int)server->pid);
@@ -267,7 +267,7 @@ static int give_kernel_mount(const struct run_job *job, struct key **key, int so
 }
 
 static int set_up_from_outside(const struct run_job *job, struct key **key, pid_t pid, int sock,
-			       struct process *server, struct error **err)
+			       struct process *server, int *says, struct error **err)
 {
 	if (job->user_namespace && (run_channel_expect(sock, RUN_WORD_READY, NULL, err) < 0 ||
 				    run_write_id_maps(pid, job->map, err) < 0 ||
@@ -276,7 +276,7 @@ static int set_up_from_outside(const struct run_job *job, struct key **key, pid_
 	if (job->kernel_mount)
 		return give_kernel_mount(job, key, sock, err);
 	if (job->image->kind != IMAGE_SANDBOX)
-		return serve_image(job, key, sock, server, err);
+		return serve_image(job, key, sock, server, says, err);
 	if (key)
 		key_free(key);
 	return 0;
@@ -286,7 +286,8 @@ struct watch {
 	struct process *child, *server;
 	int signals;
 	int sock; /* -1 once the payload runs */
-	bool job_control;
+	int says; /* -1: nothing to hear from the server any more */
+	const char *image;
 };
 
 static void on_signal(const struct watch *w)
@@ -305,6 +306,14 @@ static void on_signal(const struct watch *w)
 		(void)syscall(SYS_pidfd_send_signal, w->child->pid_fd, sig, NULL, 0);
 	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
 		(void)raise(SIGSTOP);
+}
+
+static void on_word(struct watch *w)
+{
+	char text[MOUNT_TEXT_LEN];
+	if (mount_hear(w->says, text))
+		log_warning("Some of %s cannot be read: %s", w->image, text);
+	w->says = -1;
 }
 
 static bool ends_within(int pid_fd, int milliseconds)
@@ -365,8 +374,9 @@ static int watch_until_end(struct watch *w, struct error **err)
 			{ .fd = w->sock, .events = POLLIN },
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->server->pid > 0 ? w->server->pid_fd : -1, .events = POLLIN },
+			{ .fd = w->says, .events = POLLIN },
 		};
-		int n = poll(p, 4, mount_is_stopped(w->server) ? MOUNT_STOPPED_MS : -1);
+		int n = poll(p, 5, mount_is_stopped(w->server) ? MOUNT_STOPPED_MS : -1);
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the container");
 		if (n == 0 && mount_is_stopped(w->server))
@@ -379,6 +389,8 @@ static int watch_until_end(struct watch *w, struct error **err)
 		}
 		if (p[2].revents)
 			on_signal(w);
+		if (p[4].revents)
+			on_word(w);
 		if (p[0].revents)
 			return 0;
 		if (p[3].revents && on_server_end(w, err) < 0)
@@ -413,7 +425,7 @@ static void end_by_signal(int sig)
 }
 
 static int watch_container(const struct run_job *job, struct process *child, struct process *server,
-			   int sock, int *ret_status, struct error **err)
+			   int sock, int says, int *ret_status, struct error **err)
 {
 	sigset_t all, before;
 	process_signals_but_faults(&all);
@@ -421,7 +433,12 @@ static int watch_container(const struct run_job *job, struct process *child, str
 	if (signals < 0)
 		return error_errno(err, errno, "watch for signals");
 	sigprocmask(SIG_BLOCK, &all, &before);
-	struct watch w = { .child = child, .server = server, .signals = signals, .sock = sock };
+	struct watch w = { .child = child,
+			   .server = server,
+			   .signals = signals,
+			   .sock = sock,
+			   .says = says,
+			   .image = job->image->path };
 	int status = 0;
 	int r = watch_until_end(&w, err);
 	/* An error said at the very end has come by now. */
@@ -488,6 +505,7 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
 		return -1;
 	CLEANUP_FD int ours = pair[0];
 	CLEANUP_FD int theirs = pair[1];
+	CLEANUP_FD int says = -1;
 	say_what_is_run(&job);
 	int r = process_fork(job.clone_flags, &child);
 	if (r < 0)
@@ -502,7 +520,7 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
 		run_child(&job, theirs);
 	}
 	fd_close(&theirs);
-	if (set_up_from_outside(&job, key, child.pid, ours, &server, err) < 0)
+	if (set_up_from_outside(&job, key, child.pid, ours, &server, &says, err) < 0)
 		return -1;
-	return watch_container(&job, &child, &server, ours, ret_status, err);
+	return watch_container(&job, &child, &server, ours, says, ret_status, err);
 }

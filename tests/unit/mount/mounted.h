@@ -88,7 +88,7 @@ static inline int faulty_read(struct source *s, void *buf, size_t len, uint64_t 
 {
 	struct faulty_source *f = (struct faulty_source *)s;
 	if (*f->broken)
-		return error_set(err, ERROR_DAMAGED, "told to fail");
+		return error_set(err, ERROR_DAMAGED, "told to\033fail");
 	return source_read(f->below, buf, len, off, err);
 }
 
@@ -191,7 +191,7 @@ static inline int wrong_numbers(const char *mnt)
 
 struct mounted {
 	struct process container, server;
-	int socket;
+	int socket, says;
 	volatile int *broken;
 };
 
@@ -280,7 +280,7 @@ static inline void mounted_begin(struct mounted *m, const char *image,
 	attach_container(m, &fuse_fd);
 	struct mount_options options = *wishes;
 	struct image_tree *tree = open_tree_of(image, m->broken, &options.image_fd);
-	assert_ok(mount_serve(tree, fuse_fd, &options, &m->server, err));
+	assert_ok(mount_serve(tree, fuse_fd, &options, &m->server, &m->says, err));
 	image_tree_free(&tree);
 	close(fuse_fd);
 }
@@ -298,6 +298,7 @@ static inline void mounted_end(struct mounted *m)
 	if (m->server.pid > 0) {
 		assert_true(ends_soon(&m->server));
 		assert_int_equal(process_wait(&m->server), 0);
+		close(m->says);
 	}
 	close(m->socket);
 	munmap((void *)m->broken, 4096);

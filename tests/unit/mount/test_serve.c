@@ -114,10 +114,8 @@ static void has_little(void **state)
 	}
 	assert_int_equal(proc_count(m.server.pid, "root/"), 0);
 	assert_int_equal(proc_count(m.server.pid, "cwd/"), 0);
-	/* Standard streams, mount, image. The pipe it said "ready" on is closed right after. */
-	for (int i = 0; i < 100 && proc_count(m.server.pid, "fd/") > 3 + 2; i++)
-		usleep(10000);
-	assert_int_equal(proc_count(m.server.pid, "fd/"), 3 + 2);
+	/* Standard streams, mount, image, the pipe to the command. */
+	assert_int_equal(proc_count(m.server.pid, "fd/"), 3 + 3);
 	CLEANUP_BUFFER struct buffer mounts = { 0 };
 	assert_int_equal(proc_read(m.server.pid, "mountinfo", &mounts), 0);
 	assert_ptr_equal(strchr(mounts.data, '\n'), mounts.data + mounts.len - 1);
@@ -256,9 +254,10 @@ static void outlives_the_command(void **state)
 	if (command == 0) {
 		struct error *err = NULL;
 		struct process p;
+		int says;
 		struct mount_options options = usual;
 		struct image_tree *tree = open_tree_of("image", m.broken, &options.image_fd);
-		if (mount_serve(tree, fuse_fd, &options, &p, &err) < 0 ||
+		if (mount_serve(tree, fuse_fd, &options, &p, &says, &err) < 0 ||
 		    fd_write(said[1], &p.pid, sizeof(p.pid)) < 0)
 			_exit(1);
 		pause();
@@ -290,12 +289,38 @@ static void errors_come_back(void **state)
 	struct image_tree *tree = open_tree_of("image", m.broken, &options.image_fd);
 	options.image_fd = STDOUT_FILENO;
 	struct process p = PROCESS_NONE;
-	assert_fails(ERROR_INTERNAL, mount_serve(tree, fuse_fd, &options, &p, err));
+	int says = -1;
+	assert_fails(ERROR_INTERNAL, mount_serve(tree, fuse_fd, &options, &p, &says, err));
 	assert_int_equal(p.pid, 0);
+	assert_int_equal(says, -1);
 	image_tree_free(&tree);
 	close(fuse_fd);
 	/* With no server and no descriptor left, nobody waits. */
 	assert_int_equal(inside(&m, "LC_ALL=C timeout 5 ls mnt 2>&1 | grep -q 'not connected'"), 0);
+	mounted_end(&m);
+}
+
+/* One error in words, and of those only what can be printed; what is no message is not waited for.
+ */
+static void says_what_cannot_be_read(void **state)
+{
+	(void)state;
+	struct mounted m;
+	char text[MOUNT_TEXT_LEN] = "";
+	int half[2];
+	mounted_begin(&m, "image", &usual);
+	assert_int_equal(inside(&m, "cat mnt/hello mnt/none >said 2>&1; ls -lR mnt >/dev/null"), 0);
+	assert_false(mount_hear(m.says, text));
+	*m.broken = 1;
+	assert_int_not_equal(inside(&m, "cat mnt/random mnt/text >/dev/null 2>&1"), 0);
+	assert_true(mount_hear(m.says, text));
+	assert_non_null(strstr(text, "told to?fail"));
+	assert_false(mount_hear(m.says, text));
+	assert_int_equal(pipe2(half, O_CLOEXEC), 0);
+	assert_int_equal(fd_write(half[1], text, 100), 0);
+	assert_false(mount_hear(half[0], text));
+	close(half[0]);
+	close(half[1]);
 	mounted_end(&m);
 }
 
@@ -311,6 +336,7 @@ int main(void)
 		cmocka_unit_test(killed_server),
 		cmocka_unit_test(outlives_the_command),
 		cmocka_unit_test(errors_come_back),
+		cmocka_unit_test(says_what_cannot_be_read),
 	};
 	return cmocka_run_group_tests(tests, make_images, remove_images);
 }

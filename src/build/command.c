@@ -124,8 +124,23 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	return 0;
 }
 
+/* What was secret is about to be written in the clear, by a command that says nothing of it. */
+static void warn_of_clear_target(const struct build *b)
+{
+	const char *from = definition_header(b->definition, "from");
+	if (b->plan->encrypt)
+		return;
+	if (b->plan->sandbox)
+		log_warning("%s is encrypted, %s will not be: a sandbox lies in the clear.", from,
+			    b->plan->target);
+	else
+		log_warning("%s is encrypted, but --encrypt was not specified. NOT encrypting %s.",
+			    from, b->plan->target);
+}
+
 static int choose_base_key(struct build *b, struct error **err)
 {
+	warn_of_clear_target(b);
 	interrupt_pause(true);
 	int r = key_choose(&b->plan->base_key, &b->base_key, err);
 	interrupt_pause(false);

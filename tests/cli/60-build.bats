@@ -185,6 +185,17 @@ END
 		run -0 coffer exec more.sif cat /etc/more /etc/post.txt
 		[ "$output" = $'more\nmade in post' ]
 	done
+	# Nobody shall believe that what comes of a secret image is one.
+	key=--base-pem-path=rsa_pri.pem
+	run -0 --separate-stderr coffer build $key --force copy.sif enc.sif
+	err_has 'WARNING: enc.sif is encrypted, but --encrypt was not specified. NOT encrypting copy.sif.'
+	run -0 --separate-stderr coffer build $key --force --sandbox box enc.sif
+	err_has 'WARNING: enc.sif is encrypted, box will not be: a sandbox lies in the clear.'
+	run -0 --separate-stderr coffer build $key --force --pem-path=rsa_pub.pem again.sif enc.sif
+	refute grep -q WARNING <<<"$stderr"
+	run -0 --separate-stderr coffer build --force again.sif plain.sif
+	refute grep -q WARNING <<<"$stderr"
+	rm again.sif
 	sum=$(md5sum <copy.sif)
 	run --separate-stderr coffer build --force copy.sif enc.sif
 	refused 255 "While performing build: the base image is encrypted and there is no key for it"

@@ -12,6 +12,10 @@ static int run_help(const struct invocation *in, struct error **err)
 	size_t words = 0;
 	if (in->argument_count) {
 		command = table_find(in->arguments, &words);
+		const char *next = in->arguments[words];
+		const struct command *group = command && command->group ? command : NULL;
+		if (next && (!command || group) && table_is_missing(group, next))
+			return report_no_command(group, in->program, next, err);
 		if (!command || words < in->argument_count) {
 			if (buffer_puts(&text, "Unknown help topic [", err) < 0)
 				return -1;
@@ -20,7 +24,7 @@ static int run_help(const struct invocation *in, struct error **err)
 						  in->arguments[i]) < 0)
 					return -1;
 			if (buffer_puts(&text, "]\n", err) < 0 ||
-			    help_main_usage(in->program, &text, err) < 0)
+			    help_main_usage(NULL, in->program, &text, err) < 0)
 				return -1;
 			return report_print(&text, err);
 		}

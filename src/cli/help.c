@@ -151,12 +151,13 @@ static int put_pointer(struct buffer *ret, const char *program, struct error **e
 			     program);
 }
 
-int help_main_usage(const char *program, struct buffer *ret, struct error **err)
+int help_main_usage(const struct command *group, const char *program, struct buffer *ret,
+		    struct error **err)
 {
 	if (buffer_printf(ret, err,
-			  "Usage:\n  %s [global options...] <command>\n\nAvailable Commands:\n",
-			  program) < 0 ||
-	    put_commands(ret, NULL, err) < 0)
+			  "Usage:\n  %s [global options...] %s%s<command>\n\nAvailable Commands:\n",
+			  program, group ? group->name : "", group ? " " : "") < 0 ||
+	    put_commands(ret, group, err) < 0)
 		return -1;
 	return put_pointer(ret, program, err);
 }

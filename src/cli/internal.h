@@ -28,6 +28,10 @@ int parse_bool(const char *text);
 
 /* Finds "build" or "sif list" by one or two words; how many were used is in *ret_words. */
 const struct command *table_find(const char *const *words, size_t *ret_words);
+/* For a word that is no command (NULL: at the start; else of the group): whether Apptainer has it,
+ * and the one it may have been meant to be, or NULL. */
+bool table_is_missing(const struct command *group, const char *word);
+const struct command *table_near(const struct command *group, const char *word);
 /* The last word of a command's name: how errors name it. */
 const char *command_word(const struct command *command);
 
@@ -39,8 +43,10 @@ int help_options(const struct command *command, struct buffer *ret, struct error
 /* What --help prints. */
 int help_command(const struct command *command, const char *program, struct buffer *ret,
 		 struct error **err);
-/* The usage with the list of commands, for a missing or unknown one. */
-int help_main_usage(const char *program, struct buffer *ret, struct error **err);
+/* The usage with the list of commands (NULL: all; else of the group), for a missing or unknown
+ * one. */
+int help_main_usage(const struct command *group, const char *program, struct buffer *ret,
+		    struct error **err);
 /* The second half of a usage error, for standard output: cli-messages 1.4. */
 int help_usage_error(const struct command *command, const char *program, bool flag,
 		     struct buffer *ret, struct error **err);
@@ -71,6 +77,9 @@ int report_error(const struct error *e);
 /* The frame of a usage error; returns the exit status. flag: the options are listed. */
 int report_usage(const struct command *command, const char *program, bool flag,
 		 const struct error *e);
+/* The same for a word that is no command (NULL: none was given), of the group where not NULL. */
+int report_no_command(const struct command *group, const char *program, const char *word,
+		      struct error **err);
 /* Writes text to standard output: an error when it cannot be written. */
 int report_print(const struct buffer *text, struct error **err);
 

@@ -75,18 +75,6 @@ static int print_help(const struct command *command, const char *program, struct
 	return report_print(&text, err);
 }
 
-/* No command, or one that does not exist. */
-static int usage_of_all(const char *program, const char *unknown, struct error **err)
-{
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (unknown)
-		dprintf(STDERR_FILENO, "Error: unknown command \"%s\" for \"%s\"\n\n", unknown,
-			program);
-	if (help_main_usage(program, &text, err) < 0 || report_print(&text, err) < 0)
-		return -1;
-	return EXIT_USAGE;
-}
-
 /* Errors of words alone, before the command is begun. */
 static int usage_or_fatal(const struct command *command, const char *program, bool flag,
 			  struct error **err)
@@ -133,10 +121,14 @@ static int run_program(const char *const *argv, struct error **err)
 	if (invocation_option(&global, "version")->on)
 		return print_version(program, err);
 	if (!global.argument_count)
-		return usage_of_all(program, NULL, err);
+		return report_no_command(NULL, program, NULL, err);
 	const struct command *command = table_find(global.arguments, &words);
 	if (!command)
-		return usage_of_all(program, global.arguments[0], err);
+		return report_no_command(NULL, program, global.arguments[0], err);
+	/* Before its options are looked at, of which coffer knows none. */
+	const char *next = command->group ? global.arguments[words] : NULL;
+	if (next && next[0] != '-')
+		return report_no_command(command, program, next, err);
 	if (settings_apply_global(&global, err) < 0)
 		return -1;
 	return run_command(command, global.arguments + words, &global, err);

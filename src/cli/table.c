@@ -98,3 +98,47 @@ const struct command *table_find(const char *const *words, size_t *ret_words)
 	*ret_words += sub != NULL;
 	return sub ? sub : c;
 }
+
+/* What Apptainer has and coffer has not, in the order of its help. */
+static const char *const missing[] = {
+	"cache",   "capability", "checkpoint", "config",      "delete", "instance",
+	"key",	   "keyserver",	 "oci",	       "overlay",     "plugin", "pull",
+	"push",	   "registry",	 "remote",     "search",      "sign",	"verify",
+	"sif add", "sif del",	 "sif new",    "sif setprim",
+};
+
+bool table_is_missing(const struct command *group, const char *word)
+{
+	size_t len = group ? strlen(group->name) : 0;
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		const char *name = missing[i];
+		if (group && (strncmp(name, group->name, len) != 0 || name[len] != ' '))
+			continue;
+		if (!strcmp(name + len + (group != NULL), word))
+			return true;
+	}
+	return false;
+}
+
+/* One slip: letters too many, too few or others in one place, two at most; or two that changed
+ * places. */
+static bool is_near(const char *a, const char *b)
+{
+	size_t a_len = strlen(a), b_len = strlen(b), before = 0, behind = 0;
+	size_t shorter = a_len < b_len ? a_len : b_len, longer = a_len + b_len - shorter;
+	while (before < shorter && a[before] == b[before])
+		before++;
+	while (behind < shorter - before && a[a_len - 1 - behind] == b[b_len - 1 - behind])
+		behind++;
+	return longer - before - behind <= 2 && before + behind > 0;
+}
+
+const struct command *table_near(const struct command *group, const char *word)
+{
+	for (const struct command *const *c = command_table; *c; c++) {
+		bool of_group = strchr((*c)->name, ' ') != NULL;
+		if (!(*c)->hidden && of_group == (group != NULL) && is_near(command_word(*c), word))
+			return *c;
+	}
+	return NULL;
+}

@@ -24,6 +24,44 @@ usage_error() { # WORDS
 	usage_error 'Error: unknown command "bogus" for "coffer"'
 }
 
+@test "what may have been meant is said" {
+	local c
+	for c in biuld:build buil:build rum:run tset:test helpp:help; do
+		run --separate-stderr coffer "${c%:*}"
+		usage_error "Error: unknown command \"${c%:*}\" for \"coffer\""
+		[[ "$stderr" == *$'\n\nDid you mean this?\n\t'"${c#*:}"* ]]
+	done
+	run --separate-stderr coffer sif lst
+	usage_error 'Error: unknown command "lst" for "coffer sif"'
+	[[ "$stderr" == *$'\n\nDid you mean this?\n\tlist'* ]]
+	run --separate-stderr coffer bogus
+	[[ "$stderr" != *mean* ]]
+}
+
+@test "a command that Apptainer has and coffer has not is refused by its name" {
+	local c
+	for c in cache capability config instance key overlay pull push remote sign verify; do
+		for words in "$c" "$c --bogus x" "help $c" "help $c list" "$c --help"; do
+			run --separate-stderr coffer $words
+			usage_error "Error: \"coffer $c\" is not supported by coffer"
+			[ "${lines[1]}" = '  coffer [global options...] <command>' ]
+		done
+	done
+	for c in add del new setprim; do
+		for words in "sif $c" "siftool $c --datatype 4 x.sif y" "help sif $c"; do
+			run --separate-stderr coffer $words
+			usage_error "Error: \"coffer sif $c\" is not supported by coffer"
+			[ "${lines[1]}" = '  coffer [global options...] sif <command>' ]
+			[[ "${lines[3]}" == '  dump '* ]]
+		done
+	done
+	program=apptainer
+	run --separate-stderr apptainer pull docker://alpine
+	usage_error 'Error: "apptainer pull" is not supported by coffer'
+	run --separate-stderr apptainer sif bogus
+	usage_error 'Error: unknown command "bogus" for "apptainer sif"'
+}
+
 @test "wrong counts of arguments" {
 	run --separate-stderr coffer sif list
 	usage_error 'Error for command "list": accepts 1 arg(s), received 0'
@@ -65,7 +103,7 @@ usage_error() { # WORDS
 
 @test "help goes to standard output, status 0, 80 columns" {
 	local c
-	for c in --help "help" "build --help" "exec -h" "help run" "help sif list" "sif" "sif bogus" "inspect --help" "completion --help"; do
+	for c in --help "help" "build --help" "exec -h" "help run" "help sif list" "sif" "sif --help" "inspect --help" "completion --help"; do
 		run --separate-stderr coffer $c
 		[ "$status" -eq 0 ]
 		[ -z "$stderr" ]

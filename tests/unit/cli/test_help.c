@@ -30,7 +30,7 @@ static void test_width(void **state)
 	}
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	assert_ok(help_command(&command_global, "singularity", &text, err));
-	assert_ok(help_main_usage("singularity", &text, err));
+	assert_ok(help_main_usage(NULL, "singularity", &text, err));
 	check_width("global", text.data);
 }
 

@@ -10,6 +10,16 @@ static bool offered(const struct option *o)
 	return !o->hidden && o->support == OPTION_WORKS;
 }
 
+/* Whether its value is a file's name, or begins with one: by how help calls it. */
+static bool takes_file(const struct option *o)
+{
+	static const char *const words[] = { "file", "dir", "path", "spec", "src" };
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strncmp(o->argument, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
 /* The words that may stand after `command` (NULL: at the start), blank-separated. */
 static int put_words(const struct command *command, struct buffer *ret, struct error **err)
 {
@@ -22,12 +32,15 @@ static int put_words(const struct command *command, struct buffer *ret, struct e
 		    (o->letter && buffer_printf(ret, err, "-%c ", o->letter) < 0))
 			return -1;
 	}
+	if (command == &cli_completion && buffer_puts(ret, "bash zsh fish ", err) < 0)
+		return -1;
+	const struct command *group = command && command->group ? command : NULL;
 	for (const struct command *const *c = command_table; *c; c++) {
+		size_t len = group ? strlen(group->name) : 0;
 		const char *blank = strchr((*c)->name, ' ');
-		size_t len = command ? strlen(command->name) : 0;
-		bool here = command ? blank && !strncmp((*c)->name, command->name, len) &&
-					      (*c)->name[len] == ' '
-				    : !blank;
+		bool here = group ? blank && !strncmp((*c)->name, group->name, len) &&
+					    (*c)->name[len] == ' '
+				  : !blank && (!command || command == &cli_help);
 		if (here && !(*c)->hidden && buffer_printf(ret, err, "%s ", command_word(*c)) < 0)
 			return -1;
 	}
@@ -48,35 +61,87 @@ static int put_cases(struct buffer *ret, struct error **err)
 	return buffer_puts(ret, "' ;;\n", err);
 }
 
-/* The same function for bash and zsh; they differ in how they learn of the words typed. */
+/* What may follow the options that take a value: 'build --encryption') words='luks2 gocryptfs' */
+static int put_value_cases(const struct command *command, struct buffer *ret, struct error **err)
+{
+	for (const struct option *o = command->options; o->name; o++) {
+		if (!offered(o) || o->kind == OPTION_SWITCH)
+			continue;
+		if (buffer_printf(ret, err, "\t'%s --%s'", command->name, o->name) < 0 ||
+		    (o->letter &&
+		     buffer_printf(ret, err, " | '%s -%c'", command->name, o->letter) < 0) ||
+		    buffer_printf(ret, err, ") words='%s' files=%s ;;\n",
+				  o->choices ? o->choices : "", takes_file(o) ? "1" : "") < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int put_bash_values(struct buffer *ret, struct error **err)
+{
+	if (put_value_cases(&command_global, ret, err) < 0)
+		return -1;
+	for (const struct command *const *c = command_table; *c; c++)
+		if (!(*c)->hidden && put_value_cases(*c, ret, err) < 0)
+			return -1;
+	return 0;
+}
+
+/*
+ * bash cuts words at `=`, so that `--pem-path=rsa` comes as three. Names of files are left to
+ * readline, which knows how to quote them; told that words are such names, it would quote the `=`
+ * of an option.
+ */
 static int put_bash(const char *p, struct buffer *ret, struct error **err)
 {
 	if (buffer_printf(ret, err,
 			  "# bash completion for %s\n"
 			  "_%s() {\n"
-			  "\tlocal word command= words=\n"
+			  "\tlocal i command= words= files= skip= hidden=\n"
 			  "\tlocal current=${COMP_WORDS[COMP_CWORD]}\n"
+			  "\tlocal option=${COMP_WORDS[COMP_CWORD-1]}\n"
 			  "\tCOMPREPLY=()\n"
-			  "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-			  "\t\tcase $word in\n"
+			  "\tif [[ $current == = ]]; then\n"
+			  "\t\tcurrent=\n"
+			  "\telif [[ $option == = ]]; then\n"
+			  "\t\toption=${COMP_WORDS[COMP_CWORD-2]}\n"
+			  "\tfi\n"
+			  "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+			  "\t\tcase $skip${COMP_WORDS[i]} in\n"
+			  "\t\t--config | -c) skip=value: ;;\n"
+			  "\t\tvalue:=) ;;\n"
+			  "\t\tvalue:*) skip= ;;\n"
 			  "\t\t-*) ;;\n"
-			  "\t\tsif) command='sif ' ;;\n"
-			  "\t\t*) command=$command$word; break ;;\n"
+			  "\t\tsif | siftool) command='sif ' ;;\n"
+			  "\t\t*) command=$command${COMP_WORDS[i]}; break ;;\n"
 			  "\t\tesac\n"
 			  "\tdone\n"
 			  "\tcase ${command%% } in\n",
 			  p, p) < 0 ||
-	    put_cases(ret, err) < 0)
+	    put_cases(ret, err) < 0 ||
+	    buffer_puts(
+		    ret,
+		    "\tesac\n"
+		    "\t[[ $command == *[!\\ ] && $command != help && $command != completion ]] &&\n"
+		    "\t\tfiles=1\n"
+		    "\tcase \"$command $option\" in\n",
+		    err) < 0 ||
+	    put_bash_values(ret, err) < 0)
 		return -1;
 	return buffer_printf(ret, err,
+			     "\t*) [[ $current == -* ]] && files= ;;\n"
 			     "\tesac\n"
-			     "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-			     "\tif [[ $command == *[!\\ ] && $current != -* ]]; then\n"
-			     "\t\tCOMPREPLY+=($(compgen -f -- \"$current\"))\n"
+			     "\tif [[ $files ]]; then\n"
+			     "\t\tcompopt -o default 2>/dev/null\n"
+			     "\t\treturn\n"
 			     "\tfi\n"
-			     "\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n"
+			     "\tcompopt +o default 2>/dev/null\n"
+			     "\t[[ $current == -* ]] || hidden='-*'\n"
+			     "\tCOMPREPLY=($(compgen -W \"$words\" -X \"$hidden\" -- "
+			     "\"$current\"))\n"
+			     "\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null\n"
 			     "}\n"
-			     "complete -o filenames -F _%s %s\n",
+			     "complete -o default -F _%s %s\n",
 			     p, p);
 }
 
@@ -133,7 +198,9 @@ static int put_fish_options(const char *p, const struct command *c, const char *
 		if (buffer_printf(ret, err, "complete -c %s -n '%s' -l %s", p, condition, o->name) <
 			    0 ||
 		    (o->letter && buffer_printf(ret, err, " -s %c", o->letter) < 0) ||
-		    buffer_puts(ret, o->kind == OPTION_SWITCH ? "\n" : " -r\n", err) < 0)
+		    buffer_puts(ret, o->kind == OPTION_SWITCH ? "" : " -r", err) < 0 ||
+		    (o->choices && buffer_printf(ret, err, " -f -a '%s'", o->choices) < 0) ||
+		    buffer_puts(ret, "\n", err) < 0)
 			return -1;
 	}
 	return 0;

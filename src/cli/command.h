@@ -44,6 +44,7 @@ struct option {
 	enum option_kind kind;
 	const char *argument; /* how help names its value: "file", ...; NULL for switches */
 	const char *help;     /* a few words, wrapped by help */
+	const char *choices;  /* for completion: its values, blank-separated, or NULL */
 	const char
 		*variables; /* names without APPTAINER_, blank-separated, or NULL: runtime.md 17 */
 	enum option_support support;

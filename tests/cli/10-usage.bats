@@ -154,17 +154,45 @@ usage_error() { # WORDS
 @test "completion scripts are of the shell's syntax and know the options" {
 	coffer completion bash >"$BATS_TEST_TMPDIR/c"
 	bash -n "$BATS_TEST_TMPDIR/c"
-	run bash -c ". '$BATS_TEST_TMPDIR/c'
-		COMP_WORDS=(coffer build --pa) COMP_CWORD=2; _coffer; echo \"\${COMPREPLY[@]}\"
-		COMP_WORDS=(coffer sif l) COMP_CWORD=2; _coffer; echo \"\${COMPREPLY[@]}\"
-		COMP_WORDS=(coffer ins) COMP_CWORD=1; _coffer; echo \"\${COMPREPLY[@]}\""
-	[ "${lines[0]}" = "--passphrase" ]
-	[ "${lines[1]}" = "list" ]
-	[ "${lines[2]}" = "inspect" ]
+	complete_words() { # WORD...: what is offered for the last one
+		bash -c '. "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _coffer; echo "${COMPREPLY[@]}"' \
+			"$BATS_TEST_TMPDIR/c" "$@"
+	}
+	[ "$(complete_words coffer build --pa)" = --passphrase ]
+	[ "$(complete_words coffer sif l)" = list ]
+	[ "$(complete_words coffer siftool '')" = "dump header info list" ]
+	[ "$(complete_words coffer ins)" = inspect ]
+	[ "$(complete_words coffer --config = /etc/x ins)" = inspect ]
+	[ "$(complete_words coffer exec --pem-p)" = --pem-path= ]
+	# bash gives the value behind a = as a word of its own.
+	[ "$(complete_words coffer build --encryption =)" = "luks2 gocryptfs" ]
+	[ "$(complete_words coffer build --encryption = l)" = luks2 ]
+	[ "$(complete_words coffer build --encryption g)" = gocryptfs ]
+	[ "$(complete_words coffer build --compression = z)" = zstd ]
+	[ "$(complete_words coffer completion '')" = "bash zsh fish" ]
+	[ "$(complete_words coffer help b)" = build ]
+	[ -z "$(complete_words coffer exec --hostname '')" ]
+	[ -z "$(complete_words coffer exec --pem-path '')" ] # but files: see below
 	coffer completion zsh | head -1 | grep -qx '#compdef coffer'
 	coffer completion fish | grep -q -- '-l passphrase'
 	run --separate-stderr coffer completion tcsh
 	[ "$status" -eq 1 ]
+}
+
+@test "bash completes options and names of files at a prompt" {
+	local name
+	mkdir -p "$BATS_TEST_TMPDIR/d"
+	cd "$BATS_TEST_TMPDIR/d"
+	touch 'rsa pri.pem' image.sif
+	for name in coffer apptainer singularity; do
+		# What was completed is shown, not run.
+		printf 'PS1="ready: "\n%s() { printf "<%%s>" "$@" END; }\n' $name >rc
+		$name completion bash >>rc
+		run terminal 'ready: ' "$name"$' exec --pem-p\trs\t--passp\timag\tl' 'END>' exit -- bash --noprofile --rcfile rc -i
+		grep -qF '<exec><--pem-path=rsa pri.pem><--passphrase><image.sif><l><END>' <<<"$output" || { echo "$output"; false; }
+		run terminal 'ready: ' "$name"$' build --pem-path rs\t--encryption=lu\tx imag\t' 'END>' exit -- bash --noprofile --rcfile rc -i
+		grep -qF '<build><--pem-path><rsa pri.pem><--encryption=luks2><x><image.sif><END>' <<<"$output" || { echo "$output"; false; }
+	done
 }
 
 @test "standard output that is full is an error" {

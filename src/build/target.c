@@ -73,8 +73,10 @@ static int check(struct build_plan *plan, bool (*confirm)(void *context, const c
 				  name);
 	if (!question)
 		return -1;
-	if (!confirm(context, question))
-		return error_set(err, ERROR_EXISTS, "stopping build");
+	if (!confirm(context, question)) {
+		error_set(err, ERROR_EXISTS, "stopping build");
+		return error_hint(err, "answer y to overwrite it, or use --force");
+	}
 	plan->force = true;
 	return 0;
 }

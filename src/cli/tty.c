@@ -2,6 +2,7 @@
 #include "cli/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -84,8 +85,27 @@ static ssize_t read_line(struct secret *s)
 	return (ssize_t)len;
 }
 
+/*
+ * Where a person sees a prompt, or -1 where there is nobody to see it: *owned is closed by the
+ * caller. Its place is standard output (cli-messages 2), but not where that is data: a file, or a
+ * pipe into another program.
+ */
+static int prompt_fd(int *owned)
+{
+	if (isatty(STDOUT_FILENO))
+		return STDOUT_FILENO;
+	if (!isatty(STDIN_FILENO))
+		return -1;
+	if (isatty(STDERR_FILENO))
+		return STDERR_FILENO;
+	*owned = open("/dev/tty", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	return *owned;
+}
+
 static void say(int fd, const char *text)
 {
+	if (fd < 0)
+		return;
 	/* A prompt that cannot be shown does not keep the answer from being read. */
 	(void)!write(fd, text, strlen(text));
 }
@@ -95,9 +115,8 @@ int tty_ask(void *context, const char *prompt, struct secret **ret, struct error
 	(void)context;
 	CLEANUP_SECRET struct secret *s = NULL;
 	ssize_t len;
-	/* The prompt belongs on standard output (cli-messages 2), but a person has to see it, and
-	 * the container's output may go to a file. */
-	int out = isatty(STDIN_FILENO) && !isatty(STDOUT_FILENO) ? STDERR_FILENO : STDOUT_FILENO;
+	CLEANUP_FD int owned = -1;
+	int out = prompt_fd(&owned);
 	if (secret_new(TTY_SECRET_MAX, &s, err) < 0)
 		return -1;
 	for (;;) {
@@ -136,7 +155,8 @@ bool tty_confirm(void *context, const char *question)
 	(void)context;
 	char answer[8] = "";
 	size_t len = 0;
-	say(STDOUT_FILENO, question);
+	CLEANUP_FD int owned = -1;
+	say(prompt_fd(&owned), question);
 	for (;;) {
 		char c;
 		ssize_t n = read(STDIN_FILENO, &c, 1);

@@ -79,6 +79,28 @@ listing() { # HAS-MESSAGE
 	}
 }
 
+@test "no prompt lands in what the container writes" {
+	echo secret | coffer -q build --passphrase encrypted.sif encrypted.def
+	[ "$(echo secret | coffer exec --passphrase encrypted.sif echo hi 2>errors)" = hi ]
+	[ ! -s errors ]
+	# A person at a terminal sees it, wherever the output goes.
+	for to in '>out' '>out 2>errors'; do
+		run terminal "Enter encryption passphrase: " secret -- sh -c "coffer exec --passphrase encrypted.sif echo hi $to"
+		[ "$status" -eq 0 ]
+		[ "$(cat out)" = hi ]
+		run terminal "continue? [y/N] " n "passphrase: " secret -- \
+			sh -c "coffer build encrypted.sif encrypted.def $to; coffer exec --passphrase encrypted.sif echo hi $to"
+		[ "$status" -eq 0 ]
+		[ "$(cat out)" = hi ]
+	done
+	run terminal "continue? [y/N] " n -- coffer build encrypted.sif encrypted.def
+	[ "$status" -eq 255 ]
+	grep -q 'While checking build target: stopping build' <<<"$output"
+	grep -q '^         .*--force' <<<"$output"
+	run terminal "continue? [y/N] " y -- coffer build encrypted.sif encrypted.def
+	[ "$status" -eq 0 ]
+}
+
 @test "APPTAINER_ENCRYPTION_PASSPHRASE with --encrypt; run with the variable" {
 	APPTAINER_ENCRYPTION_PASSPHRASE=secret run -0 coffer build --encrypt encrypted.sif encrypted.def
 	listing none

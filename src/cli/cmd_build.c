@@ -131,6 +131,8 @@ static int plan_compression(const struct invocation *in, struct build_plan *plan
 		return -1;
 	if (text(in, "compression") && parse_compression(text(in, "compression"), plan, err) < 0)
 		return -1;
+	if (squash_check_level(plan->codec, plan->level, err) < 0)
+		return error_hint(err, "leave the level out to have the usual one");
 	if (plan->codec != SQUASH_GZIP)
 		log_info("Non-gzip squashfs compression might not work with some installations");
 	return 0;
@@ -346,9 +348,14 @@ static const struct option build_options[] = {
 	VALUE_("pem-path", 0, OPTION_TEXT, "file", NULL,
 	       "the RSA public key (PEM) to encrypt for; implies --encrypt"),
 	SWITCH_("sandbox", 's', "SANDBOX", "build a folder"),
-	VALUE_("section", 0, OPTION_LIST, "name", "SECTION",
-	       "run only these sections of the definition: all, none, setup, post, files, "
-	       "environment, test, labels"),
+	{ .name = "section",
+	  .kind = OPTION_LIST,
+	  .argument = "name",
+	  .variables = "SECTION",
+	  .choices = "all none pre setup files help labels environment startscript runscript test",
+	  .help = "do only these sections: all, none, pre, setup, files, help, labels, "
+		  "environment, "
+		  "startscript, runscript, test; %post is always run" },
 	VALUE_("tmpdir", 0, OPTION_TEXT, "dir", NULL,
 	       "keep the tree on disk there, NOT encrypted, when memory is too small for it"),
 	SWITCH_("warn-unused-build-args", 0, NULL, "a --build-arg that is not used is no error"),

@@ -149,6 +149,8 @@ enum squash_codec {
 };
 /* The codec by its name ("gzip", ...), or -1. */
 int squash_codec_by_name(const char *name);
+/* Whether it has this level (0: its usual one): ERROR_USAGE. */
+int squash_check_level(enum squash_codec codec, int level, struct error **err);
 
 enum squash_left_out {
 	SQUASH_LEFT_ATTRIBUTE, /* outside user, trusted and security (access control lists) */

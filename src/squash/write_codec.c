@@ -93,10 +93,10 @@ static sqfs_compressor_t *guard(sqfs_compressor_t *inner)
 	return &g->base;
 }
 
-int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
-		      sqfs_compressor_t **ret, struct error **err)
+/* Its place in the table, or -1 with *err set. */
+static int find_codec(enum squash_codec codec, int level, struct error **err)
 {
-	size_t i = 0, count = sizeof(codecs) / sizeof(codecs[0]);
+	int i = 0, count = (int)(sizeof(codecs) / sizeof(codecs[0]));
 	while (i < count && codecs[i].codec != codec)
 		i++;
 	if (i == count)
@@ -106,6 +106,20 @@ int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
 	if (level < 0 || level > codecs[i].level_max)
 		return error_set(err, ERROR_USAGE, "%s compression has levels 1 to %d, not %d",
 				 codecs[i].name, codecs[i].level_max, level);
+	return i;
+}
+
+int squash_check_level(enum squash_codec codec, int level, struct error **err)
+{
+	return find_codec(codec, level, err) < 0 ? -1 : 0;
+}
+
+int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
+		      sqfs_compressor_t **ret, struct error **err)
+{
+	int i = find_codec(codec, level, err);
+	if (i < 0)
+		return -1;
 	if (!level)
 		level = codecs[i].level;
 

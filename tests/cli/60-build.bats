@@ -268,6 +268,21 @@ END
 	run -255 coffer build --force --compression none packed.sif tree
 }
 
+@test "a compression that there is not is refused before anything runs" {
+	printf 'Bootstrap: localimage\nFrom: %s\n%%pre\n    touch %s\n%%post\n    true\n' "$WORK/tree" "$WORK/began" >level.def
+	for name in none gzip:13 lzo:10 xz:10 lz4:1 zstd:23 zstd:99 zstd:0 zstd: zstd:x; do
+		run --separate-stderr coffer build --compression $name level.sif level.def
+		refused 255 compression
+		[ ! -e began ] && [ ! -e level.sif ]
+	done
+	# The last word of a codec may come after that of its level.
+	run --separate-stderr coffer build --mksquashfs-args '-Xcompression-level 20 -comp xz' level.sif level.def
+	refused 255 'xz compression has levels 1 to 9, not 20'
+	[ ! -e began ]
+	run -0 coffer build --mksquashfs-args '-Xcompression-level 13 -comp zstd' level.sif level.def
+	rm -f level.sif level.def began
+}
+
 @test "SOURCE_DATE_EPOCH: two plain builds are the same, byte for byte" {
 	export SOURCE_DATE_EPOCH=1000000000
 	coffer -q build --force first.sif all.def 2>/dev/null

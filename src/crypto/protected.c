@@ -15,7 +15,8 @@ static const char *const dek_names[] = { "AES-128-CBC", "AES-192-CBC", "AES-256-
 static int wrong_password(struct error **err)
 {
 	ERR_clear_error();
-	return error_set(err, ERROR_KEY_WRONG, "the password does not open the private key");
+	error_set(err, ERROR_KEY_WRONG, "the password does not open the private key");
+	return error_hint(err, "check the password: it is that of the key's file");
 }
 
 static int dek_decrypt(const char *dek, const void *in, size_t len, const struct secret *password,

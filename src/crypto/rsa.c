@@ -92,10 +92,19 @@ static int no_key(struct error **err)
 	return error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
 }
 
-static int not_rsa(struct error **err)
+/* Where one is chosen. A new key opens nothing: who has the image says what does. */
+static int hint_of_form(enum crypto_rsa_form form, struct error **err)
+{
+	return form == CRYPTO_RSA_PUBLIC
+		       ? error_hint(err, "make one with: ssh-keygen -t rsa -b 4096 -m pem -N '' "
+					 "-f rsa")
+		       : -1;
+}
+
+static int not_rsa(enum crypto_rsa_form form, struct error **err)
 {
 	error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
-	return error_hint(err, "make one with: ssh-keygen -t rsa -b 4096 -m pem -N '' -f rsa");
+	return hint_of_form(form, err);
 }
 
 static int refuse_shape(enum shape shape, enum crypto_rsa_form form, struct error **err)
@@ -118,11 +127,14 @@ static int refuse_shape(enum shape shape, enum crypto_rsa_form form, struct erro
 					 "this is a private key, and a public key is needed");
 		return error_set(err, ERROR_KEY_INVALID, "the private key is protected");
 	case SHAPE_EC_PRIVATE:
-		return not_rsa(err);
+		return not_rsa(form, err);
 	case SHAPE_CERTIFICATE:
 		error_set(err, ERROR_KEY_INVALID, "this is a certificate, not a key");
-		return error_hint(err,
-				  "take its key out with: openssl x509 -in FILE -pubkey -noout");
+		return error_hint(err, form == CRYPTO_RSA_PUBLIC
+					       ? "take its key out with: openssl x509 -in FILE "
+						 "-pubkey -noout"
+					       : "it is public: give the private key that belongs "
+						 "to it");
 	default:
 		return no_key(err);
 	}
@@ -138,7 +150,7 @@ static bool algorithm_is_rsa(struct bytes *b)
 }
 
 /* Takes the wrapping off until *b is the SEQUENCE of PKCS#1. */
-static int unwrap(struct bytes *b, enum shape shape, struct error **err)
+static int unwrap(struct bytes *b, enum shape shape, enum crypto_rsa_form form, struct error **err)
 {
 	struct bytes all, inner, version;
 	if (shape == SHAPE_PKCS1_PUBLIC || shape == SHAPE_PKCS1_PRIVATE)
@@ -148,7 +160,7 @@ static int unwrap(struct bytes *b, enum shape shape, struct error **err)
 	    (pkcs8 && !crypto_der_take(&all, CRYPTO_DER_INTEGER, &version)))
 		return no_key(err);
 	if (!algorithm_is_rsa(&all))
-		return bytes_ok(&all) ? not_rsa(err) : no_key(err);
+		return bytes_ok(&all) ? not_rsa(form, err) : no_key(err);
 	if (!crypto_der_take(&all, pkcs8 ? CRYPTO_DER_OCTET_STRING : CRYPTO_DER_BIT_STRING, &inner))
 		return no_key(err);
 	/* A BIT STRING begins with the number of unused bits. */
@@ -186,8 +198,7 @@ static int check_parts(BIGNUM *const *parts, size_t count, enum crypto_rsa_form 
 		error_set(err, ERROR_KEY_INVALID,
 			  "the RSA key has %d bits, and must have from %d to %d", bits, least,
 			  BITS_MAX);
-		return error_hint(err,
-				  "make one with: ssh-keygen -t rsa -b 4096 -m pem -N '' -f rsa");
+		return hint_of_form(form, err);
 	}
 	if (!BN_is_odd(parts[0]) || !BN_is_odd(parts[1]) || BN_is_one(parts[1]) ||
 	    BN_num_bits(parts[1]) > EXPONENT_MAX)
@@ -317,7 +328,7 @@ int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 			    : shape == SHAPE_PKCS1_PRIVATE || shape == SHAPE_PKCS8;
 	if (!fits)
 		return refuse_shape(shape, form, err);
-	if (unwrap(&b, shape, err) < 0)
+	if (unwrap(&b, shape, form, err) < 0)
 		return -1;
 	struct crypto_rsa *rsa = calloc(1, sizeof(*rsa));
 	if (!rsa)

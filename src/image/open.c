@@ -277,6 +277,34 @@ static int unseal_gocryptfs(struct image_tree *t, const struct secret *password,
 	return gocryptfs_open(t->sealed, conf.data, conf.len, password, &t->payload, err);
 }
 
+/*
+ * What the image was made with is told by whether it has a wrapped key. A passphrase is tried all
+ * the same, as it may be what was wrapped; so this is known only now, and better than what the
+ * seal's own hint says.
+ */
+static int explain_passphrase(const struct image *img, const struct key *key, struct error **err)
+{
+	if (error_kind(*err) != ERROR_KEY_WRONG || !key || !key_is_passphrase(key) ||
+	    !sif_crypt_message(img->sif, img->partition))
+		return -1;
+	CLEANUP_ERROR struct error *failed = NULL;
+	CLEANUP_TEXT char *words = text_dup(error_message(*err), &failed);
+	if (!words)
+		return -1;
+	error_free(err);
+	error_set(err, ERROR_KEY_WRONG, "%s", words);
+	return error_hint(err, "the image was encrypted for an RSA key: give the private one with "
+			       "--pem-path or APPTAINER_ENCRYPTION_PEM_PATH");
+}
+
+static int unseal(const struct image *img, const struct secret *secret, struct image_tree *t,
+		  struct error **err)
+{
+	if (img->kind == IMAGE_LUKS2)
+		return luks2_open(t->partition, secret, &t->payload, err);
+	return img->kind == IMAGE_GOCRYPTFS ? unseal_gocryptfs(t, secret, err) : 0;
+}
+
 int image_unseal(const struct image *img, const struct key *key,
 		 const struct squash_options *options, struct image_tree **ret, struct error **err)
 {
@@ -292,10 +320,10 @@ int image_unseal(const struct image *img, const struct key *key,
 		return error_wrap(err, "%s", img->path);
 	if (image_is_encrypted(img) && image_open_secret(img, key, &secret, err) < 0)
 		return -1;
-	if (img->kind == IMAGE_LUKS2 && luks2_open(t->partition, secret, &t->payload, err) < 0)
+	if (unseal(img, secret, t, err) < 0) {
+		explain_passphrase(img, key, err);
 		return error_wrap(err, "%s", img->path);
-	if (img->kind == IMAGE_GOCRYPTFS && unseal_gocryptfs(t, secret, err) < 0)
-		return error_wrap(err, "%s", img->path);
+	}
 	if (squash_open(t->payload ? t->payload : t->partition, options, &t->squash, err) < 0)
 		return error_wrap(err, "%s", img->path);
 	*ret = t;

@@ -166,15 +166,20 @@ int rsa_from_pem(const char *text, size_t len, const struct key_request *request
 {
 	struct pem pem CLEANUP_PEM = { 0 };
 	struct secret *opened CLEANUP_SECRET = NULL;
+	bool build = request->use == KEY_FOR_BUILD;
 	if (pem_parse(text, len, &pem, err) < 0) {
 		/* what ssh-keygen puts into FILE.pub */
 		if (memmem(text, len, "ssh-rsa ", 8))
-			error_hint(err, "a key of OpenSSH's own form is converted with: "
-					"ssh-keygen -f FILE.pub -e -m pem");
+			error_hint(err, build ? "a key of OpenSSH's own form is converted with: "
+						"ssh-keygen -f FILE.pub -e -m pem"
+					      : "this is a public key: give the private key that "
+						"belongs to it");
 		return -1;
 	}
 	if (!strcmp(pem.label, "OPENSSH PRIVATE KEY")) {
-		bool build = request->use == KEY_FOR_BUILD;
+		/* The public half is in it in clear, and no other sort can become PEM. */
+		if (!memmem(secret_bytes(pem.der), secret_size(pem.der), "ssh-rsa", 7))
+			return error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
 		error_set(err, ERROR_KEY_INVALID,
 			  build ? "this is a private key, and a public key is needed"
 				: "a private key in OpenSSH's own form is not supported");

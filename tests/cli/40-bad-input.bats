@@ -101,6 +101,55 @@ K=--pem-path=rsa_pri.pem
 	refuse 255 "Cannot encrypt container with empty passphrase" coffer run --passphrase gp.sif
 	err_has "type it when asked"
 }
+@test "what to do about a key that opens nothing does not make another one" {
+	cd "$BATS_TEST_TMPDIR"
+	local image=$WORK/g.sif only='give the private RSA key, in PEM form, that belongs to the public one the image was built with' name
+	openssl ecparam -name prime256v1 -genkey -noout -out ec.pem
+	openssl pkcs8 -topk8 -nocrypt -in ec.pem -out ec8.pem
+	openssl genpkey -algorithm ed25519 -out ed8.pem
+	ssh-keygen -q -t ed25519 -N '' -f ed
+	for name in ec ec8 ed8; do
+		refuse 255 "Invalid encryption private key: could not read $name.pem: the key is not an RSA key" coffer exec --pem-path=$name.pem $image true
+		err_has "$only"
+	done
+	refuse 255 "the key is not an RSA key" coffer exec --pem-path=ed $image true
+	err_has "$only"
+	ssh-keygen -q -t rsa -b 2048 -N '' -f old
+	refuse 255 "a private key in OpenSSH's own form is not supported" coffer exec --pem-path=old $image true
+	# The public half of a key, as there are files of it.
+	cp "$WORK/rsa_pri.pem" .
+	openssl req -x509 -new -key rsa_pri.pem -subj /CN=x -out cert.pem 2>/dev/null
+	openssl rsa -in rsa_pri.pem -pubout -out spki.pem 2>/dev/null
+	openssl rsa -in rsa_pri.pem -RSAPublicKey_out -out pub.pem 2>/dev/null
+	(umask 077 && cat rsa_pri.pem >rsa && ssh-keygen -y -f rsa >rsa.pub)
+	for name in cert.pem spki.pem pub.pem rsa.pub; do
+		refuse 255 "Invalid encryption private key: could not read $name" coffer exec --pem-path=$name $image true
+		err_has "give the private key that belongs to it"
+	done
+	refuse 255 "no PEM data" coffer build --pem-path=rsa.pub out.sif "$WORK/d.def"
+	err_has "ssh-keygen -f FILE.pub -e -m pem"
+	refuse 255 "this is a certificate" coffer build --pem-path=cert.pem out.sif "$WORK/d.def"
+	err_has "openssl x509 -in FILE -pubkey -noout"
+	# The password of a key's file is no passphrase of an image.
+	openssl rsa -in rsa_pri.pem -aes128 -traditional -passout pass:pw -out t.pem 2>/dev/null
+	openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:pw -out 8.pem
+	for name in t 8; do
+		run --separate-stderr coffer exec --pem-path=$name.pem $image true <<<wrong
+		refused 255 "the password does not open the private key"
+		err_has "check the password"
+	done
+}
+@test "a passphrase for an image of an RSA key is said to be the wrong sort" {
+	export APPTAINER_ENCRYPTION_PASSPHRASE=Secret
+	for f in g l; do
+		refuse 255 "$f.sif" coffer exec $f.sif true
+		err_has "encrypted for an RSA key: give the private one with --pem-path"
+	done
+	for f in gp lp; do
+		refuse 255 "$f.sif" coffer exec $f.sif true
+		[[ "$stderr" != *RSA* ]]
+	done
+}
 @test "a passphrase that gocryptfs could not take is found before the build" {
 	head -c 2049 /dev/zero | tr '\0' a >"$BATS_TEST_TMPDIR/long"
 	run --separate-stderr coffer build --passphrase --encryption=gocryptfs out.sif d.def <"$BATS_TEST_TMPDIR/long"

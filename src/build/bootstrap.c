@@ -104,7 +104,7 @@ static int localimage_run(struct builder *b, struct error **err)
 		image_is_encrypted(image) ? unpack_encrypted(b, err) : unpack_plain(b, image, err);
 	if (result < 0) {
 		error_wrap(err, "packer failed to pack: while unpacking local image");
-		workspace_explain(b->root, b->build->disk != NULL, err);
+		workspace_explain(b->build, b->root, err);
 		return -1;
 	}
 	if (b->build->plan->fix_perms && image->kind != IMAGE_SANDBOX) {
@@ -167,7 +167,9 @@ int bootstrap_check(const struct build *b, struct error **err)
 		if (!strcmp(other_agents[i], name)) {
 			error_set(err, ERROR_UNSUPPORTED,
 				  "the bootstrap agent %s is not supported by coffer yet", name);
-			return error_hint(err, "coffer knows localimage, scratch and debootstrap");
+			return error_hint(err, "coffer knows localimage, scratch and debootstrap; "
+					       "for localimage make a SIF with Apptainer, or a "
+					       "folder with skopeo copy and umoci unpack");
 		}
 	return error_set(err, ERROR_DAMAGED,
 			 "unable to get conveyorpacker: invalid build source %s", name);

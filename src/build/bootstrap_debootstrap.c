@@ -188,7 +188,7 @@ int bootstrap_debootstrap(struct builder *b, struct error **err)
 	if (status) {
 		error_set(err, ERROR_COMMAND,
 			  "conveyor failed to get: while debootstrapping: exit status %d", status);
-		workspace_explain(b->root, b->build->disk != NULL, err);
+		workspace_explain(b->build, b->root, err);
 		return -1;
 	}
 	return fchmod(b->root, 0755) < 0

@@ -270,7 +270,7 @@ static int follow_builder(struct job *j, struct remote *builder, struct error **
 			if (unpack_base(j, err) < 0) {
 				error_wrap(err, "packer failed to pack: while unpacking local "
 						"image");
-				workspace_explain(j->root, j->build->disk != NULL, err);
+				workspace_explain(j->build, j->root, err);
 				return -1;
 			}
 			if (remote_send(builder->socket, MESSAGE_GO, -1, err) < 0)

@@ -118,7 +118,7 @@ int workspace_make(struct builder *b, struct error **err);
 /* Another, empty folder for the tree, on the same file system. */
 int workspace_renew(struct builder *b, struct error **err);
 /* A hint when the file system of the tree is full. */
-void workspace_explain(int root, bool on_disk, struct error **err);
+void workspace_explain(const struct build *build, int root, struct error **err);
 
 /* sections.c */
 int section_run_on_host(struct builder *b, const char *section, struct error **err);

@@ -28,9 +28,11 @@ static int refuse_transport(const char *spec, struct error **err)
 			continue;
 		error_set(
 			err, ERROR_UNSUPPORTED,
-			"Unable to build from %s: building from %s: is not supported by coffer yet",
+			"Unable to build from %s: building from %s is not supported by coffer yet",
 			spec, transports[i]);
-		return error_hint(err, "coffer builds from a definition file, a sandbox or a SIF");
+		return error_hint(err, "make a SIF of it with Apptainer (apptainer pull), or a "
+				       "folder with skopeo copy and umoci unpack, and build from "
+				       "that");
 	}
 	return 0;
 }

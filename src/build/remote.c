@@ -57,7 +57,11 @@ static int interrupted(struct error **err)
 	struct signalfd_siginfo info;
 	if (signal_fd < 0 || read(signal_fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
-	error_set(err, ERROR_COMMAND, "ended by signal %u", info.ssi_signo);
+	error_set(err, ERROR_COMMAND, "interrupted by %s",
+		  info.ssi_signo == SIGINT    ? "SIGINT"
+		  : info.ssi_signo == SIGTERM ? "SIGTERM"
+					      : "SIGHUP");
+	error_hint(err, "nothing was built; what was there before is as it was");
 	return error_set_exit_status(err, 128 + (int)info.ssi_signo);
 }
 

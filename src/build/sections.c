@@ -189,7 +189,7 @@ int section_run_post(struct builder *b, struct error **err)
 		error_set(err, ERROR_COMMAND,
 			  "while running engine: while running %%post section: exit status %d",
 			  status);
-		workspace_explain(b->root, b->build->disk != NULL, err);
+		workspace_explain(b->build, b->root, err);
 		return -1;
 	}
 	return remove_post_files(b, err);

@@ -84,7 +84,7 @@ static int copy_files(struct builder *b, struct error **err)
 			log_warning("Ignoring a %%files section: '%.*s' names no stage",
 				    (int)from.len, from.text);
 		else if (files_copy(b->root, s, err) < 0) {
-			workspace_explain(b->root, b->build->disk != NULL, err);
+			workspace_explain(b->build, b->root, err);
 			return -1;
 		}
 	}
@@ -129,7 +129,7 @@ static int make_tree(struct builder *b, struct error **err)
 	    copy_files(b, err) < 0 || section_run_post(b, err) < 0)
 		return -1;
 	if (metadata_write(b->root, build->definition, &options, err) < 0) {
-		workspace_explain(b->root, build->disk != NULL, err);
+		workspace_explain(build, b->root, err);
 		return error_wrap(err, "while inserting metadata");
 	}
 	return 0;

@@ -332,12 +332,17 @@ int workspace_renew(struct builder *b, struct error **err)
 	return open_tree_folder(b, WORKSPACE, "rootfs-again", err);
 }
 
-void workspace_explain(int root, bool on_disk, struct error **err)
+void workspace_explain(const struct build *build, int root, struct error **err)
 {
 	struct statvfs st;
 	if (root < 0 || fstatvfs(root, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize > 1 << 20)
 		return;
-	if (on_disk)
+	if (build->plan->sandbox)
+		error_hint(err,
+			   "the file system of %s is full: make room there, or build it "
+			   "elsewhere",
+			   build->plan->target);
+	else if (build->disk)
 		error_hint(err, "the file system of the build folder is full: choose another with "
 				"--tmpdir DIR");
 	else

@@ -149,7 +149,11 @@ static int refuse_uri(const char *name, struct error **err)
 	if (!end || strchr(name, '/') < end)
 		return 0;
 	error_set(err, ERROR_UNSUPPORTED, "coffer runs local images, not %s", name);
-	return error_hint(err, "fetch the image first, then give its file name");
+	return error_hint(err, "%s",
+			  strncmp(name, "instance:", strlen("instance:")) != 0
+				  ? "make a SIF of it with Apptainer (apptainer pull), or a folder "
+				    "with skopeo copy and umoci unpack, and give that"
+				  : "it has no instances: give the image");
 }
 
 /* A wrong RSA key is said in Apptainer's words: cli-messages 5.2. */

@@ -86,6 +86,15 @@ static int usage_or_fatal(const struct command *command, const char *program, bo
 	return status;
 }
 
+/* A value that is wrong: where the command's values are told. */
+static int hint_of_usage(const struct command *command, const char *program, struct error **err)
+{
+	return error_kind(*err) == ERROR_USAGE
+		       ? error_hint(err, "see `%s help %s` and the manual, coffer-%s(1)", program,
+				    command->name, command->name)
+		       : -1;
+}
+
 static int run_command(const struct command *command, const char *const *words,
 		       const struct invocation *global, struct error **err)
 {
@@ -99,13 +108,13 @@ static int run_command(const struct command *command, const char *const *words,
 	if (parse_check_arguments(&in, err) < 0)
 		return usage_or_fatal(command, in.program, false, err);
 	if (settings_check_support(&in, err) < 0 || settings_apply_variables(&in, err) < 0)
-		return -1;
+		return hint_of_usage(command, in.program, err);
 	int status = command->run(&in, err);
 	if (status < 0 && command->usage_errors) {
 		status = report_usage(command, in.program, false, *err);
 		error_free(err);
 	}
-	return status;
+	return status < 0 ? hint_of_usage(command, in.program, err) : status;
 }
 
 static int run_program(const char *const *argv, struct error **err)

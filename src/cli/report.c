@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,15 +47,22 @@ static const char *usual_hint(enum error_kind kind)
 	return NULL;
 }
 
+/* Not an INFO line: it belongs to the line above, also with --quiet. */
+static void say_hint(const char *hint)
+{
+	if (hint)
+		dprintf(STDERR_FILENO, "%-8s %s\n", "", hint);
+}
+
 int report_error(const struct error *e)
 {
 	const char *hint = error_hint_text(e);
+	if (!hint && error_to_errno(e) == EMFILE)
+		hint = "raise the limit of open files (ulimit -n), then try again";
 	if (!hint)
 		hint = usual_hint(error_kind(e));
 	log_say(LOG_FATAL, "%s", error_message(e));
-	/* Not an INFO line: it belongs to the line above, also with --quiet. */
-	if (hint)
-		dprintf(STDERR_FILENO, "%-8s %s\n", "", hint);
+	say_hint(hint);
 	int status = error_exit_status(e);
 	return status ? status : EXIT_FATAL;
 }
@@ -64,10 +72,10 @@ int report_usage(const struct command *command, const char *program, bool flag,
 {
 	struct error *err = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	dprintf(STDERR_FILENO, "Error for command \"%s\": %s\n\n",
+	dprintf(STDERR_FILENO, "Error for command \"%s\": %s\n",
 		command == &command_global ? program : command_word(command), error_message(e));
-	if (error_hint_text(e))
-		dprintf(STDERR_FILENO, "%s\n\n", error_hint_text(e));
+	say_hint(error_hint_text(e));
+	dprintf(STDERR_FILENO, "\n");
 	/* The status says it already: text that cannot be shown changes nothing. */
 	if (help_usage_error(command, program, flag, &text, &err) < 0 ||
 	    report_print(&text, &err) < 0)

@@ -300,7 +300,9 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 			    m->phase, m->target);
 		return 0;
 	}
-	if (job->writable)
+	/* A build's section writes into its tree too, and nobody has asked for that. */
+	bool asked = job->writable && !job->plan->for_build;
+	if (asked)
 		log_warning("By using --writable, coffer can't create %s destination "
 			    "automatically without overlay or underlay",
 			    m->target);
@@ -310,8 +312,10 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 			  m->target);
 	else
 		error_errno(err, errnum, "container creation failed: destination %s", m->target);
-	return error_hint(err, job->writable ? "make it in the image first, or leave --writable out"
-					     : "choose another place for it");
+	if (job->plan->for_build)
+		return error_hint(err, "choose a place that the base has, or make it in %%setup");
+	return error_hint(err, asked ? "make it in the image first, or leave --writable out"
+				     : "choose another place for it");
 }
 
 static int mount_at(const struct run_job *job, struct run_session *session,

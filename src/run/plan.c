@@ -70,9 +70,13 @@ static int check_policy(const struct run_job *job, struct error **err)
 					 "SIF containers");
 		break;
 	}
-	if (job->writable && job->image->kind != IMAGE_SANDBOX)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "no SIF writable overlay partition found in %s", job->image->path);
+	if (job->writable && job->image->kind != IMAGE_SANDBOX) {
+		error_set(err, ERROR_UNSUPPORTED, "no SIF writable overlay partition found in %s",
+			  job->image->path);
+		return error_hint(err,
+				  "use --writable-tmpfs, whose changes end with the container, "
+				  "or a sandbox: coffer build --sandbox FOLDER IMAGE");
+	}
 	return 0;
 }
 

@@ -135,6 +135,17 @@ usage_error() { # WORDS
 	refused 255 'could not open image /nonexistent.sif'
 }
 
+@test "a value that is wrong leads to the manual of its command" {
+	run --separate-stderr coffer build --encryption=rot13 /tmp/never.sif /
+	refused 255 '--encryption takes luks2 or gocryptfs, not rot13'
+	err_has '         see `coffer help build` and the manual, coffer-build(1)'
+	run --separate-stderr coffer exec -B /etc:relative /tmp true
+	refused 255 'destination must be an absolute path'
+	err_has '         see `coffer help exec` and the manual, coffer-exec(1)'
+	run --separate-stderr coffer shell --mount type=bind,source=/etc,bogus /tmp
+	err_has '         see `coffer help shell` and the manual, coffer-shell(1)'
+}
+
 @test "variables set options, and bad ones are named" {
 	run --separate-stderr env APPTAINER_CONTAIN=foo coffer exec /nonexistent.sif true
 	[ "$status" -eq 255 ]
@@ -149,6 +160,13 @@ usage_error() { # WORDS
 @test "an image that is to be fetched is refused" {
 	run --separate-stderr coffer run docker://alpine
 	refused 255 'coffer runs local images, not docker://alpine'
+	err_has 'apptainer pull'
+	run --separate-stderr coffer exec instance://web true
+	refused 255 'coffer runs local images, not instance://web'
+	err_has 'no instances'
+	run --separate-stderr coffer build /tmp/never.sif docker://alpine
+	refused 255 'Unable to build from docker://alpine: building from docker is not supported by coffer yet'
+	err_has 'apptainer pull'
 }
 
 @test "completion scripts are of the shell's syntax and know the options" {

@@ -67,6 +67,8 @@ sif_error() { # WORDS USAGE
 	sif_error 'Error for command "list": open /nonexistent: no such file or directory' 'sif list <sif_path>'
 	run --separate-stderr coffer sif list /etc/passwd
 	sif_error 'Error for command "list": invalid SIF magic' 'sif list <sif_path>'
+	# The remedy has the form that it has below any error.
+	[ "${stderr_lines[1]}" = '         this is no SIF image' ]
 	run --separate-stderr coffer sif header /etc
 	sif_error 'Error for command "header": reading global header: read /etc: is a directory' 'sif header <sif_path>'
 	run --separate-stderr coffer sif list /dev/null

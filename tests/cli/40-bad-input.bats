@@ -343,6 +343,22 @@ K=--pem-path=rsa_pri.pem
 	[ "$(cat "$BATS_TEST_TMPDIR/status")" -eq 255 ]
 	[ "$output" = "" ]
 }
+@test "a sandbox that does not fit is said so by its name" {
+	mkdir "$BATS_TEST_TMPDIR/small"
+	run --separate-stderr unshare -Urm sh -c "mount -t tmpfs -o size=300k small $BATS_TEST_TMPDIR/small &&
+		coffer build --sandbox $BATS_TEST_TMPDIR/small/box tree"
+	refused 255 'no space left on device'
+	err_has "the file system of $BATS_TEST_TMPDIR/small/box is full"
+	[[ "$stderr" != *tmpdir* ]]
+}
+@test "too few open files are said to be so" {
+	local n
+	for n in 9 10 11; do
+		run --separate-stderr bash -c "exec 3>&-; ulimit -n $n; APPTAINER_ENCRYPTION_PASSPHRASE=x exec coffer exec lp.sif true"
+		refused 255 ''
+		err_has 'ulimit -n'
+	done
+}
 @test "--encrypt without any key builds nothing" {
 	refuse 255 "Missing encryption info" coffer build --encrypt out.sif d.def
 	refuse 255 "Missing encryption info" coffer build -e --encryption=luks2 out.sif d.def

@@ -204,6 +204,13 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 	refused 255 "no SIF writable overlay partition found in $WORK/plain.sif"
 }
 
+@test "--writable of an image names what can be written" {
+	run --separate-stderr coffer exec --writable "$FIXTURES/plain.sif" true
+	refused 255 "no SIF writable overlay partition found in $FIXTURES/plain.sif"
+	err_has '--writable-tmpfs'
+	err_has 'coffer build --sandbox'
+}
+
 @test "--writable writes into a sandbox" {
 	run -0 coffer exec --writable box sh -c 'echo kept >/etc/kept'
 	[ "$(cat box/etc/kept)" = kept ]

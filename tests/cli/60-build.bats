@@ -374,6 +374,15 @@ END
 	[ ! -e escaped ]
 }
 
+@test "--bind to a place that the base lacks is said so, with no word of --writable" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n    true\n' "$WORK" >bind.def
+	run --separate-stderr coffer build --force --bind /etc/passwd:/no/such/place bind.sif bind.def
+	refused 255 "destination /no/such/place doesn't exist in container"
+	err_has 'make it in %setup'
+	[[ "$stderr" != *writable* ]]
+	rm bind.def
+}
+
 @test "a build that is killed leaves no file, no process, no mount" {
 	mounts=$(cat /proc/self/mountinfo)
 	mark=$((40000 + $$ % 20000))
@@ -383,13 +392,18 @@ END
 	for signal in TERM KILL; do
 		for options in "" "--pem-path=$WORK/rsa_pub.pem"; do
 			rm -f "$WORK/ready"
-			coffer -q build $options slow.sif slow.def >/dev/null 2>&1 3>&- &
+			coffer -q build $options slow.sif slow.def >/dev/null 2>"$WORK/killed.err" 3>&- &
 			command=$!
 			wait_for test -e "$WORK/ready"
 			kill -$signal "$command"
 			got=0
 			wait "$command" || got=$?
 			[ "$got" -ne 0 ]
+			if [ $signal = TERM ]; then
+				[ "$got" -eq 143 ]
+				grep -q '^FATAL:   While performing build: .*interrupted by SIGTERM$' "$WORK/killed.err"
+				grep -q '^         nothing was built' "$WORK/killed.err"
+			fi
 			wait_for bash -c "! pgrep -u $(id -u) -fx 'sleep $mark'"
 			no_processes
 			nothing_left slow.def

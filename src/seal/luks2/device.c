@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+
+/* Below this, a limit of open files is what may have been in its way. */
+#define FEW_FILES 64
 
 struct luks2_cryptsetup luks2_cryptsetup;
 
@@ -59,6 +63,7 @@ void luks2_device_done(struct luks2_device *d)
 int luks2_device_error(const struct luks2_device *d, int result, const char *what,
 		       struct error **err)
 {
+	struct rlimit files;
 	const char *words = *d->words ? d->words : strerror(-result);
 	switch (result) {
 	case -ENOMEM:
@@ -68,6 +73,11 @@ int luks2_device_error(const struct luks2_device *d, int result, const char *wha
 	case -EINVAL:
 		return error_set(err, ERROR_DAMAGED, "%s: %s", what, words);
 	default:
-		return error_set(err, ERROR_SYSTEM, "%s: %s", what, words);
+		error_set(err, ERROR_SYSTEM, "%s: %s", what, words);
+		/* It makes EIO, or words about random numbers, of EMFILE. */
+		if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FEW_FILES)
+			error_hint(err, "only %llu files may be open: raise the limit (ulimit -n)",
+				   (unsigned long long)files.rlim_cur);
+		return -1;
 	}
 }

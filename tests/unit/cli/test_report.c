@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -53,6 +54,12 @@ static void test_lines(void **state)
 	assert_int_equal(caught(report_error, plain), 7);
 	assert_string_equal(errors,
 			    "FATAL:   %post failed\n         what it printed above tells why\n");
+	CLEANUP_ERROR struct error *files = NULL;
+	error_errno(&files, EMFILE, "open it");
+	caught(report_error, files);
+	assert_string_equal(errors, "FATAL:   open it: too many open files\n"
+				    "         raise the limit of open files (ulimit -n), then try "
+				    "again\n");
 	/* The most quiet level does not hide it. */
 	log_set_level(LOG_ERROR);
 	caught(report_error, with);
@@ -67,6 +74,10 @@ static void test_usage(void **state)
 	error_set(&e, ERROR_NOT_FOUND, "object not found");
 	assert_int_equal(caught(usage, e), 1);
 	assert_string_equal(errors, "Error for command \"fake\": object not found\n\n");
+	error_hint(&e, "see what there is");
+	caught(usage, e);
+	assert_string_equal(errors, "Error for command \"fake\": object not found\n"
+				    "         see what there is\n\n");
 	assert_string_equal(out, "Usage:\n  coffer [global options...] sif fake <x>\n\n"
 				 "Run 'coffer --help' for more detailed usage information.\n");
 }

@@ -23,6 +23,10 @@ char *bootstrap_image_path(const struct build *b, struct error **err)
 
 static int localimage_check(const struct build *b, struct error **err)
 {
+	const char *from = definition_header(b->definition, "from");
+	/* As with Apptainer; but whoever forgot a line has his keys in an image then. */
+	if (!from || !*from)
+		log_warning("The definition has no From: the image is made of the current folder");
 	if (!definition_header(b->definition, "fingerprints"))
 		return 0;
 	/* To go on without the check that was asked for would be to fail open. */

@@ -429,3 +429,11 @@ END
 		nothing_left out
 	done
 }
+
+@test "a definition without From takes the current folder, as Apptainer does, and warns" {
+	cd tree
+	printf 'Bootstrap: localimage\n' >"$WORK/no-from.def"
+	run -0 --separate-stderr coffer build "$WORK/no-from.sif" "$WORK/no-from.def"
+	err_has "WARNING: The definition has no From: the image is made of the current folder"
+	run -0 coffer exec "$WORK/no-from.sif" cat /etc/secret.txt
+}

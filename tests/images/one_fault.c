@@ -320,7 +320,8 @@ static struct {
 	unsigned same, refused, other;
 } seen;
 
-enum otherwise { RIGHT_BYTES, ANY_BYTES };
+/* What may be read where the fault is not refused. */
+enum otherwise { RIGHT_BYTES, ANY_BYTES, NO_BYTES };
 
 /* Reads the image as it is now in the memory file. */
 static void judge(const char *what, size_t off, unsigned kinds, enum otherwise bytes)
@@ -340,6 +341,8 @@ static void judge(const char *what, size_t off, unsigned kinds, enum otherwise b
 	if (r < 0 && !(kinds & KIND(error_kind(err))))
 		fail_msg("%s, %s at %zu: refused as kind %d: %s", kind_name, what, off,
 			 (int)error_kind(err), error_message(err));
+	if (r == 0 && bytes == NO_BYTES)
+		fail_msg("%s, %s at %zu: was not refused", kind_name, what, off);
 	if (r == 0 && digest != good_digest && bytes == RIGHT_BYTES && same_kind)
 		fail_msg("%s, %s at %zu: wrong bytes were read", kind_name, what, off);
 	if (r < 0)
@@ -383,17 +386,24 @@ static void each_bit(const char *what, size_t off, size_t len, unsigned kinds, e
 				  bytes);
 }
 
-/* A field of len bytes, set to what may be thought of. */
+/* What a field that holds v may be set to. */
+#define VALUES 9
+static uint64_t value(size_t i, uint64_t v)
+{
+	const uint64_t values[VALUES] = { 0,	 1,	UINT64_MAX, UINT64_MAX >> 1, v - 1,
+					  v + 1, v * 2, v / 2,	    good_len /* last */ };
+	return values[i];
+}
+
+/* A field of len bytes, little endian. */
 static void each_value(const char *what, size_t off, size_t len, unsigned kinds,
 		       enum otherwise bytes)
 {
 	struct bytes b = bytes_of(good + off, len);
 	uint64_t v = bytes_le(&b, len);
-	const uint64_t values[] = { 0,	   1,	  UINT64_MAX, UINT64_MAX >> 1, v - 1,
-				    v + 1, v * 2, v / 2,      good_len };
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+	for (size_t i = 0; i < VALUES; i++) {
 		uint8_t raw[8];
-		bytes_put_le(raw, values[i], len);
+		bytes_put_le(raw, value(i, v), len);
 		if (!memcmp(raw, good + off, len))
 			continue;
 		put(raw, len, off);
@@ -401,6 +411,35 @@ static void each_value(const char *what, size_t off, size_t len, unsigned kinds,
 		put(good + off, len, off);
 	}
 }
+
+/* A field of a header: how another value may be refused (0: never), and what else may be read. */
+struct field {
+	size_t off, len;
+	unsigned kinds;
+	enum otherwise bytes;
+};
+
+/* ANY_BYTES of a field: where something vouches for what is read, that is less. */
+static enum otherwise at_most(enum otherwise field, enum otherwise bytes)
+{
+	return field == ANY_BYTES ? bytes : field;
+}
+
+/* Texts of some length, and what is unused: once in 32 bytes. */
+static void each_field(const char *what, size_t at, const struct field *fields, size_t count,
+		       unsigned more, enum otherwise bytes)
+{
+	for (const struct field *f = fields; f < fields + count; f++) {
+		unsigned kinds = f->kinds ? f->kinds | more : 0;
+		enum otherwise b = at_most(f->bytes, bytes);
+		size_t step = f->len > 64 ? 32 : 1;
+		for (size_t i = 0; i < f->len; i += step)
+			each_bit(what, at + f->off + i, 1, kinds, b);
+		each_value(what, at + f->off, f->len < 8 ? f->len : 8, kinds, b);
+	}
+}
+#define EACH_FIELD(what, at, fields, more, bytes) \
+	each_field(what, at, fields, sizeof(fields) / sizeof((fields)[0]), more, bytes)
 
 /* At each 4 KiB, and a byte before and behind it. At the very front nothing is left of a SIF. */
 static void cut_short(void)
@@ -418,40 +457,205 @@ static void cut_short(void)
 		}
 }
 
-/* ------------------------------------------------------------------ the SIF round it */
-
-static const struct piece header_fields[] = {
-	{ 0, 8 },  { 32, 8 }, { 42, 2 }, { 45, 3 },  { 48, 8 },	 { 64, 8 },  { 72, 8 },
-	{ 80, 8 }, { 88, 8 }, { 96, 8 }, { 104, 8 }, { 112, 8 }, { 120, 8 },
-};
-static const struct piece descriptor_fields[] = {
-	{ 0, 4 },  { 4, 1 },  { 5, 4 },	 { 9, 4 },  { 13, 4 }, { 17, 8 },  { 25, 8 },  { 33, 8 },
-	{ 41, 8 }, { 49, 8 }, { 57, 8 }, { 65, 8 }, { 73, 8 }, { 201, 4 }, { 205, 4 }, { 209, 3 },
-};
 #define TABLE_OFF 4096
 #define DESCRIPTOR_LEN 585
+#define SIZE_OFF 25 /* in a descriptor: how long its object is */
+/* The order of our writer: definition, JSON, partition, message. */
+enum { OTHER_SLOTS = 2, PARTITION_SLOT = 2, MESSAGE_SLOT };
 
-/* A descriptor may name another place, another kind, another key: all that is told apart. */
+static void set_partition_len(size_t len)
+{
+	uint8_t raw[8];
+	bytes_put_le(raw, len, sizeof(raw));
+	put(raw, sizeof(raw), TABLE_OFF + PARTITION_SLOT * DESCRIPTOR_LEN + SIZE_OFF);
+}
+
+/*
+ * The SIF says that its partition is shorter, so that it is for what lies in it to see. used: the
+ * bytes that it needs.
+ */
+static void cut_partition(size_t used)
+{
+	for (size_t at = 0; at < partition.len; at += PIECE)
+		for (int d = -1; d <= 1; d++) {
+			size_t len = at + (size_t)d;
+			if ((at == 0 && d < 0) || len >= partition.len)
+				continue;
+			set_partition_len(len);
+			judge("partition cut short", len, len < used ? DAMAGED : 0,
+			      len < used ? NO_BYTES : RIGHT_BYTES);
+		}
+	set_partition_len(partition.len);
+}
+
+static uint64_t good_le64(size_t off)
+{
+	struct bytes b = bytes_of(good + off, 8);
+	return bytes_le64(&b);
+}
+#define SQUASH_USED_OFF 40 /* in a superblock: the bytes used */
+
+/* ------------------------------------------------------------------ numbers in JSON */
+
+/* A member whose value is a number, or a text of digits; "": a number that is a member's name. */
+struct number {
+	const char *name;
+	unsigned kinds;
+	enum otherwise bytes;
+};
+
+/* Writes a text of any length over that of the image, which has json_len bytes. */
+typedef void store_json(const char *json, size_t json_len);
+
+/* A text in its quotes: how long it is with them; and whether it is of digits. */
+static size_t json_text(const char *at, bool *ret_digits)
+{
+	size_t len = strcspn(at + 1, "\""), digits = strspn(at + 1, "0123456789");
+	*ret_digits = digits && digits == len;
+	return len + 2;
+}
+
+static void with_number(const struct number *n, const char *json, size_t off, size_t len,
+			const char *text, store_json *store)
+{
+	static char changed[16384];
+	char what[128];
+	if (strlen(text) == len && !memcmp(json + off, text, len))
+		return;
+	int n_changed = snprintf(changed, sizeof(changed), "%.*s%s%s", (int)off, json, text,
+				 json + off + len);
+	assert_true(n_changed > 0 && (size_t)n_changed < sizeof(changed));
+	snprintf(what, sizeof(what), "%s %.*s as %s", *n->name ? n->name : "name", (int)len,
+		 json + off, text);
+	store(changed, (size_t)n_changed);
+	judge(what, off, n->kinds, n->bytes);
+	store(json, strlen(json));
+}
+
+/* Each number is set to what may be thought of; the table must have a line for each. */
+static unsigned each_number(const char *json, const struct number *table, store_json *store)
+{
+	static const char *const values[] = { "-1",
+					      "00",
+					      "1.5",
+					      "4294967295",
+					      "4294967296",
+					      "9223372036854775807",
+					      "18446744073709551616" };
+	char member[32] = "", made[24];
+	unsigned count = 0;
+	for (const char *p = json; *p;) {
+		bool digits = true, text = *p == '"';
+		size_t len = text ? json_text(p, &digits) : strspn(p, "0123456789");
+		bool name = text && p[len] == ':';
+		const char *wanted = name && digits ? "" : member;
+		if (name && !digits)
+			snprintf(member, sizeof(member), "%.*s", (int)len - 2, p + 1);
+		if (!digits || !len || (name && !digits)) {
+			p += len ? len : 1;
+			continue;
+		}
+		const struct number *n = table;
+		while (n->name && strcmp(n->name, wanted) != 0)
+			n++;
+		if (!n->name)
+			fail_msg("%s: the table has no number %s", kind_name, member);
+		size_t off = (size_t)(p - json) + text, number_len = len - 2 * text;
+		uint64_t v = strtoull(json + off, NULL, 10);
+		for (size_t i = 0; i < VALUES - 1; i++) {
+			snprintf(made, sizeof(made), "%llu", (unsigned long long)value(i, v));
+			with_number(n, json, off, number_len, made, store);
+		}
+		for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+			with_number(n, json, off, number_len, values[i], store);
+		count++;
+		p += len;
+	}
+	return count;
+}
+
+/* ------------------------------------------------------------------ the SIF round it */
+
+/* Another table has other objects, or none of a kind. */
+#define OTHER_TABLE (DAMAGED | UNSUPPORTED | NOT_FOUND | WRONG_KEY)
+static const struct field header_fields[] = {
+	{ 0, 32, 0, RIGHT_BYTES },	     /* launch script */
+	{ 32, 9, UNSUPPORTED, NO_BYTES },    /* magic: else it is no SIF at all */
+	{ 41, 1, DAMAGED, NO_BYTES },	     /* its end */
+	{ 42, 3, UNSUPPORTED, NO_BYTES },    /* version */
+	{ 45, 3, 0, RIGHT_BYTES },	     /* architecture: the partition's counts */
+	{ 48, 16, 0, RIGHT_BYTES },	     /* UUID */
+	{ 64, 8, 0, RIGHT_BYTES },	     /* made */
+	{ 72, 8, 0, RIGHT_BYTES },	     /* changed */
+	{ 80, 8, DAMAGED, RIGHT_BYTES },     /* free descriptors */
+	{ 88, 8, OTHER_TABLE, RIGHT_BYTES }, /* descriptors */
+	{ 96, 8, OTHER_TABLE, RIGHT_BYTES }, /* where they are */
+	{ 104, 8, DAMAGED, RIGHT_BYTES },    /* how long they are */
+	{ 112, 8, 0, RIGHT_BYTES },	     /* where the data is */
+	{ 120, 8, 0, RIGHT_BYTES },	     /* how long it is */
+};
+
+/* One that opening looks for by its type alone. */
+static const struct field other_fields[] = {
+	{ 0, 4, OTHER_TABLE, RIGHT_BYTES }, /* type */
+	{ 4, 1, 0, RIGHT_BYTES },	    /* used */
+	{ 5, 4, 0, RIGHT_BYTES },	    /* id */
+	{ 9, 4, 0, RIGHT_BYTES },	    /* group */
+	{ 13, 4, 0, RIGHT_BYTES },	    /* link */
+	{ 17, 8, DAMAGED, RIGHT_BYTES },    /* where it is */
+	{ 25, 8, DAMAGED, RIGHT_BYTES },    /* how long it is */
+	{ 33, 8, 0, RIGHT_BYTES },	    /* the same, padded */
+	{ 41, 32, 0, RIGHT_BYTES },	    /* times, owner, group */
+	{ 73, 128, 0, RIGHT_BYTES },	    /* name */
+	{ 201, 384, 0, RIGHT_BYTES },	    /* extra */
+};
+
+static const struct field partition_fields[] = {
+	{ 0, 4, NOT_FOUND, NO_BYTES },
+	{ 4, 1, NOT_FOUND, RIGHT_BYTES }, /* anything but 0 is used */
+	{ 5, 4, WRONG_KEY, RIGHT_BYTES }, /* another id has no wrapped key */
+	{ 9, 4, 0, RIGHT_BYTES },
+	{ 13, 4, 0, RIGHT_BYTES },
+	{ 17, 8, DAMAGED, NO_BYTES },
+	{ 25, 8, DAMAGED, RIGHT_BYTES },
+	{ 33, 8, 0, RIGHT_BYTES },
+	{ 41, 32, 0, RIGHT_BYTES },
+	{ 73, 128, 0, RIGHT_BYTES },
+	{ 201, 4, DAMAGED | UNSUPPORTED | WRONG_KEY, RIGHT_BYTES }, /* file system */
+	{ 205, 4, NOT_FOUND, NO_BYTES },			    /* type of partition */
+	{ 209, 3, 0, RIGHT_BYTES }, /* architecture: refused at run */
+	{ 212, 373, 0, RIGHT_BYTES },
+};
+
+/* An image without a wrapped key is one with a passphrase, which a private key does not open. */
+static const struct field message_fields[] = {
+	{ 0, 4, WRONG_KEY, NO_BYTES },
+	{ 4, 1, WRONG_KEY, RIGHT_BYTES },
+	{ 5, 4, 0, RIGHT_BYTES },
+	{ 9, 4, 0, RIGHT_BYTES },
+	{ 13, 4, WRONG_KEY, RIGHT_BYTES }, /* four bits only say that it is no group */
+	{ 17, 8, DAMAGED | WRONG_KEY, NO_BYTES },
+	{ 25, 8, DAMAGED | WRONG_KEY | LIMIT, RIGHT_BYTES },
+	{ 33, 8, 0, RIGHT_BYTES },
+	{ 41, 32, 0, RIGHT_BYTES },
+	{ 73, 128, 0, RIGHT_BYTES },
+	{ 201, 4, WRONG_KEY, NO_BYTES }, /* format */
+	{ 205, 4, WRONG_KEY, NO_BYTES }, /* kind */
+	{ 209, 376, 0, RIGHT_BYTES },
+};
+
 static void the_sif(void)
 {
-	const unsigned kinds = ANY_OF_BYTES | NOT_FOUND | WRONG_KEY;
-	each_bit("bit of the SIF header", 0, 128, kinds, RIGHT_BYTES);
-	for (size_t i = 0; i < sizeof(header_fields) / sizeof(header_fields[0]); i++)
-		each_value("field of the SIF header", header_fields[i].off, header_fields[i].len,
-			   kinds, RIGHT_BYTES);
-	size_t slots = kind == IMAGE_SIF ? 3 : 4;
-	for (size_t n = 0; n < slots; n++) {
-		size_t at = TABLE_OFF + n * DESCRIPTOR_LEN;
-		/* the name's and the extra's unused ends once in 32 bytes */
-		each_bit("bit of a descriptor", at, 73, kinds, RIGHT_BYTES);
-		each_bit("bit of a descriptor", at + 201, 16, kinds, RIGHT_BYTES);
-		for (size_t i = 73; i < DESCRIPTOR_LEN; i += 32)
-			each_bit("bit of a descriptor", at + i, 1, kinds, RIGHT_BYTES);
-		for (size_t i = 0; i < sizeof(descriptor_fields) / sizeof(descriptor_fields[0]);
-		     i++)
-			each_value("field of a descriptor", at + descriptor_fields[i].off,
-				   descriptor_fields[i].len, kinds, RIGHT_BYTES);
-	}
+	EACH_FIELD("field of the SIF header", 0, header_fields, 0, RIGHT_BYTES);
+	for (size_t n = 0; n < OTHER_SLOTS; n++)
+		EACH_FIELD("field of a descriptor", TABLE_OFF + n * DESCRIPTOR_LEN, other_fields, 0,
+			   RIGHT_BYTES);
+	EACH_FIELD("field of the partition's descriptor",
+		   TABLE_OFF + PARTITION_SLOT * DESCRIPTOR_LEN, partition_fields, 0, RIGHT_BYTES);
+	if (message.len)
+		EACH_FIELD("field of the message's descriptor",
+			   TABLE_OFF + MESSAGE_SLOT * DESCRIPTOR_LEN, message_fields, 0,
+			   RIGHT_BYTES);
 	/* The wrapped key is authenticated by its padding. */
 	each_bit("bit of the wrapped key", message.off, message.len, DAMAGED | WRONG_KEY,
 		 RIGHT_BYTES);
@@ -474,19 +678,27 @@ static void end(unsigned refused_at_least)
 
 /* ------------------------------------------------------------------ the kinds */
 
-static const struct piece super_fields[] = {
-	{ 0, 4 },  { 4, 4 },  { 8, 4 },	 { 12, 4 }, { 16, 4 }, { 20, 2 }, { 22, 2 },
-	{ 24, 2 }, { 26, 2 }, { 28, 2 }, { 30, 2 }, { 32, 8 }, { 40, 8 }, { 48, 8 },
-	{ 56, 8 }, { 64, 8 }, { 72, 8 }, { 80, 8 }, { 88, 8 },
+static const struct field super_fields[] = {
+	{ 0, 4, DAMAGED, NO_BYTES },		       /* magic */
+	{ 4, 4, DAMAGED, RIGHT_BYTES },		       /* inodes */
+	{ 8, 4, 0, RIGHT_BYTES },		       /* time */
+	{ 12, 4, DAMAGED, NO_BYTES },		       /* block size */
+	{ 16, 4, DAMAGED | LIMIT, RIGHT_BYTES },       /* fragments */
+	{ 20, 2, DAMAGED | UNSUPPORTED, RIGHT_BYTES }, /* compressor */
+	{ 22, 2, DAMAGED, NO_BYTES },		       /* block size's logarithm */
+	{ 24, 2, DAMAGED, RIGHT_BYTES },	       /* flags */
+	{ 26, 2, DAMAGED, RIGHT_BYTES },	       /* owners */
+	{ 28, 2, UNSUPPORTED, NO_BYTES },	       /* version */
+	{ 30, 2, UNSUPPORTED, NO_BYTES },
+	{ 32, 8, DAMAGED, ANY_BYTES },	       /* root */
+	{ 40, 8, DAMAGED, RIGHT_BYTES },       /* bytes used */
+	{ 48, 8, DAMAGED, ANY_BYTES },	       /* owners' table */
+	{ 56, 8, DAMAGED | LIMIT, ANY_BYTES }, /* attributes' */
+	{ 64, 8, DAMAGED, ANY_BYTES },	       /* inodes' */
+	{ 72, 8, DAMAGED, ANY_BYTES },	       /* listings' */
+	{ 80, 8, DAMAGED, ANY_BYTES },	       /* fragments' */
+	{ 88, 8, DAMAGED, RIGHT_BYTES },       /* export table: only vetted */
 };
-
-static void superblock(size_t at, unsigned kinds, enum otherwise bytes)
-{
-	each_bit("bit of the superblock", at, 96, kinds, bytes);
-	for (size_t i = 0; i < sizeof(super_fields) / sizeof(super_fields[0]); i++)
-		each_value("field of the superblock", at + super_fields[i].off, super_fields[i].len,
-			   kinds, bytes);
-}
 
 /* Nothing says that a byte of a plain image is not as it was: damage may go unseen, no more. */
 static void plain(void **state)
@@ -494,15 +706,69 @@ static void plain(void **state)
 	(void)state;
 	begin(IMAGE_SIF, "plain");
 	the_sif();
-	superblock(partition.off, ANY_OF_BYTES | NOT_FOUND, ANY_BYTES);
+	EACH_FIELD("field of the superblock", partition.off, super_fields, 0, ANY_BYTES);
 	for (size_t i = 96; i < partition.len; i += 64)
 		with_byte("byte of the squashfs", partition.off + i, good[partition.off + i] ^ 0xff,
 			  ANY_OF_BYTES | NOT_FOUND, ANY_BYTES);
+	cut_partition(good_le64(partition.off + SQUASH_USED_OFF));
 	/* All that is not data: inodes, listings, tables. */
 	size_t data_end = 96 + 9 * PIECE;
 	each_bit("bit of the metadata", partition.off + data_end, partition.len - data_end,
 		 ANY_OF_BYTES | NOT_FOUND, ANY_BYTES);
 	end(300);
+}
+
+static const struct number conf_numbers[] = {
+	{ "N", DAMAGED | LIMIT | WRONG_KEY, NO_BYTES },
+	{ "R", DAMAGED | LIMIT | WRONG_KEY, NO_BYTES },
+	{ "P", DAMAGED | LIMIT | WRONG_KEY, NO_BYTES },
+	{ "KeyLen", DAMAGED | LIMIT, NO_BYTES },
+	{ "Version", DAMAGED | UNSUPPORTED, NO_BYTES },
+	{ 0 },
+};
+
+static struct piece conf; /* within the image */
+
+/* In the room that the indentation leaves, with blanks at its end. */
+static void store_conf(const char *json, size_t len)
+{
+	char text[2048];
+	size_t n = 0;
+	assert_true(conf.len <= sizeof(text));
+	for (size_t i = 0; i < len; i++)
+		if (json[i] != '\t' && n < conf.len)
+			text[n++] = json[i];
+	assert_true(n < conf.len);
+	memset(text + n, ' ', conf.len - n);
+	put(text, conf.len, conf.off);
+}
+
+/*
+ * The encrypted file ends after len bytes, in an outer file system that is whole: only the seal, or
+ * where that has no way to know, the squashfs in it, can see that something is missing.
+ */
+static void with_content(const char *what, size_t len, unsigned kinds, enum otherwise bytes)
+{
+	int file CLEANUP_FD = memfd_create("outer", MFD_CLOEXEC);
+	struct sink *outer CLEANUP_SINK = NULL;
+	uint8_t *made = malloc(partition.len);
+	assert_non_null(made);
+	assert_true(file >= 0);
+	assert_ok(sink_from_fd(file, &outer, err));
+	/* The superblock's place is written too, before there is one. */
+	assert_ok(sink_write(outer, good + partition.off, SQUASH_OUTER_DATA + len, 0, err));
+	assert_ok(squash_outer_finish(outer, "squashfs-0", len, (const char *)good + conf.off,
+				      conf.len, 1700000000, err));
+	assert_true(outer->size <= partition.len);
+	size_t outer_len = outer->size;
+	assert_ok(sink_read(outer, made, outer_len, 0, err));
+	sink_free(&outer);
+	put(made, outer_len, partition.off);
+	set_partition_len(outer_len);
+	judge(what, len, kinds, bytes);
+	set_partition_len(partition.len);
+	put(good + partition.off, partition.len, partition.off);
+	free(made);
 }
 
 static void every_block_authenticates(void **state)
@@ -512,26 +778,41 @@ static void every_block_authenticates(void **state)
 	the_sif();
 	/* The outer file system: where the two files are. Their bytes are vouched for. */
 	const unsigned outer = ANY_OF_BYTES | NOT_FOUND | WRONG_KEY;
-	struct bytes super = bytes_of(good + partition.off, 96);
-	bytes_seek(&super, 64);
-	size_t inodes = bytes_le64(&super);
-	superblock(partition.off, outer, RIGHT_BYTES);
-	const uint8_t *conf = memmem(good + partition.off, partition.len, "{\n\t\"Creator\"", 11);
-	assert_non_null(conf);
-	size_t conf_off = (size_t)(conf - good) - partition.off;
-	size_t conf_len = strcspn((const char *)conf, "\n");
-	const uint8_t *conf_end = memmem(conf, good_len - (size_t)(conf - good), "]\n}\n", 4);
-	assert_non_null(conf_end);
-	conf_len = (size_t)(conf_end - conf) + 4;
-	each_bit("bit of gocryptfs.conf", partition.off + conf_off, conf_len,
-		 ANY_OF_BYTES | WRONG_KEY, RIGHT_BYTES);
+	size_t inodes = good_le64(partition.off + 64);
+	EACH_FIELD("field of the outer superblock", partition.off, super_fields, outer,
+		   RIGHT_BYTES);
+	const uint8_t *found = memmem(good + partition.off, partition.len, "{\n\t\"Creator\"", 11);
+	assert_non_null(found);
+	conf.off = (size_t)(found - good);
+	found = memmem(good + conf.off, good_len - conf.off, "]\n}\n", 4);
+	assert_non_null(found);
+	conf.len = (size_t)(found - good) + 4 - conf.off;
+	each_bit("bit of gocryptfs.conf", conf.off, conf.len, ANY_OF_BYTES | WRONG_KEY,
+		 RIGHT_BYTES);
+	char *json CLEANUP_TEXT = strndup((const char *)good + conf.off, conf.len);
+	assert_non_null(json);
+	store_conf(json, conf.len);
+	judge("gocryptfs.conf without indentation", conf.off, 0, RIGHT_BYTES);
+	assert_int_equal(each_number(json, conf_numbers, store_conf), 5);
+	put(good + conf.off, conf.len, conf.off);
 	each_bit("bit of the outer metadata", partition.off + inodes, partition.len - inodes, outer,
 		 RIGHT_BYTES);
 	/* The content: header, then blocks of 4128 bytes. */
 	size_t content = partition.off + 96;
-	each_bit("bit of the content's header", content, 18, DAMAGED, RIGHT_BYTES);
-	for (size_t at = content + 18; at < partition.off + conf_off; at += 4128) {
-		for (size_t i = 0; i < 4128 && at + i < partition.off + conf_off; i += 97)
+	each_bit("bit of the content's header", content, 18, DAMAGED, NO_BYTES);
+	each_value("version of the content", content, 2, DAMAGED, NO_BYTES);
+	each_value("id of the content", content + 2, 8, DAMAGED, NO_BYTES);
+	size_t content_len = conf.off - content;
+	with_content("content made anew", content_len, 0, RIGHT_BYTES);
+	for (size_t at = 0; at < content_len; at += PIECE)
+		for (size_t d = 0; d < 2; d++)
+			with_content("content cut short", at + d, DAMAGED, NO_BYTES);
+	/* Nor is a block's end one of the file. */
+	for (size_t at = 18; at < content_len; at += 4128)
+		for (size_t d = 0; d < 2; d++)
+			with_content("content cut short between blocks", at + d, DAMAGED, NO_BYTES);
+	for (size_t at = content + 18; at < conf.off; at += 4128) {
+		for (size_t i = 0; i < 4128 && at + i < conf.off; i += 97)
 			with_byte("byte of a block", at + i, good[at + i] ^ 1, DAMAGED,
 				  RIGHT_BYTES);
 		each_bit("bit of a nonce", at, 16, DAMAGED, RIGHT_BYTES);
@@ -539,36 +820,108 @@ static void every_block_authenticates(void **state)
 	end(500);
 }
 
-static void repair_luks2(size_t off)
+#define LUKS2_COPY_LEN 16384
+
+/* Checksums that fit, as long as the length of the header is one that there may be. */
+static void repair_luks2(void)
 {
-	static uint8_t raw[16384];
-	uint8_t sum[64] = { 0 };
-	for (size_t copy = 0; copy < 2; copy++) {
-		size_t at = partition.off + copy * 16384;
-		assert_int_equal(fd_pread(fd, raw, sizeof(raw), at), sizeof(raw));
-		raw[off] = 0;
-		assert_int_equal(fd_pread(fd, raw + off, 1, partition.off + off), 1);
-		/* the magic and the place differ */
-		if (copy && (off < 6 || (off >= 256 && off < 264)))
-			raw[off] = good[at + off] ^ raw[off] ^ good[partition.off + off];
-		memset(raw + 448, 0, 64);
-		assert_ok(crypto_sha256(raw, sizeof(raw), sum, err));
-		memcpy(raw + 448, sum, sizeof(sum));
-		put(raw, sizeof(raw), at);
+	static uint8_t raw[1 << 20];
+	for (size_t copy = 2; copy-- > 0;) { /* a longer first one has the second one in it */
+		size_t at = partition.off + copy * LUKS2_COPY_LEN;
+		assert_int_equal(fd_pread(fd, raw, LUKS2_BINARY_LEN, at), LUKS2_BINARY_LEN);
+		struct bytes b = bytes_of(raw, LUKS2_BINARY_LEN);
+		bytes_seek(&b, 8);
+		uint64_t len = bytes_be64(&b);
+		if (len < LUKS2_COPY_LEN || len > sizeof(raw))
+			len = LUKS2_COPY_LEN;
+		assert_int_equal(fd_pread(fd, raw, len, at), len);
+		memset(raw + LUKS2_CHECKSUM_OFF, 0, LUKS2_CHECKSUM_LEN);
+		assert_ok(crypto_sha256(raw, len, raw + LUKS2_CHECKSUM_OFF, err));
+		put(raw + LUKS2_CHECKSUM_OFF, LUKS2_CHECKSUM_LEN, at + LUKS2_CHECKSUM_OFF);
 	}
 }
 
+static void restore_luks2(void)
+{
+	put(good + partition.off, 2 * LUKS2_COPY_LEN, partition.off);
+}
+
 /* Both headers say the same wrong thing, and their checksums fit: this takes somebody. */
-static void each_bit_repaired(const char *what, size_t off, size_t len)
+static void each_bit_repaired(const char *what, size_t off, size_t len, unsigned kinds,
+			      enum otherwise bytes)
 {
 	for (size_t i = off; i < off + len; i++)
 		for (unsigned bit = first_bit(i); bit < 8; bit += bit_step()) {
-			uint8_t value = good[partition.off + i] ^ (uint8_t)(1u << bit);
-			put(&value, 1, partition.off + i);
-			repair_luks2(i);
-			judge(what, i, ANY_OF_BYTES | WRONG_KEY | KIND(ERROR_MEMORY), RIGHT_BYTES);
-			put(good + partition.off, 32768, partition.off);
+			for (size_t copy = 0; copy < 2; copy++) {
+				size_t at = partition.off + copy * LUKS2_COPY_LEN + i;
+				uint8_t changed = good[at] ^ (uint8_t)(1u << bit);
+				put(&changed, 1, at);
+			}
+			repair_luks2();
+			judge(what, i, kinds, bytes);
+			restore_luks2();
 		}
+}
+
+static void each_value_repaired(const char *what, size_t off, size_t len, unsigned kinds,
+				enum otherwise bytes)
+{
+	for (size_t i = 0; i < VALUES; i++) {
+		for (size_t copy = 0; copy < 2; copy++) {
+			size_t at = partition.off + copy * LUKS2_COPY_LEN + off;
+			struct bytes b = bytes_of(good + at, len);
+			uint8_t raw[8];
+			bytes_put_be(raw, value(i, bytes_be(&b, len)), len);
+			put(raw, len, at);
+		}
+		repair_luks2();
+		judge(what, off, kinds, bytes);
+		restore_luks2();
+	}
+}
+
+/* spec 2.1, big endian. */
+static const struct field luks2_fields[] = {
+	{ 0, 6, DAMAGED, NO_BYTES },	  /* magic */
+	{ 6, 2, UNSUPPORTED, NO_BYTES },  /* version */
+	{ 8, 8, DAMAGED, NO_BYTES },	  /* length */
+	{ 16, 8, 0, RIGHT_BYTES },	  /* sequence number */
+	{ 24, 48, 0, RIGHT_BYTES },	  /* label */
+	{ 72, 7, UNSUPPORTED, NO_BYTES }, /* algorithm of the checksum */
+	{ 79, 25, 0, RIGHT_BYTES },	  /* behind its name */
+	{ 104, 64, 0, RIGHT_BYTES },	  /* salt */
+	{ 168, 40, 0, RIGHT_BYTES },	  /* UUID */
+	{ 208, 48, 0, RIGHT_BYTES },	  /* subsystem */
+	{ 256, 8, DAMAGED, RIGHT_BYTES }, /* its place: 0 is right for the first one */
+	{ 264, 184, 0, RIGHT_BYTES },	  /* padding */
+};
+
+#define KEY_NUMBER (DAMAGED | UNSUPPORTED | LIMIT | WRONG_KEY)
+static const struct number luks2_numbers[] = {
+	{ "", DAMAGED, NO_BYTES }, /* keyslots, digests, segments by number */
+	{ "keyslots", DAMAGED, NO_BYTES },
+	{ "segments", DAMAGED, NO_BYTES },
+	{ "key_size", KEY_NUMBER, NO_BYTES },
+	{ "stripes", DAMAGED | LIMIT, NO_BYTES },
+	{ "iterations", DAMAGED | LIMIT | WRONG_KEY, NO_BYTES },
+	{ "offset", DAMAGED | WRONG_KEY, NO_BYTES },
+	{ "size", DAMAGED | LIMIT, RIGHT_BYTES }, /* a larger area has the key in it too */
+	{ "iv_tweak", DAMAGED, RIGHT_BYTES },	  /* 00 is the 0 that there is */
+	{ "sector_size", DAMAGED | UNSUPPORTED | LIMIT, NO_BYTES },
+	{ "json_size", DAMAGED, NO_BYTES },
+	{ "keyslots_size", DAMAGED | LIMIT, RIGHT_BYTES },
+	{ 0 },
+};
+
+static void store_luks2(const char *json, size_t len)
+{
+	static char area[LUKS2_COPY_LEN - LUKS2_BINARY_LEN];
+	assert_true(len < sizeof(area));
+	memset(area, 0, sizeof(area));
+	memcpy(area, json, len);
+	for (size_t copy = 0; copy < 2; copy++)
+		put(area, sizeof(area), partition.off + copy * LUKS2_COPY_LEN + LUKS2_BINARY_LEN);
+	repair_luks2();
 }
 
 static void luks2(void **state)
@@ -588,8 +941,20 @@ static void luks2(void **state)
 				  RIGHT_BYTES);
 	}
 	print_message("%u faults of one header were refused\n", seen.refused - before);
-	each_bit_repaired("bit of both binary headers", 0, 448);
-	each_bit_repaired("bit of both JSONs", 4096, json_len);
+	for (size_t i = 0; i < sizeof(luks2_fields) / sizeof(luks2_fields[0]); i++) {
+		const struct field *f = &luks2_fields[i];
+		each_bit_repaired("bit of both binary headers", f->off, f->len, f->kinds, f->bytes);
+		each_value_repaired("field of both binary headers", f->off, f->len < 8 ? f->len : 8,
+				    f->kinds, f->bytes);
+	}
+	each_bit_repaired("bit of both JSONs", LUKS2_BINARY_LEN, json_len, ANY_OF_BYTES | WRONG_KEY,
+			  RIGHT_BYTES);
+	char *json CLEANUP_TEXT =
+		strndup((const char *)good + partition.off + LUKS2_BINARY_LEN, json_len);
+	assert_non_null(json);
+	assert_int_equal(each_number(json, luks2_numbers, store_luks2), 17);
+	restore_luks2();
+	cut_partition(partition.len);
 	/* Key material is spread over the whole area: one bit makes it another key. */
 	keyslots_touched = true;
 	for (size_t i = 0; i < 256000; i += 8192)

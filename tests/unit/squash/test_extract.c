@@ -139,13 +139,60 @@ static void what_is_in_the_way(void **state)
 	tree_close(sq, s);
 }
 
+/*
+ * Listings with one name twice: a link that leads outside and what would be made through it. xb, in
+ * the image as mksquashfs makes it, becomes a second xa.
+ */
+static void one_name_twice(void **state)
+{
+	(void)state;
+	static const char *const trees[] = {
+		"ln -s ../beside xa; mkdir xb; echo x >xb/f",
+		"mkdir xa; echo x >xa/f; ln -s ../beside xb",
+		"ln -s ../beside/f xa; echo x >xb",
+		"echo x >xa; ln -s ../beside/f xb",
+		"ln -s ../beside/f xa; echo x >first; ln first xb",
+		"ln -s ../beside/f xa; mkfifo xb",
+		"ln -s ../beside xa; mkdir -p xb/d; echo x >xb/d/f; ln xb/d/f y",
+		"mkdir xa; echo x >xa/f; mkdir xb; ln -s ../../beside xb/l",
+		"ln -s . xa; mkdir xb; ln -s ../beside xb/y; mkdir y; echo x >y/f",
+	};
+	/* of an entry: how long the name is, less one, and the name */
+	static const char entry[] = { 1, 0, 'x', 'b' };
+	const struct squash_extract_rules rules = { 0 };
+	char image[4096];
+	(void)snprintf(image, sizeof(image), "%s/image", base);
+	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
+		struct buffer b CLEANUP_BUFFER = { 0 };
+		struct source *s CLEANUP_SOURCE = NULL;
+		struct squash *sq CLEANUP_SQUASH = NULL;
+		struct error *e CLEANUP_ERROR = NULL;
+		tree_shell("cd %s; chmod -R u+rwX tree out; rm -rf tree out image; "
+			   "mkdir -p tree out beside; cd tree; %s; "
+			   "mksquashfs . ../image -quiet -no-progress -noI -no-xattrs >/dev/null",
+			   base, trees[i]);
+		assert_ok(fd_read_file(AT_FDCWD, image, 1 << 20, &b, err));
+		char *at = memmem(b.data, b.len, entry, sizeof(entry));
+		assert_non_null(at);
+		at[3] = 'a';
+		assert_ok(source_from_memory(b.data, b.len, &s, err));
+		assert_ok(squash_open(s, NULL, &sq, err));
+		int out CLEANUP_FD = open_below("out");
+		if (squash_extract(sq, out, &rules, &e) == 0)
+			fail_msg("unpacked: %s", trees[i]);
+		if (error_kind(e) != ERROR_EXISTS || !strstr(error_message(e), "unpack /xa: "))
+			fail_msg("%s: %s", trees[i], error_message(e));
+		tree_shell("[ -z \"$(ls -A %s/beside)\" ]", base);
+	}
+	tree_shell("rmdir %s/beside", base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_whole_tree),
-		cmocka_unit_test(devices_are_left_out),
-		cmocka_unit_test(a_deep_tree),
-		cmocka_unit_test(what_is_in_the_way),
+		cmocka_unit_test(the_whole_tree), cmocka_unit_test(devices_are_left_out),
+		cmocka_unit_test(a_deep_tree),	  cmocka_unit_test(what_is_in_the_way),
+		cmocka_unit_test(one_name_twice),
 	};
 	return cmocka_run_group_tests(tests, make_base, remove_base);
 }

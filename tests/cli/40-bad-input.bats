@@ -292,6 +292,23 @@ K=--pem-path=rsa_pri.pem
 	# and into a build, which must end too
 	refuse 255 "$BATS_TEST_TMPDIR/bad: unpack" timeout 60 coffer build out.sif "$BATS_TEST_TMPDIR/bad"
 }
+@test "squashfs: folders that hold one another" {
+	mkdir "$BATS_TEST_TMPDIR/box"
+	cp -r tree/bin tree/etc "$BATS_TEST_TMPDIR/box"
+	rm "$BATS_TEST_TMPDIR/box/etc/noise"
+	mkdir -p "$BATS_TEST_TMPDIR/box/a/b/c"
+	mksquashfs "$BATS_TEST_TMPDIR/box" "$BATS_TEST_TMPDIR/good" -quiet -no-progress -noI -no-xattrs >/dev/null
+	fault "$BATS_TEST_TMPDIR/good" "$BATS_TEST_TMPDIR/bad" squash-loop a/b/c
+	run -1 --separate-stderr coffer exec "$BATS_TEST_TMPDIR/bad" ls /a/b/c/a
+	err_has "Too many levels of symbolic links"
+	run -0 coffer exec "$BATS_TEST_TMPDIR/bad" cat /a/b/c/etc/secret.txt
+	run --separate-stderr timeout 60 coffer exec "$BATS_TEST_TMPDIR/bad" find /a
+	[ "$status" -eq 1 ]
+	[ "$(wc -l <<<"$output")" -lt 1000 ]
+	refute grep -q ^/a/b/c/a <<<"$output"
+	refuse 255 "$BATS_TEST_TMPDIR/bad: unpack" timeout 60 coffer build out.sif "$BATS_TEST_TMPDIR/bad"
+	err_has "in two places"
+}
 @test "squashfs: unknown compressor, impossible counts" {
 	fault p.sif bad.sif set $((36864 + 20)) 6300
 	refuse 255 "bad.sif" coffer run bad.sif

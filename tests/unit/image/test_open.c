@@ -89,16 +89,23 @@ static void no_images(void **state)
 	image_free(&img);
 }
 
-/* A copy of a reference image with one field of its primary partition's descriptor changed. */
-static void changed_descriptor(size_t off, const void *bytes, size_t len, char name[])
+/* A copy of a reference image with one field of a descriptor changed. */
+static void changed_image(const char *reference, size_t slot, size_t off, const void *bytes,
+			  size_t len, char name[])
 {
-	CLEANUP_TEXT char *path = shared_path("fixtures/plain.sif");
+	CLEANUP_TEXT char *path = shared_path(reference);
 	CLEANUP_BUFFER struct buffer all = { 0 };
 	assert_ok(fd_read_file(AT_FDCWD, path, 1 << 24, &all, err));
-	memcpy(all.data + 4096 + 2 * 585 + off, bytes, len);
+	memcpy(all.data + 4096 + slot * 585 + off, bytes, len);
 	CLEANUP_FD int fd = mkstemp(name);
 	assert_true(fd >= 0);
 	assert_int_equal(fd_write(fd, all.data, all.len), 0);
+}
+
+/* Of its primary partition's descriptor. */
+static void changed_descriptor(size_t off, const void *bytes, size_t len, char name[])
+{
+	changed_image("fixtures/plain.sif", 2, off, bytes, len, name);
 }
 
 static void changed_partitions(void **state)
@@ -120,13 +127,98 @@ static void changed_partitions(void **state)
 	unlink(arch);
 }
 
+/* A wrapped key of 64 KiB is read, and is none; a longer one is not. */
+static void long_messages(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t len;
+		enum error_kind kind;
+	} cases[] = { { 65536, ERROR_DAMAGED }, { 65537, ERROR_LIMIT } };
+	CLEANUP_TEXT char *pem = shared_path("fixtures/rsa_private.pem");
+	CLEANUP_KEY struct key *key = test_key(KEY_FOR_RUN, pem, NULL);
+	for (size_t i = 0; i < 2; i++) {
+		char name[] = "/tmp/coffer-test-XXXXXX";
+		CLEANUP_IMAGE struct image *img = NULL;
+		struct image_tree *tree = NULL;
+		uint8_t place[16] = { 0 }; /* from the file's begin on */
+		bytes_put_le(place + 8, cases[i].len, 8);
+		changed_image("fixtures/gocryptfs-pem.sif", 3, 17, place, sizeof(place), name);
+		assert_ok(image_open(name, &img, err));
+		assert_fails(cases[i].kind, image_unseal(img, key, NULL, &tree, err));
+		unlink(name);
+	}
+}
+
+/* Trees that mksquashfs packs, as outer file systems. */
+static void outer_trees(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *commands, *words;
+		enum error_kind kind;
+	} cases[] = {
+		{ "echo x >squashfs-1", "gocryptfs.conf: ", ERROR_NOT_FOUND },
+		{ "echo {} >gocryptfs.conf; echo x >squashfs-1", "cut off in its header",
+		  ERROR_DAMAGED },
+		{ "echo {} >gocryptfs.conf", "could not find", ERROR_DAMAGED },
+		{ "echo {} >gocryptfs.conf; : >squashfs-1", "squashfs-1 file size should not be 0",
+		  ERROR_DAMAGED },
+		{ ": >a; echo {} >gocryptfs.conf; echo x >squashfs-1",
+		  "a file size should not be 0", ERROR_DAMAGED },
+		{ "echo {} >gocryptfs.conf; mkdir squashfs-1", "not a regular file",
+		  ERROR_DAMAGED },
+		{ "mkdir gocryptfs.conf; echo x >squashfs-1", "gocryptfs.conf is not a file",
+		  ERROR_DAMAGED },
+		{ "head -c 65537 /dev/zero >gocryptfs.conf; echo x >squashfs-1",
+		  "gocryptfs.conf is larger", ERROR_LIMIT },
+	};
+	CLEANUP_KEY struct key *key = test_key(KEY_FOR_RUN, NULL, "secret");
+	CLEANUP_TEXT char *plain = shared_path("fixtures/plain.sif");
+	CLEANUP_BUFFER struct buffer all = { 0 };
+	assert_ok(fd_read_file(AT_FDCWD, plain, 1 << 24, &all, err));
+	uint8_t *descriptor = (uint8_t *)all.data + 4096 + 2 * 585;
+	struct bytes b = bytes_of(descriptor + 17, 8);
+	size_t off = bytes_le64(&b);
+	bytes_put_le(descriptor + 201, SIF_GOCRYPTFS_SQUASHFS, 4);
+	char name[] = "/tmp/coffer-test-XXXXXX";
+	assert_non_null(mkdtemp(name));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP_TEXT char *command = NULL, *outer = NULL, *path = NULL;
+		CLEANUP_BUFFER struct buffer content = { 0 };
+		CLEANUP_IMAGE struct image *img = NULL;
+		CLEANUP_ERROR struct error *e = NULL;
+		struct image_tree *tree = NULL;
+		assert_true(asprintf(&command,
+				     "cd %s && rm -rf t outer && mkdir t && cd t && { %s; } && "
+				     "mksquashfs . ../outer -quiet -no-progress >/dev/null",
+				     name, cases[i].commands) > 0);
+		assert_int_equal(system(command), 0);
+		assert_true(asprintf(&outer, "%s/outer", name) > 0);
+		assert_true(asprintf(&path, "%s/image", name) > 0);
+		assert_ok(fd_read_file(AT_FDCWD, outer, 1 << 20, &content, err));
+		bytes_put_le(descriptor + 25, content.len, 8);
+		CLEANUP_FD int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+		assert_int_equal(fd_write(fd, all.data, off), 0);
+		assert_int_equal(fd_write(fd, content.data, content.len), 0);
+		assert_ok(image_open(path, &img, err));
+		if (image_unseal(img, key, NULL, &tree, &e) == 0)
+			fail_msg("opened: %s", cases[i].commands);
+		if (error_kind(e) != cases[i].kind || !strstr(error_message(e), cases[i].words))
+			fail_msg("%s: kind %d: %s", cases[i].commands, (int)error_kind(e),
+				 error_message(e));
+	}
+	CLEANUP_TEXT char *command = NULL;
+	assert_true(asprintf(&command, "rm -rf %s", name) > 0);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reference_images),
-		cmocka_unit_test(wrong_keys),
-		cmocka_unit_test(no_images),
-		cmocka_unit_test(changed_partitions),
+		cmocka_unit_test(reference_images), cmocka_unit_test(wrong_keys),
+		cmocka_unit_test(no_images),	    cmocka_unit_test(changed_partitions),
+		cmocka_unit_test(long_messages),    cmocka_unit_test(outer_trees),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "unit.h"
 
 #include "crypto/crypto.h"
-#include "seal/luks2/luks2.h"
+#include "seal/luks2/internal.h"
 
 #define HEADER_LEN 16384
 #define DATA_OFF 4096 * 71 /* two headers and one keyslot area of 258048 bytes */
@@ -233,6 +233,71 @@ static void test_damaged(void **state)
 	refuses(kind, slot, "", "keyslots has no keyslot");
 }
 
+/* Two keyslots, alike but for one word each: what they may cost counts together. */
+static int check_two(const char *word, const char *first, const char *second, struct error **err)
+{
+	char both[2 * sizeof(keyslot) + 8];
+	snprintf(both, sizeof(both), "%s,\"1\":%s", keyslot, keyslot);
+	snprintf(text, sizeof(text), whole, both);
+	edit(word, first);
+	edit(word, second);
+	edit("\"keyslots\":[\"0\"]", "\"keyslots\":[\"0\",\"1\"]");
+	put_both();
+	return check(err);
+}
+
+#define ARGON2 "\"type\":\"argon2id\",\"time\":4,\"memory\":1048576,\"cpus\":4"
+#define PBKDF2(iterations) "\"type\":\"pbkdf2\",\"hash\":\"sha512\",\"iterations\":" iterations
+
+static void test_sums(void **state)
+{
+	(void)state;
+	assert_ok(check_two("\"time\":4", "\"time\":128", "\"time\":128", err));
+	assert_fails(ERROR_LIMIT, check_two("\"time\":4", "\"time\":128", "\"time\":129", err));
+	assert_ok(check_two(ARGON2, PBKDF2("134217728"), PBKDF2("134217728"), err));
+	assert_fails(ERROR_LIMIT, check_two(ARGON2, PBKDF2("134217728"), PBKDF2("134217729"), err));
+}
+
+/* Refused before anything is read of the device or asked of the kernel. */
+static void test_memory(void **state)
+{
+	(void)state;
+	struct luks2_header header = { .header_len = HEADER_LEN, .key_len = 64, .count = 2 };
+	struct source *nothing CLEANUP_SOURCE = NULL;
+	struct secret *passphrase CLEANUP_SECRET = NULL, *key CLEANUP_SECRET = NULL;
+	header.keyslots[0].kdf.memory_kib = 32;
+	assert_ok(luks2_check_memory(&header, err));
+	header.keyslots[1].kdf.memory_kib = UINT32_MAX; /* 4 TiB */
+	assert_fails(ERROR_MEMORY, luks2_check_memory(&header, err));
+	assert_ok(source_from_memory("", 0, &nothing, err));
+	assert_ok(secret_copy("secret", 6, &passphrase, err));
+	header.keyslots[1].area_len = LUKS2_AREA_MAX;
+	assert_fails(ERROR_MEMORY, luks2_unlock(&header, nothing, passphrase, &key, err));
+}
+
+static void test_uuid(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t at;
+		char value;
+	} faults[] = { { 0, 'g' }, { 8, '0' }, { 13, 'a' }, { 35, 0 }, { 36, '1' }, { 20, 27 } };
+	struct source *s CLEANUP_SOURCE = NULL;
+	struct luks2_header header;
+	good_json();
+	put_both();
+	assert_ok(source_from_memory(device, sizeof(device), &s, err));
+	assert_ok(luks2_header_read(s, &header, err));
+	assert_string_equal(header.uuid, "12345678-1234-1234-1234-123456789abc");
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		put_both();
+		device[168 + faults[i].at] = (uint8_t)faults[i].value;
+		sum(device, HEADER_LEN);
+		assert_ok(luks2_header_read(s, &header, err));
+		assert_string_equal(header.uuid, "00000000-0000-0000-0000-000000000000");
+	}
+}
+
 /* What is over the limit of JSON does not fit the small header: a larger one. */
 static void test_long_json(void **state)
 {
@@ -328,6 +393,8 @@ int main(void)
 		cmocka_unit_test(test_good),   cmocka_unit_test(test_unsupported),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_binary), cmocka_unit_test(test_long_json),
+		cmocka_unit_test(test_sums),   cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_uuid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,6 +121,20 @@ static void faults(void **state)
 	assert_ok(parse(costly, err));
 }
 
+/* 256 bytes are the most. */
+static void long_salts(void **state)
+{
+	(void)state;
+	char salt[345];
+	memset(salt, 'A', sizeof(salt));
+	memcpy(salt + 342, "==", 3);
+	char *most CLEANUP_TEXT = with(SALT_TEXT, salt);
+	assert_ok(parse(most, err));
+	memcpy(salt + 342, "A=", 3);
+	char *more CLEANUP_TEXT = with(SALT_TEXT, salt);
+	assert_fails(ERROR_DAMAGED, parse(more, err));
+}
+
 /* An unknown flag is named, unless its name could do harm on a terminal. */
 static void names_of_flags(void **state)
 {
@@ -194,6 +208,7 @@ int main(void)
 		cmocka_unit_test(the_good_one),	    cmocka_unit_test(faults),
 		cmocka_unit_test(names_of_flags),   cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(the_vector_opens), cmocka_unit_test(passwords),
+		cmocka_unit_test(long_salts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,11 +7,15 @@
 #include "fuzz.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static uint64_t count, target = UINT64_MAX;
 static bool counting, all_after;
@@ -90,8 +94,40 @@ WRAP(int, ftruncate64, -1, EIO, (int fd, off_t len), (fd, len))
 WRAP(ssize_t, pread64, -1, EIO, (int fd, void *buf, size_t len, off_t off), (fd, buf, len, off))
 WRAP(ssize_t, pwrite64, -1, ENOSPC, (int fd, const void *buf, size_t len, off_t off),
      (fd, buf, len, off))
+WRAP(int, mkdirat, -1, ENOSPC, (int dir, const char *path, mode_t mode), (dir, path, mode))
+WRAP(int, symlinkat, -1, ENOSPC, (const char *to, int dir, const char *path), (to, dir, path))
+WRAP(int, linkat, -1, EMLINK, (int from, const char *old, int dir, const char *path, int flags),
+     (from, old, dir, path, flags))
+WRAP(int, mknodat, -1, EPERM, (int dir, const char *path, mode_t mode, dev_t device),
+     (dir, path, mode, device))
+WRAP(int, fchmod, -1, EPERM, (int fd, mode_t mode), (fd, mode))
+WRAP(int, fchmodat, -1, EPERM, (int dir, const char *path, mode_t mode, int flags),
+     (dir, path, mode, flags))
+WRAP(int, futimens, -1, EPERM, (int fd, const struct timespec times[2]), (fd, times))
+WRAP(int, utimensat, -1, EPERM,
+     (int dir, const char *path, const struct timespec times[2], int flags),
+     (dir, path, times, flags))
+/* With _FORTIFY_SOURCE, and flags that are no constant. */
+WRAP(int, __openat64_2, -1, EMFILE, (int dir, const char *path, int flags), (dir, path, flags))
+
+int __real_openat64(int dir, const char *path, int flags, ...);
+int __wrap_openat64(int dir, const char *path, int flags, ...);
+int __wrap_openat64(int dir, const char *path, int flags, ...)
+{
+	va_list ap;
+	va_start(ap, flags);
+	mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	if (!fault_now())
+		return __real_openat64(dir, path, flags, mode);
+	errno = EMFILE;
+	return -1;
+}
 
 WRAP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, NULL, 0, (void), ())
+WRAP(int, EVP_CIPHER_CTX_ctrl, 0, 0, (EVP_CIPHER_CTX * c, int type, int arg, void *p),
+     (c, type, arg, p))
+WRAP(int, EVP_CIPHER_CTX_set_padding, 0, 0, (EVP_CIPHER_CTX * c, int pad), (c, pad))
 WRAP(EVP_CIPHER *, EVP_CIPHER_fetch, NULL, 0,
      (OSSL_LIB_CTX * lib, const char *name, const char *properties), (lib, name, properties))
 WRAP(int, EVP_CipherInit_ex2, 0, 0,
@@ -101,12 +137,39 @@ WRAP(int, EVP_CipherInit_ex2, 0, 0,
 WRAP(int, EVP_CipherUpdate, 0, 0,
      (EVP_CIPHER_CTX * c, unsigned char *out, int *ret_len, const unsigned char *in, int len),
      (c, out, ret_len, in, len))
+WRAP(int, EVP_CipherFinal_ex, 0, 0, (EVP_CIPHER_CTX * c, unsigned char *out, int *ret_len),
+     (c, out, ret_len))
+WRAP(int, EVP_DecryptInit_ex2, 0, 0,
+     (EVP_CIPHER_CTX * c, const EVP_CIPHER *cipher, const unsigned char *key,
+      const unsigned char *iv, const OSSL_PARAM *params),
+     (c, cipher, key, iv, params))
+WRAP(int, EVP_DecryptUpdate, 0, 0,
+     (EVP_CIPHER_CTX * c, unsigned char *out, int *ret_len, const unsigned char *in, int len),
+     (c, out, ret_len, in, len))
+WRAP(int, EVP_DecryptFinal_ex, 0, 0, (EVP_CIPHER_CTX * c, unsigned char *out, int *ret_len),
+     (c, out, ret_len))
+WRAP(int, EVP_BytesToKey, 0, 0,
+     (const EVP_CIPHER *cipher, const EVP_MD *md, const unsigned char *salt,
+      const unsigned char *data, int len, int rounds, unsigned char *key, unsigned char *iv),
+     (cipher, md, salt, data, len, rounds, key, iv))
 WRAP(int, EVP_Digest, 0, 0,
      (const void *data, size_t len, unsigned char *out, unsigned *ret_len, const EVP_MD *md,
       ENGINE *engine),
      (data, len, out, ret_len, md, engine))
+WRAP(EVP_KDF *, EVP_KDF_fetch, NULL, 0,
+     (OSSL_LIB_CTX * lib, const char *name, const char *properties), (lib, name, properties))
+WRAP(EVP_KDF_CTX *, EVP_KDF_CTX_new, NULL, 0, (EVP_KDF * kdf), (kdf))
 WRAP(int, EVP_KDF_derive, 0, 0,
      (EVP_KDF_CTX * c, unsigned char *key, size_t len, const OSSL_PARAM *params),
      (c, key, len, params))
 WRAP(EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_pkey, NULL, 0,
      (OSSL_LIB_CTX * lib, EVP_PKEY *key, const char *properties), (lib, key, properties))
+WRAP(EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_name, NULL, 0,
+     (OSSL_LIB_CTX * lib, const char *name, const char *properties), (lib, name, properties))
+WRAP(int, EVP_PKEY_fromdata_init, 0, 0, (EVP_PKEY_CTX * c), (c))
+WRAP(int, EVP_PKEY_fromdata, 0, 0,
+     (EVP_PKEY_CTX * c, EVP_PKEY **ret, int selection, OSSL_PARAM *params),
+     (c, ret, selection, params))
+WRAP(int, EVP_PKEY_decrypt_init, 0, 0, (EVP_PKEY_CTX * c), (c))
+WRAP(int, EVP_PKEY_CTX_set_rsa_padding, 0, 0, (EVP_PKEY_CTX * c, int padding), (c, padding))
+WRAP(int, RAND_bytes, 0, 0, (unsigned char *buf, int len), (buf, len))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wrapped key of an image, opened with a known private key. The first byte says for which seal.
+ * The wrapped key of an image, opened with a known private key. The first byte says for which seal
+ * (bit 0), and whether the key is one that was not used before (bit 6), which takes longer.
  */
 #include "fuzz.h"
 
@@ -57,13 +58,18 @@ int __wrap_EVP_PKEY_decrypt(EVP_PKEY_CTX *c, unsigned char *out, size_t *ret_len
 	return r;
 }
 
-void fuzz_start(void)
+static int known_key(struct key *ret, struct error **err)
 {
 	static const struct key_request request = { .use = KEY_FOR_RUN };
+	ret->use = KEY_FOR_RUN;
+	return rsa_from_pem(FUZZ_RSA_PRIVATE, strlen(FUZZ_RSA_PRIVATE), &request, "the key",
+			    &ret->rsa, err);
+}
+
+void fuzz_start(void)
+{
 	struct error *err CLEANUP_ERROR = NULL;
-	opener.use = KEY_FOR_RUN;
-	if (rsa_from_pem(FUZZ_RSA_PRIVATE, strlen(FUZZ_RSA_PRIVATE), &request, "the key",
-			 &opener.rsa, &err) < 0)
+	if (known_key(&opener, &err) < 0)
 		fuzz_bug("the known key: %s", error_message(err));
 }
 
@@ -86,9 +92,16 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 {
 	struct bytes b = bytes_of(data, len);
 	struct secret *secret CLEANUP_SECRET = NULL;
-	enum key_secret_form form = bytes_u8(&b) & 1 ? KEY_SECRET_GOCRYPTFS : KEY_SECRET_LUKS2;
+	uint8_t switches = bytes_u8(&b);
+	enum key_secret_form form = switches & 1 ? KEY_SECRET_GOCRYPTFS : KEY_SECRET_LUKS2;
+	struct key fresh = { 0 };
+	if (switches & 1 << 6 && known_key(&fresh, err) < 0)
+		return -1;
 	size_t left = bytes_left(&b);
-	if (key_open_secret(&opener, form, bytes_take(&b, left), left, &secret, err) < 0)
+	int r = key_open_secret(fresh.rsa ? &fresh : &opener, form, bytes_take(&b, left), left,
+				&secret, err);
+	crypto_rsa_free(&fresh.rsa);
+	if (r < 0)
 		return -1;
 	fuzz_saw(secret_bytes(secret), secret_size(secret));
 	return 0;

@@ -83,7 +83,7 @@ static int cut(char **at, struct spec *spec, struct error **err)
 
 static int option(struct spec *spec, const char *word, struct error **err)
 {
-	if (!strncmp(word, "image-src=", 10) || !strncmp(word, "id=", 3) != 0)
+	if (!strncmp(word, "image-src=", 10) || !strncmp(word, "id=", 3))
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "binding from an image (%s) is not supported", word);
 	if (!is_option(word))

@@ -99,12 +99,42 @@ static void nobody_looks_in(void **state)
 	mounted_end(&m);
 }
 
-/* What it still has, seen by the one who may: the machine's root. Others see nothing at all. */
+/* Neither core files nor files that grow, descriptors, processes, messages; memory has an end. */
+static void assert_limited(pid_t pid)
+{
+	CLEANUP_BUFFER struct buffer limits = { 0 };
+	assert_int_equal(proc_read(pid, "limits", &limits), 0);
+	static const struct {
+		const char *name;
+		unsigned long limit;
+	} wanted[] = {
+		{ "\nMax core file size ", 0 },
+		{ "\nMax file size ", 0 },
+		{ "\nMax open files ", 0 },
+		{ "\nMax processes ", 0 },
+		{ "\nMax msgqueue size ", 0 },
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+		{ "\nMax data size ", 1UL << 30 },
+#endif
+	};
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		unsigned long soft = 1, hard = 1;
+		const char *line = strstr(limits.data, wanted[i].name);
+		assert_non_null(line);
+		/* "unlimited" is no number. */
+		if (sscanf(line + strlen(wanted[i].name), "%lu %lu", &soft, &hard) != 2 ||
+		    soft > wanted[i].limit || hard > wanted[i].limit)
+			fail_msg("more than %lu: %.80s", wanted[i].limit, line + 1);
+	}
+}
+
+/* What it still has, seen by the one who may: the machine's root. Others see its limits alone. */
 static void has_little(void **state)
 {
 	(void)state;
 	struct mounted m;
 	mounted_begin(&m, "image", &usual);
+	assert_limited(m.server.pid);
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/root/", (int)m.server.pid);
 	if (geteuid() != 0) {

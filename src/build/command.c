@@ -99,6 +99,28 @@ static void job_free(struct job *j)
 }
 #define CLEANUP_JOB __attribute__((cleanup(job_free)))
 
+/* What a helper ends with that has done its work, but could not lock all memory for keys. */
+#define STATUS_UNLOCKED 3
+
+static int status_of_memory(void)
+{
+	return secret_any_unlocked() ? STATUS_UNLOCKED : 0;
+}
+
+/* Of memory that is not locked the command speaks, so that it is said once. */
+static int run_helper(remote_work work, struct job *j, const char *name, struct error **err)
+{
+	int status = remote_run(work, j, err);
+	if (status == STATUS_UNLOCKED) {
+		secret_note_unlocked();
+		secret_report_unlocked();
+		return 0;
+	}
+	if (status > 0)
+		return error_set(err, ERROR_INTERNAL, "the %s ended with status %d", name, status);
+	return status;
+}
+
 static int unpacker_work(void *context, int socket, struct error **err)
 {
 	struct job *j = context;
@@ -106,7 +128,6 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	(void)socket;
 	key_free(&b->plan->key);
 	secret_keep_all();
-	secret_report_unlocked();
 	CLEANUP_IMAGE struct image *image = NULL;
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
@@ -121,7 +142,7 @@ static int unpacker_work(void *context, int socket, struct error **err)
 		return -1;
 	if (squash_extract(tree->squash, j->root, &rules, err) < 0)
 		return error_wrap(err, "%s", image->path);
-	return 0;
+	return status_of_memory();
 }
 
 /* What was secret is about to be written in the clear, by a command that says nothing of it. */
@@ -156,11 +177,9 @@ static int unpack_base(struct job *j, struct error **err)
 {
 	if (!j->build->base_key && choose_base_key(j->build, err) < 0)
 		return -1;
-	int status = remote_run(unpacker_work, j, err);
+	int r = run_helper(unpacker_work, j, "unpacker", err);
 	key_free(&j->build->base_key);
-	if (status > 0)
-		return error_set(err, ERROR_INTERNAL, "the unpacker ended with status %d", status);
-	return status;
+	return r;
 }
 
 static void left_out(void *context, enum squash_left_out what, const char *path, const char *why)
@@ -182,7 +201,6 @@ static int packer_work(void *context, int socket, struct error **err)
 	enum image_kind kind = plan->encrypt ? plan->kind : IMAGE_SIF;
 	key_free(&j->build->base_key);
 	secret_keep_all();
-	secret_report_unlocked();
 	if (image_pack_load(kind, plan->codec, err) < 0 || namespaces_enter(&j->ns, err) < 0)
 		return -1;
 	char arch[3] = { j->metadata.data[0], j->metadata.data[1], '\0' };
@@ -211,7 +229,7 @@ static int packer_work(void *context, int socket, struct error **err)
 			    .context = j },
 		.sif = { .time = b->time, .deterministic = b->deterministic },
 	};
-	return image_pack(&pack, j->out, err);
+	return image_pack(&pack, j->out, err) < 0 ? -1 : status_of_memory();
 }
 
 static int cleaner_work(void *context, int socket, struct error **err)
@@ -305,11 +323,8 @@ static int write_sif(struct job *j, struct output *out, struct error **err)
 {
 	log_info("Creating SIF file...");
 	j->out = out->fd;
-	int status = remote_run(packer_work, j, err);
-	if (status)
-		return status < 0 ? error_wrap(err, "while creating SIF")
-				  : error_set(err, ERROR_INTERNAL,
-					      "the packer ended with status %d", status);
+	if (run_helper(packer_work, j, "packer", err) < 0)
+		return error_wrap(err, "while creating SIF");
 	if (output_commit(out, 0777 & ~j->build->umask, j->build->plan->force, err) < 0)
 		return -1;
 	if (out->old_folder)

@@ -3,7 +3,7 @@
 # The server from the payload's side: nobody who is not the machine's root looks into it or into the
 # command, whoever he is in his container; killing it ends that container and nothing else; and all
 # that it does for a container it does with the system calls that it may make (another one kills it,
-# which ends the container with 255).
+# which ends the container with 255). Memory for keys that is not locked is spoken of.
 
 load helper
 
@@ -151,4 +151,39 @@ everything='cd / && md5sum -c $WORK/sums >/dev/null && find . -xdev | wc -l && l
 		done
 	done
 	rm -f bad.sif
+}
+
+# With a limit to the memory that may be locked. Root has none, unless it gives that up.
+limited() { # KIB COMMAND...
+	local giving=()
+	if am_root; then giving=(setpriv --inh-caps=-ipc_lock --bounding-set=-ipc_lock); fi
+	# shellcheck disable=SC2016
+	"${giving[@]}" bash -c 'ulimit -l "$0"; exec "$@"' "$@"
+}
+unlocked_is_said() { # TIMES STATUS COMMAND...
+	run --separate-stderr "${@:3}"
+	[ "$status" -eq "$2" ]
+	[ "$(grep -c '^WARNING: Not all memory for keys could be locked' <<<"$stderr")" -eq "$1" ] ||
+		{ echo "not $1 times: $*: $stderr"; false; }
+}
+
+@test "memory for keys that cannot be locked is said so, once" {
+	local size build="coffer build --force --encryption=gocryptfs new.sif"
+	make_tree small
+	export APPTAINER_ENCRYPTION_PASSPHRASE=a-passphrase
+	unlocked_is_said 0 0 coffer build --encryption=gocryptfs said.sif small
+	unlocked_is_said 0 0 coffer exec said.sif true
+	# None; and enough for a passphrase, or two, but not for what is made of it.
+	for size in 0 16; do
+		unlocked_is_said 1 0 limited $size coffer exec said.sif true
+		# shellcheck disable=SC2086
+		unlocked_is_said 1 0 limited $size $build small
+		# A base with a key, for an image with another and for one without.
+		# shellcheck disable=SC2086
+		unlocked_is_said 1 0 limited $size $build said.sif
+		unlocked_is_said 1 0 limited $size coffer build --force new.sif said.sif
+	done
+	# Before it is known what comes of the key.
+	APPTAINER_ENCRYPTION_PASSPHRASE=another unlocked_is_said 1 255 limited 0 coffer exec said.sif true
+	rm said.sif new.sif
 }

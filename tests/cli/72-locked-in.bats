@@ -33,10 +33,10 @@ setup_file() {
 teardown_file() { drop_work; }
 setup() {
 	cd "$WORK"
-	rm -f ready go
+	rm -f ready go go.setup
 }
 teardown() {
-	touch go
+	touch go go.setup
 	no_processes
 }
 K=--pem-path=rsa_pri.pem
@@ -76,6 +76,49 @@ not_by_owner() {
 	run -1 "$COFFER_ROOT/bin/pry" $!
 	kill $!
 	[ "$(grep -c ^CAN <<<"$output")" -gt 20 ]
+}
+
+@test "nor do the sections of a build, or a process beside it, look into its builder or its command" {
+	local command builder pid go
+	# Root's sections are the machine's root.
+	if am_root; then return 0; fi
+	cat >pry.def <<END
+Bootstrap: localimage
+From: $WORK/tree
+
+%setup
+    cd $WORK
+    touch ready
+    while [ ! -e go.setup ]; do sleep 0.1; done
+    for pid in 1 \$(cat numbers); do $COFFER_ROOT/bin/pry \$pid >>setup || true; done
+
+%post
+    cd $WORK
+    pry 1 >post || true
+    cat /proc/[0-9]*/comm >names
+    touch ready
+    while [ ! -e go ]; do sleep 0.1; done
+END
+	coffer build --encryption=gocryptfs --pem-path=rsa_pub.pem --bind "$WORK" new.sif pry.def >log 2>&1 3>&- &
+	command=$!
+	for go in go.setup go; do
+		wait_for test -e ready
+		rm ready
+		builder=$(pgrep -P $command '^coffer$')
+		echo $command "$builder" >numbers
+		for pid in $command "$builder"; do
+			run -0 "$COFFER_ROOT/bin/pry" "$pid"
+		done
+		touch $go
+	done
+	wait $command
+	# By the numbers of its own namespace, the first of which is the builder's, and of ours.
+	[ "$(grep -c '^tried to look into .*: 0 ways open' setup)" -eq 3 ]
+	# There is less to see from within the container.
+	[ "$(cat post)" = 'tried to look into 1: 0 ways open' ]
+	grep -qx appinit names
+	refute grep coffer names
+	rm new.sif
 }
 
 @test "with a pid namespace of its own the payload sees no server" {

@@ -5,8 +5,8 @@
  *   hunt processes [-m] [-t PID] [-x PID]... [-n NAME] PATTERNS
  *       the environment, argument list, mapped names and open files of every process of this user,
  *       their contents too, deleted or not; with -m also the memory of those that descend from -t
- *       PID, as far as the kernel lets us. Not: this process and those it descends from (they run
- *       the test), what -x names, and what has the name -n.
+ *       PID, as far as the kernel lets us, but for what -x names and what has the name -n. Not:
+ *       this process and those it descends from (they run the test).
  *   hunt process [-m] PID PATTERNS      one alone
  *   hunt files [-e PATH]... STAMP PATTERNS [ROOT]...
  *       every file that has changed since STAMP was, below ROOT or in every mounted file system
@@ -14,7 +14,7 @@
  *   hunt text PATTERNS FILE...          these files
  *   hunt plant KIND PATTERN [PLACE]     has it and waits: memory, environment, arguments,
  *                                       descriptor (in a file of PLACE's folder without a name),
- *                                       memfd
+ *                                       memfd; its name is "planted"
  *
  * PATTERNS is a folder. The bytes of "NAME.text" are looked for as they are, those of "NAME.key"
  * in pieces of 16 bytes, also backwards (numbers), with the bytes of each word of four swapped
@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -337,14 +338,15 @@ static int processes(int argc, char **argv)
 	for (struct dirent *e; (e = readdir(proc));) {
 		pid_t pid = isdigit((unsigned char)e->d_name[0]) ? atoi(e->d_name) : 0;
 		struct stat st;
-		bool passed = !pid || descends(getpid(), pid) || (name && has_name(pid, name));
+		bool passed = !pid || descends(getpid(), pid);
+		bool may_know = name && has_name(pid, name);
 		for (size_t i = 0; i < excepted; i++)
-			passed |= pid == except[i];
+			may_know |= pid == except[i];
 		/* A process that hides is root's in /proc, but its folder tells whose it is. */
 		if (passed || fstatat(dirfd(proc), e->d_name, &st, 0) < 0 ||
 		    (st.st_uid != geteuid() && geteuid() != 0 && !descends(pid, top)))
 			continue;
-		look_at_process(pid, memory && descends(pid, top));
+		look_at_process(pid, memory && !may_know && descends(pid, top));
 	}
 	closedir(proc);
 	return 0;
@@ -490,6 +492,12 @@ static int texts(int argc, char **argv)
 
 static char planted[TEXT_MAX];
 
+static int wait_for_end(void)
+{
+	prctl(PR_SET_NAME, "planted");
+	return pause();
+}
+
 static int plant(int argc, char **argv)
 {
 	char *self[] = { argv[0], (char *)(uintptr_t) "wait", NULL, NULL };
@@ -500,8 +508,9 @@ static int plant(int argc, char **argv)
 	ssize_t n = in < 0 ? -1 : read(in, planted, sizeof(planted) - 1);
 	if (n <= 0)
 		fail(argv[2]);
+	close(in); /* or it would be found there */
 	if (!strcmp(argv[1], "memory"))
-		return pause();
+		return wait_for_end();
 	if (!strcmp(argv[1], "environment")) {
 		one[0] = planted;
 		execve("/proc/self/exe", self, one);
@@ -526,7 +535,7 @@ int main(int argc, char **argv)
 		: !strcmp(what, "files")   ? files(argc - 1, argv + 1)
 		: !strcmp(what, "text")	   ? texts(argc - 1, argv + 1)
 		: !strcmp(what, "plant")   ? plant(argc - 1, argv + 1)
-		: !strcmp(what, "wait")	   ? pause()
+		: !strcmp(what, "wait")	   ? wait_for_end()
 					   : 2;
 	if (r) {
 		fprintf(stderr, "hunt: see the head of hunt.c\n");

@@ -148,12 +148,14 @@ static int refuse_uri(const char *name, struct error **err)
 	const char *end = strstr(name, "://");
 	if (!end || strchr(name, '/') < end)
 		return 0;
+	size_t len = (size_t)(end - name);
+	bool instance = len == strlen("instance") && !memcmp(name, "instance", len);
 	error_set(err, ERROR_UNSUPPORTED, "coffer runs local images, not %s", name);
 	return error_hint(err, "%s",
-			  strncmp(name, "instance:", strlen("instance:")) != 0
-				  ? "make a SIF of it with Apptainer (apptainer pull), or a folder "
-				    "with skopeo copy and umoci unpack, and give that"
-				  : "it has no instances: give the image");
+			  instance
+				  ? "it has no instances: give the image"
+				  : "make a SIF of it with Apptainer (apptainer pull), or a folder "
+				    "with skopeo copy and umoci unpack, and give that");
 }
 
 /* A wrong RSA key is said in Apptainer's words: cli-messages 5.2. */

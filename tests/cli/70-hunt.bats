@@ -368,10 +368,10 @@ derivation_and_hunt() { # COMMAND CONTAINER
 			done
 		done
 		# The payload's own is an ordinary process's. It is here unless the machine gives cores to a
-		# program, or has a folder for them.
+		# program, or has a folder for them; AddressSanitizer forbids them to all below it.
 		run coffer_from variable exec ../$kind-variable.sif sh -c 'kill -SEGV $$'
 		[ "$status" -eq 139 ]
-		[[ "$(cat /proc/sys/kernel/core_pattern)" = [/\|]* ]] || [ -n "$(find . -name 'core*' -type f)" ]
+		sanitized || [[ "$(cat /proc/sys/kernel/core_pattern)" = [/\|]* ]] || [ -n "$(find . -name 'core*' -type f)" ]
 		for core in "$WORK"/cores/core*; do
 			[ ! -e "$core" ] || clean text "$S/keys" "$core"
 		done

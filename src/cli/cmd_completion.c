@@ -34,16 +34,13 @@ static int put_words(const struct command *command, struct buffer *ret, struct e
 	}
 	if (command == &cli_completion && buffer_puts(ret, "bash zsh fish ", err) < 0)
 		return -1;
-	const struct command *group = command && command->group ? command : NULL;
-	for (const struct command *const *c = command_table; *c; c++) {
-		size_t len = group ? strlen(group->name) : 0;
-		const char *blank = strchr((*c)->name, ' ');
-		bool here = group ? blank && !strncmp((*c)->name, group->name, len) &&
-					    (*c)->name[len] == ' '
-				  : !blank && (!command || command == &cli_help);
-		if (here && !(*c)->hidden && buffer_printf(ret, err, "%s ", command_word(*c)) < 0)
+	if (command && !command->group && command != &cli_help)
+		return 0;
+	const struct command *group = command == &cli_help ? NULL : command;
+	for (const struct command *const *c = command_table; *c; c++)
+		if (table_is_in((*c)->name, group) && !(*c)->hidden &&
+		    buffer_printf(ret, err, "%s ", command_word(*c)) < 0)
 			return -1;
-	}
 	return 0;
 }
 

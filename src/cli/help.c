@@ -109,11 +109,7 @@ static int put_commands(struct buffer *ret, const struct command *group, struct 
 	int width = 0;
 	for (int pass = 0; pass < 2; pass++) {
 		for (const struct command *const *c = command_table; *c; c++) {
-			bool of_group = strchr((*c)->name, ' ') != NULL;
-			size_t prefix = group ? strlen(group->name) : 0;
-			if ((*c)->hidden || of_group != (group != NULL))
-				continue;
-			if (group && strncmp((*c)->name, group->name, prefix) != 0)
+			if ((*c)->hidden || !table_is_in((*c)->name, group))
 				continue;
 			const char *word = command_word(*c);
 			if (pass == 0)

@@ -28,6 +28,8 @@ int parse_bool(const char *text);
 
 /* Finds "build" or "sif list" by one or two words; how many were used is in *ret_words. */
 const struct command *table_find(const char *const *words, size_t *ret_words);
+/* Whether a command of this name stands in the group ("sif list" in sif), or (NULL) in none. */
+bool table_is_in(const char *name, const struct command *group);
 /* For a word that is no command (NULL: at the start; else of the group): whether Apptainer has it,
  * and the one it may have been meant to be, or NULL. */
 bool table_is_missing(const struct command *group, const char *word);

@@ -71,15 +71,18 @@ const char *command_word(const struct command *command)
 	return blank ? blank + 1 : command->name;
 }
 
-static const struct command *find_name(const char *name, const char *word)
+bool table_is_in(const char *name, const struct command *group)
 {
-	size_t len = strlen(name);
+	size_t len = group ? strlen(group->name) : 0;
+	return group ? !strncmp(name, group->name, len) && name[len] == ' ' : !strchr(name, ' ');
+}
+
+static const struct command *find(const struct command *group, const char *word)
+{
 	for (const struct command *const *c = command_table; *c; c++) {
-		if (!word &&
-		    (!strcmp((*c)->name, name) || ((*c)->alias && !strcmp((*c)->alias, name))))
-			return *c;
-		if (word && !strncmp((*c)->name, name, len) && (*c)->name[len] == ' ' &&
-		    !strcmp((*c)->name + len + 1, word))
+		if (!table_is_in((*c)->name, group))
+			continue;
+		if (!strcmp(command_word(*c), word) || ((*c)->alias && !strcmp((*c)->alias, word)))
 			return *c;
 	}
 	return NULL;
@@ -87,14 +90,11 @@ static const struct command *find_name(const char *name, const char *word)
 
 const struct command *table_find(const char *const *words, size_t *ret_words)
 {
-	*ret_words = 0;
-	if (!words[0] || strchr(words[0], ' '))
-		return NULL;
-	const struct command *c = find_name(words[0], NULL);
+	const struct command *c = words[0] ? find(NULL, words[0]) : NULL;
 	*ret_words = c != NULL;
 	if (!c || !c->group || !words[1])
 		return c;
-	const struct command *sub = find_name(c->name, words[1]);
+	const struct command *sub = find(c, words[1]);
 	*ret_words += sub != NULL;
 	return sub ? sub : c;
 }
@@ -109,14 +109,10 @@ static const char *const missing[] = {
 
 bool table_is_missing(const struct command *group, const char *word)
 {
-	size_t len = group ? strlen(group->name) : 0;
-	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
-		const char *name = missing[i];
-		if (group && (strncmp(name, group->name, len) != 0 || name[len] != ' '))
-			continue;
-		if (!strcmp(name + len + (group != NULL), word))
+	size_t before = group ? strlen(group->name) + 1 : 0;
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
+		if (table_is_in(missing[i], group) && !strcmp(missing[i] + before, word))
 			return true;
-	}
 	return false;
 }
 
@@ -135,10 +131,9 @@ static bool is_near(const char *a, const char *b)
 
 const struct command *table_near(const struct command *group, const char *word)
 {
-	for (const struct command *const *c = command_table; *c; c++) {
-		bool of_group = strchr((*c)->name, ' ') != NULL;
-		if (!(*c)->hidden && of_group == (group != NULL) && is_near(command_word(*c), word))
+	for (const struct command *const *c = command_table; *c; c++)
+		if (!(*c)->hidden && table_is_in((*c)->name, group) &&
+		    is_near(command_word(*c), word))
 			return *c;
-	}
 	return NULL;
 }

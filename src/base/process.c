@@ -74,6 +74,14 @@ void process_signals_but_faults(sigset_t *ret)
 		sigdelset(ret, faults[i]);
 }
 
+bool process_is_stopped(const struct process *p)
+{
+	siginfo_t info = { 0 };
+	return p->pid > 0 &&
+	       waitid(P_PID, (id_t)p->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid != 0;
+}
+
 int process_wait(struct process *p)
 {
 	int status;

@@ -43,6 +43,9 @@ bool process_has_capabilities(void);
  */
 void process_signals_but_faults(sigset_t *ret);
 
+/* Whether it is stopped (SIGSTOP) at this moment. False for none. */
+bool process_is_stopped(const struct process *p);
+
 /* Waits for its end and reaps it: the exit status, or 128 + signal; or -errno. */
 int process_wait(struct process *p);
 

@@ -72,7 +72,6 @@ bool mount_hear(int says, char text[MOUNT_TEXT_LEN]);
  * for this long is to be given up, with this error (ERROR_SYSTEM), as mount_serve itself does.
  */
 #define MOUNT_STOPPED_MS 2000
-bool mount_is_stopped(const struct process *server);
 int mount_stopped(struct error **err);
 
 /*

@@ -16,13 +16,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define THREADS_MIN 2
@@ -84,14 +82,6 @@ bool mount_hear(int says, char text[MOUNT_TEXT_LEN])
 	return true;
 }
 
-bool mount_is_stopped(const struct process *server)
-{
-	siginfo_t info = { 0 };
-	return server->pid > 0 &&
-	       waitid(P_PID, (id_t)server->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid != 0;
-}
-
 int mount_stopped(struct error **err)
 {
 	error_set(err, ERROR_SYSTEM,
@@ -110,7 +100,7 @@ static int status_await(int fd, const struct process *server, struct error **err
 	while ((n = poll(&p, 1, MOUNT_STOPPED_MS / 2)) <= 0) {
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the image server");
-		stopped = mount_is_stopped(server) ? stopped + 1 : 0;
+		stopped = process_is_stopped(server) ? stopped + 1 : 0;
 		if (stopped == 2)
 			return mount_stopped(err);
 	}

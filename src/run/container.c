@@ -376,10 +376,10 @@ static int watch_until_end(struct watch *w, struct error **err)
 			{ .fd = w->server->pid > 0 ? w->server->pid_fd : -1, .events = POLLIN },
 			{ .fd = w->says, .events = POLLIN },
 		};
-		int n = poll(p, 5, mount_is_stopped(w->server) ? MOUNT_STOPPED_MS : -1);
+		int n = poll(p, 5, process_is_stopped(w->server) ? MOUNT_STOPPED_MS : -1);
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the container");
-		if (n == 0 && mount_is_stopped(w->server))
+		if (n == 0 && process_is_stopped(w->server))
 			return on_server_stop(w, err);
 		if (p[1].revents) {
 			int r = run_channel_finish(w->sock, err);

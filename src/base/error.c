@@ -102,6 +102,8 @@ int error_errno(struct error **err, int errnum, const char *fmt, ...)
 	if (errnum == ENOSYS)
 		error_hint(err, "coffer needs Linux 5.12 or newer, and no filter round it that "
 				"hides its system calls");
+	else if (errnum == EMFILE)
+		error_hint(err, "raise the limit of open files (ulimit -n), then try again");
 	return -1;
 }
 

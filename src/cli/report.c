@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,8 +56,6 @@ static void say_hint(const char *hint)
 int report_error(const struct error *e)
 {
 	const char *hint = error_hint_text(e);
-	if (!hint && error_to_errno(e) == EMFILE)
-		hint = "raise the limit of open files (ulimit -n), then try again";
 	if (!hint)
 		hint = usual_hint(error_kind(e));
 	log_say(LOG_FATAL, "%s", error_message(e));

@@ -52,6 +52,23 @@ descendants() { # PID
 	done
 }
 packing() { grep -q 'Creating SIF' log; }
+# A definition whose %post is long, and a tree that is not packed in a moment.
+make_long() {
+	make_tree tree
+	head -c 60M /dev/urandom >tree/noise
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
+}
+start_post() { # leaves the build in $command
+	coffer build out.sif x.def >log 2>&1 3>&- &
+	command=$!
+	wait_for grep -q '+ sleep' log || { cat log; false; }
+}
+start_packing() { # KIND
+	: >log
+	APPTAINER_ENCRYPTION_PASSPHRASE=x coffer build --encryption="$1" --compression=xz out.sif tree >log 2>&1 3>&- &
+	command=$!
+	wait_for packing || { cat log; false; }
+}
 # All of the build's other processes are stopped: the command waits, and a signal ends it.
 stopped_then_interrupted() {
 	local stopped
@@ -74,18 +91,12 @@ ended() { # PID: gone, or waiting to be reaped
 }
 
 @test "a build whose builder or packer is stopped waits, and a signal ends it" {
-	make_tree tree
-	# More than is packed in a moment.
-	head -c 60M /dev/urandom >tree/noise
-	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
-	coffer build out.sif x.def >log 2>&1 3>&- &
-	wait_for grep -q '+ sleep' log || { cat log; false; }
-	stopped_then_interrupted $!
+	make_long
+	start_post
+	stopped_then_interrupted $command
 	for kind in luks2 gocryptfs; do
-		: >log
-		APPTAINER_ENCRYPTION_PASSPHRASE=x coffer build --encryption=$kind --compression=xz out.sif tree >log 2>&1 3>&- &
-		wait_for packing || { cat log; false; }
-		stopped_then_interrupted $!
+		start_packing $kind
+		stopped_then_interrupted $command
 	done
 	[ "$(echo *)" = 'log tree x.def' ]
 }
@@ -103,18 +114,11 @@ killed_is_said() { # COMMAND PROCESS
 }
 
 @test "a build whose builder or packer is killed says so" {
-	make_tree tree
-	head -c 60M /dev/urandom >tree/noise
-	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
-	coffer build out.sif x.def >log 2>&1 3>&- &
-	local command=$!
-	wait_for grep -q '+ sleep' log || { cat log; false; }
+	make_long
+	start_post
 	killed_is_said $command "$(pgrep -o -P $command)"
 	for kind in luks2 gocryptfs; do
-		: >log
-		APPTAINER_ENCRYPTION_PASSPHRASE=x coffer build --encryption=$kind --compression=xz out.sif tree >log 2>&1 3>&- &
-		command=$!
-		wait_for packing || { cat log; false; }
+		start_packing $kind
 		killed_is_said $command "$(pgrep -n -P $command)"
 	done
 }

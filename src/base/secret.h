@@ -60,8 +60,13 @@ void secret_wipe_all(void);
  * SECRET_HEAP_MAX bytes each, with guard pages round them all instead of each. Given out zeroed;
  * wiped when freed. NULL when there is no memory. Threads may share it.
  */
-#define SECRET_HEAP_MAX 16384
+#define SECRET_HEAP_MAX 131072
 void *secret_heap_alloc(size_t len);
+/*
+ * Sees to it that the next blocks, len bytes together, need no new memory: before secret_keep_all,
+ * which moves what there is. 0, or -1 with ERROR_MEMORY.
+ */
+int secret_heap_reserve(size_t len, struct error **err);
 void secret_heap_free(void *p);
 /* Whether p comes from secret_heap_alloc, and how many bytes it has room for. */
 bool secret_heap_owns(const void *p);

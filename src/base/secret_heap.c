@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blocks of 32 bytes to 16 KiB, each size twice the one before; a freed block waits in the list of
+ * Blocks of 32 bytes to 128 KiB, each size twice the one before; a freed block waits in the list of
  * its size. The chunks that they are cut from are secrets like others: guarded, locked, moved and
- * wiped with them. They are never given back, and a process needs one or two.
+ * wiped with them. They are never given back, and a process needs one or two. Chunks are small, as
+ * on some systems a user may lock 64 KiB; a block that is larger than a chunk is one of its own.
  *
  * What is known of the blocks lies beside the chunks, not in them: so wiping all secrets
  * (secret_wipe_all) harms nothing, and pages whose blocks are free are all zeros, which makes them
@@ -30,7 +31,7 @@
 #define CHUNK_LEN ((size_t)32768)
 #define CHUNKS_MAX 256
 #define LOG2_MIN 5
-#define LOG2_MAX 14
+#define LOG2_MAX 17
 #define UNITS (CHUNK_LEN >> LOG2_MIN) /* the smallest blocks in a chunk */
 _Static_assert((size_t)1 << LOG2_MAX == SECRET_HEAP_MAX, "the largest block");
 
@@ -42,7 +43,9 @@ struct chunk {
 
 static struct chunk *chunks[CHUNKS_MAX];
 static atomic_uint chunk_count;
-static size_t last_used; /* bytes of the last chunk that have been cut */
+/* So many chunks have been opened: blocks are cut from the last of them. */
+static unsigned opened;
+static size_t used = CHUNK_LEN; /* bytes of that one; of none: all */
 /* First of those that wait. A block has the number of its first unit, counted from 1 through all
  * chunks. */
 static uint32_t waiting[LOG2_MAX + 1];
@@ -69,7 +72,7 @@ static uint32_t number_of(const void *p)
 	unsigned count = atomic_load_explicit(&chunk_count, memory_order_acquire);
 	for (unsigned i = 0; i < count; i++) {
 		uintptr_t off = (uintptr_t)p - (uintptr_t)secret_bytes(chunks[i]->memory);
-		if (off < CHUNK_LEN)
+		if (off < secret_size(chunks[i]->memory))
 			return (uint32_t)(i * UNITS + (off >> LOG2_MIN) + 1);
 	}
 	return 0;
@@ -81,43 +84,58 @@ static struct chunk *chunk_of(uint32_t number, size_t *ret_unit)
 	return chunks[(number - 1) / UNITS];
 }
 
-static bool add_chunk(void)
+static struct chunk *add_chunk(size_t len)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	unsigned count = atomic_load_explicit(&chunk_count, memory_order_relaxed);
 	struct chunk *c = count < CHUNKS_MAX ? calloc(1, sizeof(*c)) : NULL;
 	if (!c)
-		return false;
-	if (secret_new(CHUNK_LEN, &c->memory, &err) < 0) {
+		return NULL;
+	if (secret_new(len, &c->memory, &err) < 0) {
 		free(c);
-		return false;
+		return NULL;
 	}
 	/* LeakSanitizer knows only malloc's memory: what is reached from here alone is no leak. */
-	__lsan_register_root_region(secret_bytes(c->memory), CHUNK_LEN);
+	__lsan_register_root_region(secret_bytes(c->memory), len);
 	chunks[count] = c;
 	atomic_store_explicit(&chunk_count, count + 1, memory_order_release);
-	last_used = 0;
+	return c;
+}
+
+/* Opens a chunk: one that was reserved, or a new one. */
+static bool open_chunk(void)
+{
+	unsigned count = atomic_load_explicit(&chunk_count, memory_order_relaxed);
+	while (opened < count && secret_size(chunks[opened]->memory) != CHUNK_LEN)
+		opened++;
+	if (opened == count && !add_chunk(CHUNK_LEN))
+		return false;
+	opened++;
+	used = 0;
 	return true;
 }
 
 static void *take(unsigned log2)
 {
 	size_t unit, len = (size_t)1 << log2;
+	struct chunk *c;
 	if (waiting[log2]) {
-		const struct chunk *c = chunk_of(waiting[log2], &unit);
+		c = chunk_of(waiting[log2], &unit);
 		waiting[log2] = c->next[unit];
 		return secret_data(c->memory) + (unit << LOG2_MIN);
 	}
-	unsigned count = atomic_load_explicit(&chunk_count, memory_order_relaxed);
-	if (!count || CHUNK_LEN - last_used < len) {
-		if (!add_chunk())
+	if (len > CHUNK_LEN) {
+		if (!(c = add_chunk(len)))
 			return NULL;
-		count++;
+		c->log2[0] = (uint8_t)log2;
+		return secret_data(c->memory);
 	}
-	struct chunk *c = chunks[count - 1];
-	c->log2[last_used >> LOG2_MIN] = (uint8_t)log2;
-	void *p = secret_data(c->memory) + last_used;
-	last_used += len;
+	if (CHUNK_LEN - used < len && !open_chunk())
+		return NULL;
+	c = chunks[opened - 1];
+	c->log2[used >> LOG2_MIN] = (uint8_t)log2;
+	void *p = secret_data(c->memory) + used;
+	used += len;
 	return p;
 }
 
@@ -132,6 +150,19 @@ void *secret_heap_alloc(size_t len)
 	void *p = take(log2);
 	unlock_heap(locked);
 	return p;
+}
+
+int secret_heap_reserve(size_t len, struct error **err)
+{
+	bool locked = lock_heap(), done = true;
+	size_t room = CHUNK_LEN - used;
+	for (unsigned i = opened; i < atomic_load(&chunk_count); i++)
+		if (secret_size(chunks[i]->memory) == CHUNK_LEN)
+			room += CHUNK_LEN;
+	for (; done && room < len; room += CHUNK_LEN)
+		done = add_chunk(CHUNK_LEN);
+	unlock_heap(locked);
+	return done ? 0 : error_set(err, ERROR_MEMORY, "out of memory");
 }
 
 bool secret_heap_owns(const void *p)

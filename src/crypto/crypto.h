@@ -22,7 +22,8 @@ void crypto_start(void);
 /*
  * What the crypto library allocates in this thread between these two lies in guarded, locked memory
  * until it is freed (but for pieces above SECRET_HEAP_MAX). The calls below do it by themselves
- * where they handle a key; who lets another library do so brackets it. Pairs may nest.
+ * where they handle a key. Pairs may nest. libcryptsetup's calls are not bracketed: it has OpenSSL
+ * load all tables once more, 700 KiB, which would stay there.
  */
 void crypto_guard_begin(void);
 void crypto_guard_end(void);

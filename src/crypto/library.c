@@ -56,7 +56,7 @@ static void *wiping_malloc(size_t len, const char *file, int line)
 {
 	(void)file;
 	(void)line;
-	/* What is larger is the working memory of scrypt and of the largest RSA keys. */
+	/* What is larger is the working memory of scrypt. */
 	if (guards && len <= SECRET_HEAP_MAX)
 		return secret_heap_alloc(len);
 	return len < ROOM_LEN ? malloc(len) : room(len);

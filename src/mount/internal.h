@@ -41,7 +41,7 @@ void mount_say(int fd, const struct error *err);
 /* ------------------------------------------------------------------ isolate.c */
 
 /* The stages in which the server locks itself in, in this order; see isolate.c. */
-int isolate_memory(struct error **err);
+int isolate_memory(unsigned threads, struct error **err);
 int isolate_descriptors(const int *keep, size_t count, struct error **err);
 int isolate_root(struct error **err);
 int isolate_privileges(struct error **err);

@@ -38,9 +38,15 @@
 /* What all of the server's private memory may be: caches are bounded, this stops a runaway. */
 #define MEMORY_MAX ((rlim_t)1 << 30)
 
+/* What a thread that decrypts has of its own in guarded memory, generously: a cipher's context with
+ * its key schedules. It makes that when it first needs it, which is too late to be hidden. */
+#define THREAD_SECRETS ((size_t)4096)
+
 /* Nobody looks into this process, and no signal moves it but SIGKILL, SIGSTOP and a fault's. */
-int isolate_memory(struct error **err)
+int isolate_memory(unsigned threads, struct error **err)
 {
+	if (secret_heap_reserve(threads * THREAD_SECRETS, err) < 0)
+		return -1;
 	int r = secret_harden_process();
 	if (r < 0)
 		return error_errno(err, -r, "hide the memory of the image server");

@@ -267,11 +267,11 @@ static int prepare(struct server *s, int fuse_fd, const struct mount_options *op
 	(void)mallopt(M_ARENA_MAX, 1);
 	fuse_set_log_func(no_log);
 	ask_for_short_slices();
-	if (isolate_memory(err) < 0 ||
+	unsigned threads = count_threads(options->threads);
+	if (isolate_memory(threads, err) < 0 ||
 	    isolate_descriptors(keep, sizeof(keep) / sizeof(*keep), err) < 0 ||
 	    isolate_root(err) < 0 || isolate_privileges(err) < 0)
 		return -1;
-	unsigned threads = count_threads(options->threads);
 	ops_init(&s->ops, s->tree->squash, options, threads, s->status_fd);
 	if (session_new(s, fuse_fd, err) < 0 || start_threads(s, threads, err) < 0)
 		return -1;

@@ -214,6 +214,40 @@ static void kept_after_a_fork(void **state)
 	free_secrets();
 }
 
+/* Takes blocks after the move, when the memory for them cannot be hidden any more. */
+static int reserve_then_take(void)
+{
+	enum { COUNT = 40, LEN = 1024 };
+	struct error *err = NULL;
+	/* Up to the end of a chunk, which the blocks then begin to fill. */
+	for (int i = 0; i < 31; i++)
+		if (!secret_heap_alloc(LEN))
+			return 1;
+	if (secret_heap_reserve((size_t)COUNT * LEN, &err) < 0)
+		return 2;
+	secret_keep_all();
+	for (int i = 0; i < COUNT; i++) {
+		const void *p = secret_heap_alloc(LEN);
+		if (!p || !mapping_is(p, "/secretmem", " lo"))
+			return 10 + i;
+	}
+	return 0;
+}
+
+static void reserved_blocks_are_hidden(void **state)
+{
+	(void)state;
+	if (!kernel_hides()) {
+		print_message("this kernel has no memfd_secret: nothing is hidden\n");
+		return;
+	}
+	/* With a heap that was used before, and with one that was not. */
+	assert_int_equal(in_child(reserve_then_take), 0);
+	make_secrets();
+	assert_int_equal(in_child(reserve_then_take), 0);
+	free_secrets();
+}
+
 static int hide_then_wait(void)
 {
 	secret_keep_all();
@@ -365,13 +399,22 @@ static void heap_limits(void **state)
 	assert_false(secret_heap_owns(NULL));
 	free(heap);
 	assert_null(secret_heap_alloc(SECRET_HEAP_MAX + 1));
-	unsigned char *p = secret_heap_alloc(SECRET_HEAP_MAX);
-	assert_non_null(p);
-	assert_int_equal(secret_heap_size(p), SECRET_HEAP_MAX);
-	memset(p, 1, SECRET_HEAP_MAX);
-	secret_heap_free(p);
-	assert_int_equal(p[0], 0);
-	assert_int_equal(p[SECRET_HEAP_MAX - 1], 0);
+	for (size_t len = 8192; len <= SECRET_HEAP_MAX; len *= 2) {
+		unsigned char *p = secret_heap_alloc(len), *small_one = secret_heap_alloc(32);
+		assert_non_null(p);
+		assert_non_null(small_one);
+		assert_int_equal(secret_heap_size(p), len);
+		assert_true(secret_heap_owns(p + len - 1));
+		memset(p, 1, len);
+		assert_int_equal(*small_one, 0);
+		secret_heap_free(p);
+		assert_int_equal(p[0], 0);
+		assert_int_equal(p[len - 1], 0);
+		/* Given out again. */
+		assert_ptr_equal(secret_heap_alloc(len), p);
+		secret_heap_free(p);
+		secret_heap_free(small_one);
+	}
 }
 
 static void *use_heap(void *argument)
@@ -411,6 +454,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holds_and_compares),
 		cmocka_unit_test(ends_in_a_guard_page),
+		cmocka_unit_test(reserved_blocks_are_hidden),
 		cmocka_unit_test(kept_after_a_fork),
 		cmocka_unit_test(sides_of_a_fork_are_apart),
 		cmocka_unit_test(what_is_not_locked_is_said_once),

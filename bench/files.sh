@@ -13,7 +13,7 @@ files_tree() { # COUNT
 	[ -e "$work/files.$1/.ready" ] && return 0
 	say "making $1 files"
 	skeleton "$work/files.$1"
-	"$work/bin/generate" files "$work/files.$1" "$1"
+	"$work/bin/generate" "$work/files.$1" "$1"
 	touch "$work/files.$1/.ready"
 }
 files_build() { # COUNT

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files for images, always the same ones:
+ * Files for images, always the same ones: small ones, a thousand a directory.
  *
- *   generate file PATH SIZE     one file that packs about as well as programs do
- *   generate files DIR COUNT    small files, a thousand a directory
+ *   generate DIR COUNT
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,20 +42,6 @@ static int fail(const char *what)
 	return 1;
 }
 
-static int one_file(const char *path, uint64_t size)
-{
-	static uint8_t buf[1 << 20];
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	while (fd >= 0 && size) {
-		size_t len = size < sizeof(buf) ? (size_t)size : sizeof(buf);
-		fill(buf, len);
-		if (write(fd, buf, len) != (ssize_t)len)
-			return fail(path);
-		size -= len;
-	}
-	return fd < 0 || close(fd) < 0 ? fail(path) : 0;
-}
-
 static int many_files(const char *path, unsigned long count)
 {
 	uint8_t buf[1024];
@@ -80,9 +65,5 @@ static int many_files(const char *path, unsigned long count)
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && !strcmp(argv[1], "file"))
-		return one_file(argv[2], strtoull(argv[3], NULL, 10));
-	if (argc == 4 && !strcmp(argv[1], "files"))
-		return many_files(argv[2], strtoul(argv[3], NULL, 10));
-	return 2;
+	return argc == 3 ? many_files(argv[1], strtoul(argv[2], NULL, 10)) : 2;
 }

@@ -25,6 +25,8 @@ profile_run() {
 	profile_take build 1 coffer build --force $pub profile.sif base
 	rm -f "$work/profile.sif"
 	profile_take tar 1 coffer exec $pri sci.ours.sif sh -c 'tar cf - --one-file-system / 2>/dev/null | wc -c'
+	[ ! -e "$work/first.gocryptfs.100.sif" ] ||
+		profile_take first $profile_starts sh -c "i=0; while [ \$i -lt $profile_starts ]; do coffer exec $pri first.gocryptfs.100.sif cat /etc/os-release; i=\$((i + 1)); done"
 	profile_take find 1 coffer exec $pri sci.ours.sif find / -xdev -size +0
 	[ ! -e "$work/large.ours.sif" ] || profile_take large 1 coffer exec $pri large.ours.sif /bin/reader sequential /data 1
 }
@@ -70,8 +72,8 @@ profile_take() { # NAME COUNT COMMAND...
 	rm -f "$work/profile.data"
 }
 profile_rows() {
-	for name in start build tar find large; do
-		case $name in start | find) unit=ms ;; *) unit=s ;; esac
+	for name in start first build tar find large; do
+		case $name in start | first | find) unit=ms ;; *) unit=s ;; esac
 		for what in all crypto unpack decrypt own loader process fault setup server payload; do
 			[ -s "$results/profile/$name.$what" ] || continue
 			case $what in

@@ -20,7 +20,7 @@ setup() {
 	cp build-bench/coffer "$work/bin/"
 	dirty=$(git diff --quiet HEAD -- src meson.build || echo -dirty)
 	echo "$(git rev-parse --short HEAD)$dirty" >"$work/commit"
-	for name in stopwatch reader generate scrypt sparse; do
+	for name in stopwatch reader generate unlock sparse; do
 		cp "build-bench/bench/bench-$name" "$work/bin/$name"
 	done
 	if [ ! -e "$work/pri.pem" ]; then

@@ -14,7 +14,7 @@ start_round() {
 	take start/bwrap ours "$watch" $(in_root base true)
 	take start/luks2.ours ours "$watch" coffer exec $pri base.luks2.sif true
 	take start/foreign.ours ours "$watch" coffer exec $pri base.theirs.sif true
-	take start/scrypt ours scrypt
+	take start/scrypt ours unlock scrypt 16
 }
 start_crowd() {
 	take start/crowd.ours ours "$watch" -j 32 coffer exec $pri base.ours.sif true

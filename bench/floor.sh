@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# What of a figure cannot go, beside what its target allows. Out of the other parts' figures.
+
+floor_title="What the targets leave"
+floor_third="the target allows"
+floor_text="In the first column, what cannot go: the least that any program must spend which unlocks, unpacks and
+serves such an image to such a payload, if all else cost nothing. Above 1, the last ratio says that the
+target is out of reach on this machine.
+
+- A start: one operation with an RSA key of 4096 bits (OpenSSL's own, in a program that does nothing
+  else), the least scrypt that gocryptfs takes, or libcryptsetup's way to a LUKS2 keyslot of the least
+  cost; unpacking what is read (libdeflate, see below); and bwrap's whole start of a plain folder.
+- 32 starts: the same, shared by the CPUs, and bwrap's 32.
+- A build: libdeflate alone, level 6, on all CPUs.
+- tar, find: the payload, what the kernel does for it, and the kernel's part in each answer, which the
+  payload waits for. None of that is coffer's code."
+
+floor_run() {
+	rounds 9 floor_round
+	sum floor/start floor/rsa floor/scrypt profile/start.unpack start/bwrap
+	sum floor/first.gocryptfs floor/rsa floor/scrypt profile/first.unpack start/bwrap
+	sum floor/first.luks2 floor/rsa floor/luks2 profile/first.unpack start/bwrap
+	sum floor/tar profile/tar.payload profile/tar.server
+	sum floor/find profile/find.payload profile/find.server
+	cpus=$(nproc)
+	sum floor/build "profile/build.unpack/$cpus"
+	sum floor/crowd "floor/rsa*32/$cpus" "floor/scrypt*32/$cpus" "profile/start.unpack*32/$cpus" start/crowd.bwrap
+	sum floor/start.allowed start/bwrap*3
+	sum floor/times.allowed start/own.theirs/30
+	sum floor/crowd.allowed start/crowd.theirs/40
+	echo 15000000 >"$results/floor/first.allowed"
+	sum floor/build.allowed build/base.theirs/8
+	sum floor/tar.allowed read/tar-sci.theirs/2.5
+	sum floor/find.allowed read/find.kernel*0.7
+}
+floor_round() {
+	take floor/rsa ours unlock rsa pri.pem
+	take floor/scrypt ours unlock scrypt 10
+	take floor/luks2 ours unlock luks2
+}
+# Adds up medians, each times or by what stands behind it; no figure when one of them is missing.
+sum() { # PART/KEY FIGURE[*FACTOR][/DIVISOR]...
+	sum_key=$1 sum_terms=0
+	shift
+	for term; do
+		figure=$(expr "$term" : '\([a-z]*/[a-z0-9.-]*[a-z0-9]\)')
+		sum_terms="$sum_terms + $(value "$figure" ns)${term#"$figure"}"
+	done
+	awk "BEGIN { printf \"%.0f\\n\", $sum_terms }" >"$results/$sum_key" 2>/dev/null || rm -f "$results/$sum_key"
+}
+floor_rows() {
+	row "start, gocryptfs: ≤ 3 × bwrap" ms floor/start - floor/start.allowed "" ""
+	row "start, gocryptfs: ≥ 30 × Apptainer" ms floor/start - floor/times.allowed "" ""
+	row "32 starts: ≥ 40 × Apptainer" ms floor/crowd - floor/crowd.allowed "" ""
+	row "first byte, gocryptfs: ≤ 15 ms" ms floor/first.gocryptfs - floor/first.allowed "" ""
+	row "first byte, LUKS2: ≤ 15 ms" ms floor/first.luks2 - floor/first.allowed "" ""
+	row "build of base: ≥ 8 × Apptainer" s floor/build - floor/build.allowed "" ""
+	row "tar of sci: ≥ 2.5 × Apptainer" s floor/tar - floor/tar.allowed "" ""
+	row "find over sci: ≤ 0.7 × kernel" s floor/find - floor/find.allowed "" ""
+	row "  RSA, one operation" ms floor/rsa - - "" ""
+	row "  scrypt, N = 2^10" ms floor/scrypt - - "" ""
+	row "  a LUKS2 keyslot, PBKDF2 of 1000 rounds" ms floor/luks2 - - "" ""
+}

@@ -7,7 +7,12 @@
 
 #include "crypto/crypto.h"
 
-/* OpenSSL said no where it cannot, except for memory: empties its error queue. Returns -1. */
+/* Why OpenSSL said no, from its error queue, which is emptied; *ret_code is its last error. */
+enum crypto_cause { CRYPTO_OTHER, CRYPTO_UNSUPPORTED, CRYPTO_NO_MEMORY };
+enum crypto_cause crypto_cause(unsigned long *ret_code);
+/* It said no to what it was given, unless memory was what it lacked. Returns -1. */
+int crypto_refuse(struct error **err, enum error_kind kind, const char *words);
+/* It said no where it cannot, except for memory. Returns -1. */
 int crypto_fail(struct error **err, const char *what);
 
 /*

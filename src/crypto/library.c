@@ -41,6 +41,8 @@ static void *room(size_t len)
  * lock.
  */
 static _Thread_local unsigned guards;
+/* There was no memory for something since the last crypto_cause. */
+static _Thread_local bool refused;
 
 void crypto_guard_begin(void)
 {
@@ -57,9 +59,11 @@ static void *wiping_malloc(size_t len, const char *file, int line)
 	(void)file;
 	(void)line;
 	/* What is larger is the working memory of scrypt. */
-	if (guards && len <= SECRET_HEAP_MAX)
-		return secret_heap_alloc(len);
-	return len < ROOM_LEN ? malloc(len) : room(len);
+	void *p = guards && len <= SECRET_HEAP_MAX ? secret_heap_alloc(len)
+		  : len < ROOM_LEN		   ? malloc(len)
+						   : room(len);
+	refused |= !p && len;
+	return p;
 }
 
 static size_t usable_size(void *p)
@@ -133,12 +137,32 @@ void crypto_library_warm(const char *mac)
  * configuration that there is not.
  * server-calls: getpid gettid getrandom clock_gettime gettimeofday openat:refuse
  */
+enum crypto_cause crypto_cause(unsigned long *ret_code)
+{
+	enum crypto_cause cause = refused ? CRYPTO_NO_MEMORY : CRYPTO_OTHER;
+	refused = false;
+	*ret_code = 0;
+	for (unsigned long code; (code = ERR_get_error()) != 0; *ret_code = code) {
+		if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+			cause = CRYPTO_NO_MEMORY;
+		else if (ERR_GET_REASON(code) == ERR_R_UNSUPPORTED && cause == CRYPTO_OTHER)
+			cause = CRYPTO_UNSUPPORTED;
+	}
+	return cause;
+}
+
+int crypto_refuse(struct error **err, enum error_kind kind, const char *words)
+{
+	unsigned long code;
+	if (crypto_cause(&code) == CRYPTO_NO_MEMORY)
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	return error_set(err, kind, "%s", words);
+}
+
 int crypto_fail(struct error **err, const char *what)
 {
-	unsigned long code = ERR_peek_last_error();
-	bool memory = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
-	ERR_clear_error();
-	if (memory)
+	unsigned long code;
+	if (crypto_cause(&code) == CRYPTO_NO_MEMORY)
 		return error_set(err, ERROR_MEMORY, "out of memory");
 	/* The number alone: OpenSSL's words may quote what it was given. */
 	return error_set(err, ERROR_INTERNAL, "the crypto library could not %s (error %#lx)", what,

@@ -2,7 +2,6 @@
 #include "crypto/internal.h"
 
 #include <limits.h>
-#include <openssl/err.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 #include <string.h>
@@ -12,9 +11,31 @@ static const char *const dek_names[] = { "AES-128-CBC", "AES-192-CBC", "AES-256-
 					 "DES-EDE3-CBC" };
 #define DEK_SALT_LEN 8 /* the first bytes of the initialisation vector */
 
-static int wrong_password(struct error **err)
+static int damaged(struct error **err)
 {
-	ERR_clear_error();
+	return crypto_refuse(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+}
+
+static int unsupported(struct error **err)
+{
+	error_set(err, ERROR_UNSUPPORTED,
+		  "the private key is protected with a cipher that is not supported");
+	return error_hint(err, "protect it with one that is: openssl pkcs8 -topk8 -v2 aes-256-cbc "
+			       "-provider legacy -provider default -in KEY -out NEW");
+}
+
+/* OpenSSL did not open it: for want of memory, of the cipher, or of the right password. */
+static int not_opened(struct error **err)
+{
+	unsigned long code;
+	switch (crypto_cause(&code)) {
+	case CRYPTO_NO_MEMORY:
+		return error_set(err, ERROR_MEMORY, "out of memory");
+	case CRYPTO_UNSUPPORTED:
+		return unsupported(err);
+	case CRYPTO_OTHER:
+		break;
+	}
 	error_set(err, ERROR_KEY_WRONG, "the password does not open the private key");
 	return error_hint(err, "check the password: it is that of the key's file");
 }
@@ -28,11 +49,9 @@ static int dek_decrypt(const char *dek, const void *in, size_t len, const struct
 		if (strlen(dek_names[i]) == name_len && !memcmp(dek_names[i], dek, name_len))
 			name = dek_names[i];
 	if (!name)
-		return error_set(
-			err, ERROR_UNSUPPORTED,
-			"the private key is protected with a cipher that is not supported");
+		return unsupported(err);
 	if (!len || len > INT_MAX)
-		return error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+		return damaged(err);
 
 	uint8_t iv[EVP_MAX_IV_LENGTH];
 	struct secret *key CLEANUP_SECRET = NULL, *out CLEANUP_SECRET = NULL;
@@ -52,8 +71,8 @@ static int dek_decrypt(const char *dek, const void *in, size_t len, const struct
 			break;
 		iv[got] = (uint8_t)(high << 4 | low);
 	}
-	if (got != iv_len) {
-		error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+	if (got != iv_len || len % (size_t)EVP_CIPHER_get_block_size(cipher)) {
+		damaged(err);
 		goto out;
 	}
 	if (secret_new(EVP_MAX_KEY_LENGTH, &key, err) < 0 ||
@@ -68,14 +87,14 @@ static int dek_decrypt(const char *dek, const void *in, size_t len, const struct
 	if (EVP_DecryptInit_ex2(context, cipher, secret_bytes(key), iv, NULL) != 1 ||
 	    EVP_DecryptUpdate(context, secret_data(out), &head, in, (int)len) != 1 ||
 	    EVP_DecryptFinal_ex(context, secret_data(out) + head, &tail) != 1) {
-		wrong_password(err);
+		not_opened(err);
 		goto out;
 	}
 	secret_shorten(out, (size_t)head + (size_t)tail);
 	/* About one wrong password in 256 leaves a padding that looks right. */
 	struct bytes all, b = bytes_of(secret_bytes(out), secret_size(out));
 	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all)) {
-		wrong_password(err);
+		not_opened(err);
 		goto out;
 	}
 	*ret = out;
@@ -104,15 +123,13 @@ static int pkcs8_decrypt(const void *der, size_t len, const struct secret *passw
 		return error_set(err, ERROR_LIMIT, "a protected key of %zu bytes", len);
 	const unsigned char *p = der;
 	X509_SIG *sealed = d2i_X509_SIG(NULL, &p, (long)len);
-	if (!sealed) {
-		ERR_clear_error();
-		return error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
-	}
+	if (!sealed)
+		return damaged(err);
 	PKCS8_PRIV_KEY_INFO *info = PKCS8_decrypt(sealed, (const char *)secret_bytes(password),
 						  (int)secret_size(password));
 	X509_SIG_free(sealed);
 	if (!info)
-		return wrong_password(err);
+		return not_opened(err);
 	int out_len = i2d_PKCS8_PRIV_KEY_INFO(info, NULL);
 	int r = -1;
 	if (out_len <= 0) {

@@ -3,7 +3,6 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -89,7 +88,7 @@ bool crypto_der_is_encrypted_key(const void *der, size_t len)
 
 static int no_key(struct error **err)
 {
-	return error_set(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
+	return crypto_refuse(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
 }
 
 /* Where one is chosen. A new key opens nothing: who has the image says what does. */
@@ -277,10 +276,8 @@ static int give_key(struct crypto_rsa *rsa, struct error **err)
 	free_parts(parts);
 	if (count < 0)
 		return -1;
-	if (!rsa->key) {
-		ERR_clear_error();
+	if (!rsa->key)
 		return no_key(err);
-	}
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, rsa->key, NULL);
 	bool ok = context && (rsa->form == CRYPTO_RSA_PUBLIC ? EVP_PKEY_encrypt_init(context)
 							     : EVP_PKEY_decrypt_init(context)) == 1;
@@ -395,10 +392,8 @@ int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **r
 	crypto_guard_begin();
 	bool done = EVP_PKEY_decrypt(rsa->context, secret_data(out), &len, in, rsa->size) == 1;
 	crypto_guard_end();
-	if (!done) {
-		ERR_clear_error();
-		return error_set(err, ERROR_KEY_WRONG, "the private key does not open it");
-	}
+	if (!done)
+		return crypto_refuse(err, ERROR_KEY_WRONG, "the private key does not open it");
 	secret_shorten(out, len);
 	*ret = out;
 	out = NULL;

@@ -84,7 +84,9 @@ static int open_path(struct image *img, struct error **err)
 		int errnum = errno;
 		error_errno(err, errnum, "failed to retrieve path for %s: lstat %s", img->path,
 			    img->path);
-		return error_hint(err, "check the name of the image");
+		return errnum == ENOENT || errnum == ENOTDIR || errnum == ENAMETOOLONG
+			       ? error_hint(err, "check the name of the image")
+			       : -1;
 	}
 	if (S_ISDIR(st.st_mode)) {
 		if (!strcmp(img->path, "/")) {

@@ -12,7 +12,7 @@
 #define GOCRYPTFS_RANDOM_LEN 16
 #define GOCRYPTFS_SECRET_LEN 32 /* the same as hexadecimal characters */
 #define MESSAGE_LABEL "MESSAGE"
-/* The wrapped pieces together; four times what the smallest accepted key needs for 64 bytes. */
+/* The wrapped pieces together: one of the largest key is 2048 bytes. */
 #define WRAPPED_MAX 4096
 
 /* encryption.md 2.5 */

@@ -109,6 +109,24 @@ both() { # Some limits let it work, some do not.
 	[ "$worked" -gt 0 ]
 }
 
+@test "a lack of memory is not taken for a wrong key or a damaged image" {
+	failed=0
+	for image in luks2 gocryptfs; do
+		for kib in $(seq 8000 36 14000); do
+			bash -c "ulimit -v $kib; exec coffer version" >/dev/null 2>&1 || continue
+			! timeout 60 bash -c "ulimit -v $kib; exec coffer -s exec --pem-path=rsa_pri.pem $image.sif /bin/echo all is well" \
+				>said 2>&1 || continue
+			failed=$((failed + 1))
+			if grep -iE 'decryption error|private key that|damaged|tampered|no key|JSON|install' said; then
+				echo "with $kib KiB: $(cat said)"
+				return 1
+			fi
+		done
+	done
+	rm -f said
+	[ "$failed" -gt 20 ]
+}
+
 @test "no memory can be locked: it works" {
 	for image in "${every_image[@]}"; do
 		run -0 as_user bash -c "ulimit -l 0; exec coffer -s exec --pem-path=rsa_pri.pem $image.sif /bin/echo all is well"

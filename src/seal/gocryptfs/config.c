@@ -150,11 +150,14 @@ int gocryptfs_config_parse(const char *conf, size_t len, struct gocryptfs_config
 		return error_set(err, ERROR_MEMORY, "out of memory");
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	json_object *root = json_tokener_parse_ex(tokener, conf, (int)len);
-	bool whole = json_tokener_get_error(tokener) == json_tokener_success &&
-		     json_tokener_get_parse_end(tokener) == len;
+	bool parsed = json_tokener_get_error(tokener) == json_tokener_success;
+	bool whole = parsed && json_tokener_get_parse_end(tokener) == len;
 	json_tokener_free(tokener);
 	int r;
-	if (!whole || !json_object_is_type(root, json_type_object))
+	/* An object that is none for want of memory is no error to json-c 0.16. */
+	if (parsed && !root && len && *conf == '{')
+		r = error_set(err, ERROR_MEMORY, "out of memory");
+	else if (!whole || !json_object_is_type(root, json_type_object))
 		r = error_set(err, ERROR_DAMAGED, "gocryptfs.conf is not valid JSON");
 	else
 		r = get_config(root, &config, err);

@@ -22,7 +22,8 @@ int gocryptfs_config_print(const struct gocryptfs_config *config, struct buffer 
 /* The key that wraps the master key: encryption.md 4.4. */
 int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct secret *password,
 			 struct crypto_gcm **ret, struct error **err);
-/* A wrong password is refused before the costly part is done: empty, or too long. */
+/* What cannot be a password is refused before the costly part is done: too long, or several lines.
+ */
 int gocryptfs_check_password(const struct secret *password, struct error **err);
 
 /* What blocks are encrypted with. */

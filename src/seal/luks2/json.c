@@ -561,6 +561,9 @@ int luks2_json_read(const char *text, size_t len, uint64_t header_len, uint64_t 
 	if (json_tokener_get_error(tok) == json_tokener_error_depth)
 		return error_set(err, ERROR_LIMIT, "LUKS2 header: the JSON is over %d levels deep",
 				 LUKS2_JSON_DEPTH);
+	/* An object that is none for want of memory is no error to json-c 0.16. */
+	if (json_tokener_get_error(tok) == json_tokener_success && !root && *text == '{')
+		return error_set(err, ERROR_MEMORY, "out of memory");
 	if (json_tokener_get_error(tok) != json_tokener_success || !root ||
 	    json_tokener_get_parse_end(tok) != text_len)
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the JSON does not parse");

@@ -38,6 +38,12 @@ int luks2_unlock(const struct luks2_header *header, struct source *device,
 	if (luks2_device_init(&d, fd, NULL, err) < 0)
 		return -1;
 	int r = crypt_load(d.cd, CRYPT_LUKS2, NULL);
+	/* Of a header that we have checked and written anew it complains only for want of memory.
+	 */
+	if (r == -EINVAL) {
+		error_set(err, ERROR_MEMORY, "libcryptsetup does not load the LUKS2 header");
+		return error_hint(err, "raise the limit on memory (ulimit -v)");
+	}
 	if (r < 0)
 		return luks2_device_error(&d, r, "load the LUKS2 header", err);
 	size_t len = secret_size(key);

@@ -30,6 +30,9 @@ static int set_up(void **state)
 	folder_shell(
 		"openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:secret -in a.pem -outform DER "
 		"-out protected");
+	/* With a cipher that OpenSSL 3 keeps for old files alone. */
+	folder_shell("openssl pkcs8 -topk8 -v2 des -provider legacy -provider default "
+		     "-passout pass:secret -in a.pem -outform DER -out old");
 	return 0;
 }
 
@@ -244,6 +247,23 @@ static void protected_pkcs8(void **state)
 	crypto_rsa_free(&rsa);
 }
 
+static void what_the_password_cannot_open(void **state)
+{
+	(void)state;
+	struct buffer old CLEANUP_BUFFER = folder_load("old");
+	struct secret *good CLEANUP_SECRET = NULL, *plain CLEANUP_SECRET = NULL;
+	uint8_t cut[31] = { 0 };
+	assert_ok(secret_copy("secret", 6, &good, err));
+	assert_fails(ERROR_UNSUPPORTED, crypto_pkcs8_decrypt(old.data, old.len, good, &plain, err));
+	/* A line is missing. */
+	assert_fails(ERROR_KEY_INVALID,
+		     crypto_dek_decrypt("AES-128-CBC,00112233445566778899AABBCCDDEEFF", cut,
+					sizeof(cut), good, &plain, err));
+	assert_fails(ERROR_KEY_WRONG,
+		     crypto_dek_decrypt("AES-128-CBC,00112233445566778899AABBCCDDEEFF", cut, 16,
+					good, &plain, err));
+}
+
 /* X.690 10.1: one value has one encoding. */
 static void der_lengths(void **state)
 {
@@ -282,6 +302,7 @@ int main(void)
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(cut_keys),
 		cmocka_unit_test(protected_pkcs8),
+		cmocka_unit_test(what_the_password_cannot_open),
 		cmocka_unit_test(der_lengths),
 	};
 	return cmocka_run_group_tests(tests, set_up, folder_remove);

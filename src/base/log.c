@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int shown_level = LOG_INFO;
@@ -22,18 +23,6 @@ int log_get_level(void)
 void log_set_colour(bool on)
 {
 	coloured = on;
-}
-
-/* Words may be an image's: they shall not steer the terminal. C1 controls are two bytes of UTF-8.
- */
-static void defuse(char *text)
-{
-	for (unsigned char *p = (unsigned char *)text; *p; p++) {
-		if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
-			*p = '?';
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = '?';
-	}
 }
 
 void log_say(enum log_level level, const char *fmt, ...)
@@ -59,7 +48,7 @@ void log_say(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	if (len < 0)
 		return;
-	defuse(text);
+	text_defuse(text, strlen(text));
 	/* One write a line, so that lines of several processes do not mix. */
 	if (coloured && labels[i].colour)
 		dprintf(STDERR_FILENO, "\033[%dm%-8s\033[0m %s\n", labels[i].colour,

@@ -101,6 +101,15 @@ int report_no_command(const struct command *group, const char *program, const ch
 
 int report_print(const struct buffer *text, struct error **err)
 {
-	int r = text->len ? fd_write(STDOUT_FILENO, text->data, text->len) : 0;
+	CLEANUP_BUFFER struct buffer tame = { 0 };
+	const struct buffer *out = text;
+	/* What a pipe gets is data, and stays as it is. */
+	if (text->len && isatty(STDOUT_FILENO)) {
+		if (buffer_append(&tame, text->data, text->len, err) < 0)
+			return -1;
+		text_defuse(tame.data, tame.len);
+		out = &tame;
+	}
+	int r = out->len ? fd_write(STDOUT_FILENO, out->data, out->len) : 0;
 	return r < 0 ? error_errno(err, -r, "write to standard output") : 0;
 }

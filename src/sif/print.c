@@ -106,6 +106,10 @@ static void table_free(struct table *t)
 
 static int table_add(struct table *t, const char *label, char *value, struct error **err)
 {
+	/* A name of the image's shall not look like the next line. */
+	if (value)
+		for (char *p = value; (p = strchr(p, '\n'));)
+			*p = '?';
 	/* strings_take owns value from here on, also when the first call fails. */
 	if (strings_take(&t->values, value, err) < 0)
 		return -1;

@@ -85,3 +85,17 @@ sif_error() { # WORDS USAGE
 		[[ "${stderr_lines[0]}" == 'Error for command "list": '* ]]
 	done
 }
+
+# A name of an object is the image's to choose.
+@test "what an image is made of neither steers the terminal nor looks like another line" {
+	cp plain.sif "$BATS_TEST_TMPDIR/evil.sif"
+	cd "$BATS_TEST_TMPDIR"
+	chmod u+w evil.sif
+	printf '\033]0;owned\007\033[31mX\nSize: 1\0' | dd of=evil.sif bs=1 seek=$((4096 + 73)) conv=notrunc status=none
+	run -0 coffer sif info 1 evil.sif
+	[[ "$output" == *$'\033]0;owned\007\033[31mX?Size: 1'* ]]
+	[ "$(grep -c 'Size:' <<<"$output")" -eq 2 ]
+	run -0 terminal -- coffer sif info 1 evil.sif
+	[[ "$output" == *'?]0;owned??[31mX?Size: 1'* ]]
+	refute grep -q $'\033' <<<"$output"
+}

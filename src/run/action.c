@@ -22,7 +22,9 @@
 #define RESULT_LIMIT ((size_t)8 << 20)
 #define RESULT_FD 9 /* one digit: no shell takes more */
 #define RESULT_END "coffer-end"
-#define NOT_STARTED "coffer-not-started"
+#define NOT_STARTED "coffer-not-started "
+/* A variable has at most 128 KiB (MAX_ARG_STRLEN): the script goes in several. */
+#define SCRIPT_PART ((size_t)100000)
 
 /* The variables that scripts see from the start (4.1, step 2). */
 static const char *const visible[] = { "HOME",		 "SINGULARITY_APPNAME", "SINGULARITY_SHELL",
@@ -168,8 +170,7 @@ static const char default_script[] =
 static int write_script(const struct run_job *job, struct buffer *script, struct strings *variables,
 			struct error **err)
 {
-	if (buffer_puts(script, "unset COFFER_SCRIPT PATH PS1 PS2 PROMPT_COMMAND\n__coffer_done=\n",
-			err) < 0)
+	if (buffer_puts(script, "unset PATH PS1 PS2 PROMPT_COMMAND\n__coffer_done=\n", err) < 0)
 		return -1;
 	for (size_t i = 0; i < job->env.injections.len; i++) {
 		if (buffer_printf(script, err, "__coffer_v%zu=${COFFER_V%zu-}; unset COFFER_V%zu\n",
@@ -367,15 +368,46 @@ static int environment_without_shell(const struct run_job *job, struct strings *
 
 /* ---------------------------------------------------------------- the shell */
 
-static _Noreturn void become_shell(const struct strings *variables, int result)
+/* Adds the script to the variables. Returns the command that evaluates it, without them. */
+static char *give_script(const struct buffer *script, struct strings *variables, struct error **err)
 {
-	static const char *const argv[] = { "sh", "-c", "eval \"$COFFER_SCRIPT\"", NULL };
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_BUFFER struct buffer names = { 0 };
+	for (size_t i = 0, off = 0; off < script->len; i++, off += SCRIPT_PART) {
+		size_t left = script->len - off;
+		int len = (int)(left < SCRIPT_PART ? left : SCRIPT_PART);
+		if (strings_addf(variables, err, "COFFER_SCRIPT%zu=%.*s", i, len,
+				 script->data + off) < 0 ||
+		    buffer_printf(&text, err, "$COFFER_SCRIPT%zu", i) < 0 ||
+		    buffer_printf(&names, err, " COFFER_SCRIPT%zu", i) < 0)
+			return NULL;
+	}
+	return text_printf(err, "__coffer_s=%s; unset%s; eval \"$__coffer_s\"", text.data,
+			   names.data);
+}
+
+static _Noreturn void become_shell(const char *command, const struct strings *variables, int result)
+{
+	const char *const argv[] = { "sh", "-c", command, NULL };
+	char said[64];
 	if (result == RESULT_FD ? fcntl(result, F_SETFD, 0) == 0
 				: dup2(result, RESULT_FD) == RESULT_FD)
 		execve("/bin/sh", (char *const *)argv, variables->items);
 	/* Told apart from a script that ends with whatever status. */
-	(void)fd_write(result, NOT_STARTED, strlen(NOT_STARTED));
+	snprintf(said, sizeof(said), NOT_STARTED "%d", errno);
+	(void)fd_write(result, said, strlen(said));
 	_exit(127);
+}
+
+/* An image may do without a shell, but nobody wants a container whose scripts were left out since
+ * the environment is too large for an exec. */
+static int without_shell(const struct run_job *job, int errnum, struct strings *ret,
+			 struct error **err)
+{
+	if (errnum == ENOENT || errnum == EACCES || errnum == ENOEXEC || errnum == ENOTDIR)
+		return environment_without_shell(job, ret, err);
+	error_errno(err, errnum, "start the image's shell for its environment scripts");
+	return errnum == E2BIG ? error_hint(err, "hand over fewer or shorter variables") : -1;
 }
 
 int run_action_environment(const struct run_job *job, struct strings *ret, int *ret_exit,
@@ -400,8 +432,10 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	}
 	if (access("/bin/sh", X_OK) < 0)
 		return environment_without_shell(job, ret, err);
-	if (write_script(job, &script, &variables, err) < 0 ||
-	    strings_addf(&variables, err, "COFFER_SCRIPT=%s", script.data) < 0)
+	if (write_script(job, &script, &variables, err) < 0)
+		return -1;
+	CLEANUP_TEXT char *command = give_script(&script, &variables, err);
+	if (!command)
 		return -1;
 	CLEANUP_FD int result = memfd_create("environment", MFD_CLOEXEC);
 	if (result < 0)
@@ -412,7 +446,7 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	if (r < 0)
 		return error_errno(err, -r, "start the image's shell");
 	if (r == 0)
-		become_shell(&variables, result);
+		become_shell(command, &variables, result);
 	int status = process_wait(&child);
 	if (status < 0)
 		return error_errno(err, -status, "wait for the image's shell");
@@ -422,8 +456,8 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	int complete = read_result(text.data ? text.data : "", ret, err);
 	if (complete < 0)
 		return -1;
-	if (!complete && text.len && !strcmp(text.data, NOT_STARTED))
-		return environment_without_shell(job, ret, err);
+	if (!complete && text.len && !strncmp(text.data, NOT_STARTED, strlen(NOT_STARTED)))
+		return without_shell(job, atoi(text.data + strlen(NOT_STARTED)), ret, err);
 	/* A script ended everything (4.1): its status is the container's. */
 	*ret_exit = complete ? -1 : status;
 	return 0;

@@ -290,6 +290,31 @@ struct watch {
 	const char *image;
 };
 
+/*
+ * What the terminal sends it sends to the payload, too, which shares our group; but of its end it
+ * tells the leader of the session alone, as long as that lives. The kernel sends others in its own
+ * name, such as those of timers, which outlive an exec: they are for the payload.
+ */
+static bool payload_has_it(int sig, const struct signalfd_siginfo *info)
+{
+	if (info->ssi_code != SI_KERNEL)
+		return false;
+	switch (sig) {
+	case SIGHUP:
+		return getsid(0) != getpid();
+	case SIGINT:
+	case SIGQUIT:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGCONT:
+	case SIGWINCH:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void on_signal(const struct watch *w)
 {
 	struct signalfd_siginfo info;
@@ -298,11 +323,7 @@ static void on_signal(const struct watch *w)
 	int sig = (int)info.ssi_signo;
 	if (sig == SIGCHLD)
 		return;
-	/*
-	 * What the terminal sends it sends to the payload, too, which shares our group; but of its
-	 * end it tells the leader of the session alone, as long as that lives.
-	 */
-	if (info.ssi_code != SI_KERNEL || (sig == SIGHUP && getsid(0) == getpid()))
+	if (!payload_has_it(sig, &info))
 		(void)syscall(SYS_pidfd_send_signal, w->child->pid_fd, sig, NULL, 0);
 	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
 		(void)raise(SIGSTOP);

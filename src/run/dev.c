@@ -69,9 +69,18 @@ static int bind_console(int dev, struct error **err)
 	return 0;
 }
 
+static const char *const devices[] = { "tty", "null", "zero", "random", "urandom" };
+
+bool run_dev_has(const char *path)
+{
+	for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++)
+		if (!strncmp(path, "/dev/", 5) && !strcmp(path + 5, devices[i]))
+			return true;
+	return false;
+}
+
 int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err)
 {
-	static const char *const devices[] = { "tty", "null", "zero", "random", "urandom" };
 	static const char *const links[][2] = { { "fd", "/proc/self/fd" },
 						{ "stdin", "/proc/self/fd/0" },
 						{ "stdout", "/proc/self/fd/1" },

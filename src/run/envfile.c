@@ -13,14 +13,16 @@ struct reader {
 	const char *file;
 	const struct strings *known; /* the host's variables */
 	struct strings *set;	     /* what the file has set */
+	unsigned depth;		     /* of braces in braces */
 };
 
+#define DEPTH_MAX 100
+
+/* NULL when it is not set. */
 static const char *value_of(const struct reader *r, const char *name)
 {
 	const char *value = run_env_get(r->set, name);
-	if (!value)
-		value = run_env_get(r->known, name);
-	return value ? value : "";
+	return value ? value : run_env_get(r->known, name);
 }
 
 /* Passes over $(...) or `...` without looking at what it says; answers with nothing. */
@@ -58,9 +60,14 @@ static int read_braces(struct reader *r, struct buffer *ret, struct error **err)
 	if (otherwise || *r->at == '-') {
 		CLEANUP_BUFFER struct buffer word = { 0 };
 		r->at += otherwise ? 2 : 1;
+		if (r->depth >= DEPTH_MAX)
+			return error_set(err, ERROR_LIMIT, "%s: over %d braces in each other",
+					 r->file, DEPTH_MAX);
+		r->depth++;
 		if (read_value(r, "}", &word, err) < 0)
 			return -1;
-		if (!*value)
+		r->depth--;
+		if (!value || (otherwise && !*value))
 			value = word.data ? word.data : "";
 		if (*r->at == '}') {
 			r->at++;
@@ -71,7 +78,7 @@ static int read_braces(struct reader *r, struct buffer *ret, struct error **err)
 		return error_set(err, ERROR_UNSUPPORTED, "%s: unsupported substitution of %s",
 				 r->file, name);
 	r->at++;
-	return buffer_puts(ret, value, err);
+	return buffer_puts(ret, value ? value : "", err);
 }
 
 static int read_dollar(struct reader *r, struct buffer *ret, struct error **err)
@@ -93,7 +100,8 @@ static int read_dollar(struct reader *r, struct buffer *ret, struct error **err)
 	if (!name)
 		return -1;
 	r->at += len;
-	return buffer_puts(ret, value_of(r, name), err);
+	const char *value = value_of(r, name);
+	return buffer_puts(ret, value ? value : "", err);
 }
 
 static int read_double(struct reader *r, struct buffer *ret, struct error **err)

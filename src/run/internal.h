@@ -105,6 +105,8 @@ struct run_mount {
 	bool layered;	 /* a missing target is made in the layer */
 	bool over_link;	 /* a link at the target is covered by the layer, not followed */
 	mode_t mode;	 /* RUN_MOUNT_SESSION */
+	/* Not made where the target is the same place as this one, which came before; or NULL. */
+	const char *twin;
 };
 
 struct run_job {
@@ -178,6 +180,8 @@ int run_layer_make(const struct run_job *job, struct run_session *session, struc
  */
 void run_sources_open(const struct run_job *job, struct run_session *session);
 int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err);
+/* Whether that is one of the devices that every minimal /dev has. */
+bool run_dev_has(const char *path);
 int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err);
 int run_root_change(struct run_session *session, struct error **err);
 

@@ -228,6 +228,15 @@ static bool same_file(int fd, const char *path)
 	       a.st_ino == b.st_ino;
 }
 
+/* The same for a path in the container. */
+static bool same_place(const struct run_session *session, int fd, const char *path)
+{
+	struct stat a, b;
+	CLEANUP_FD int other = path_open_in_root(session->final, path, O_PATH, 0);
+	return other >= 0 && fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
 static int open_source(const struct run_job *job, const struct run_session *session,
 		       const struct run_mount *m, struct error **err)
 {
@@ -351,6 +360,8 @@ static int mount_one(const struct run_job *job, struct run_session *session,
 	if (target < 0)
 		return missing(job, m, -target, err);
 	if (m->kind == RUN_MOUNT_CWD && same_file(target, m->source))
+		return 0;
+	if (m->twin && same_place(session, target, m->twin))
 		return 0;
 	if (mount_at(job, session, m, target, err) < 0)
 		return error_wrap(err, "while mounting %s", m->target);

@@ -451,6 +451,8 @@ static int add_tmp(struct run_job *job, struct error **err)
 		if (r < 0)
 			return -1;
 		job->mounts[job->mount_count - 1].layered = false;
+		/* Some images have one as a link to the other. */
+		job->mounts[job->mount_count - 1].twin = i ? places[0].path : NULL;
 	}
 	return 0;
 }
@@ -510,6 +512,11 @@ static void drop_bind(struct run_binds *binds, size_t i)
 	binds->len--;
 }
 
+static bool below_dev(const char *path)
+{
+	return !strncmp(path, "/dev/", 5);
+}
+
 static bool leave_out(const struct run_job *job, size_t i)
 {
 	const struct run_bind *b = &job->binds.items[i];
@@ -519,11 +526,15 @@ static bool leave_out(const struct run_job *job, size_t i)
 			    b->source, b->target);
 		return true;
 	}
-	if (job->minimal_dev && !strncmp(b->target, "/dev/", 5) &&
+	if (job->minimal_dev && below_dev(b->source) && below_dev(b->target) &&
 	    strcmp(b->source, b->target) != 0) {
 		log_warning("Skipping %s bind mount: source and destination must be identical "
 			    "when binding to /dev",
 			    b->source);
+		return true;
+	}
+	if (job->minimal_dev && run_dev_has(b->target)) {
+		log_warning("Skipping %s bind mount: %s is already mounted", b->source, b->target);
 		return true;
 	}
 	if (!job->config->user_bind_control) {
@@ -595,35 +606,35 @@ static int parse_binds(struct run_job *job, struct error **err)
 	return 0;
 }
 
+static int add_user_bind(struct run_job *job, const struct run_bind *b, struct error **err)
+{
+	if (add_bind(job, b->source, b->target, "userbinds", err) < 0)
+		return -1;
+	struct run_mount *m = &job->mounts[job->mount_count - 1];
+	m->needed = true;
+	m->read_only = b->read_only;
+	/* A device that is added to the minimal /dev is there to be opened (runtime.md 6.3). */
+	bool of_dev = !strcmp(b->target, "/dev") || below_dev(b->target);
+	m->restricted = !(job->minimal_dev && of_dev && !strcmp(b->source, b->target));
+	return 0;
+}
+
 static int add_binds(struct run_job *job, struct error **err)
 {
-	if (job->binds.len > 1) {
-		/* APPTAINER_BIND keeps the order that was given: a copy is sorted. */
-		size_t size = job->binds.len * sizeof(*job->binds.items);
-		struct run_bind *sorted = malloc(size);
-		if (!sorted)
-			return error_errno(err, ENOMEM, "sort the binds");
-		memcpy(sorted, job->binds.items, size);
-		qsort(sorted, job->binds.len, sizeof(*sorted), compare_binds);
-		int r = 0;
-		for (size_t i = 0; !r && i < job->binds.len; i++) {
-			r = add_bind(job, sorted[i].source, sorted[i].target, "userbinds", err);
-			if (!r) {
-				job->mounts[job->mount_count - 1].needed = true;
-				job->mounts[job->mount_count - 1].read_only = sorted[i].read_only;
-			}
-		}
-		free(sorted);
-		return r;
-	}
-	for (size_t i = 0; i < job->binds.len; i++) {
-		const struct run_bind *b = &job->binds.items[i];
-		if (add_bind(job, b->source, b->target, "userbinds", err) < 0)
-			return -1;
-		job->mounts[job->mount_count - 1].needed = true;
-		job->mounts[job->mount_count - 1].read_only = b->read_only;
-	}
-	return 0;
+	if (!job->binds.len)
+		return 0;
+	/* APPTAINER_BIND keeps the order that was given: a copy is sorted. */
+	size_t size = job->binds.len * sizeof(*job->binds.items);
+	struct run_bind *sorted = malloc(size);
+	if (!sorted)
+		return error_errno(err, ENOMEM, "sort the binds");
+	memcpy(sorted, job->binds.items, size);
+	qsort(sorted, job->binds.len, sizeof(*sorted), compare_binds);
+	int r = 0;
+	for (size_t i = 0; !r && i < job->binds.len; i++)
+		r = add_user_bind(job, &sorted[i], err);
+	free(sorted);
+	return r;
 }
 
 /* ---------------------------------------------------------------- home and directory */

@@ -243,3 +243,16 @@ export T U=two
 [ -d / ] && export U=two
 END
 }
+
+@test "a shell's environment may be large; one that no exec takes is an error" {
+	coffer -q build --force --sandbox box plain.sif
+	echo 'test -n "$HOME" && export Z=$V1500' >box/.singularity.d/env/91-more.sh
+	for i in $(seq 1500); do echo "V$i=value$i"; done >many
+	run -0 --separate-stderr coffer exec --env-file many box sh -c 'echo "$V1 $V1500 ${COFFER_SCRIPT0-none}"'
+	[ "$output" = 'value1 value1500 none' ]
+	[ -z "$stderr" ]
+	# Each of these takes two bytes on the way.
+	export APPTAINERENV_LONG=$(printf '%70000s' | tr ' ' '"')
+	run --separate-stderr coffer exec box true
+	refused 255 "start the image's shell for its environment scripts: argument list too long"
+}

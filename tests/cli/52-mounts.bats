@@ -180,6 +180,34 @@ mounts='cut -d" " -f5 /proc/self/mountinfo'
 	[ "$output" = 1 ]
 }
 
+@test "--contain: devices that are added can be opened, those that are there stay" {
+	run -0 --separate-stderr coffer exec --contain -B /dev/full plain.sif sh -c 'echo x >/dev/full || echo full'
+	[ "$output" = full ]
+	[[ "$stderr" == *"o space left"* ]]
+	run -0 --separate-stderr coffer exec --contain -B /dev/null plain.sif sh -c 'echo x >/dev/null && echo fine'
+	[ "$output" = fine ]
+	err_has 'WARNING: Skipping /dev/null bind mount: /dev/null is already mounted'
+	run -0 coffer exec --contain -B /dev plain.sif sh -c 'head -c 4 /dev/urandom | wc -c; ls /dev/full'
+	[ "$output" = $'4\n/dev/full' ]
+	mkdir -p shm
+	run -0 coffer exec --contain -B "$WORK/shm:/dev/shm" plain.sif sh -c 'echo x >/dev/shm/made'
+	[ -s shm/made ]
+	run -0 --separate-stderr coffer exec --contain -B /dev/zero:/dev/nothing plain.sif sh -c '[ ! -e /dev/nothing ]'
+	err_has 'must be identical when binding to /dev'
+}
+
+@test "an image in which one folder for temporary files is a link to the other" {
+	coffer -q build --sandbox linked plain.sif
+	rm -rf linked/var/tmp
+	ln -s ../tmp linked/var/tmp
+	local mark
+	mark=$(mktemp /tmp/coffer-mark.XXXXXX)
+	run -0 --separate-stderr coffer exec --pwd / linked sh -c "ls $mark; $mounts | grep -cx /tmp"
+	rm "$mark"
+	[ "$output" = "$mark"$'\n1' ]
+	[ -z "$stderr" ] || { echo "$stderr"; false; }
+}
+
 @test "--containall: PID and IPC namespaces and a clean environment as well" {
 	export MINE=1
 	run -0 --separate-stderr coffer exec --containall plain.sif \

@@ -218,3 +218,9 @@ ended() { # STATUS
 	run -0 timeout -s KILL 60 env --ignore-signal=CHLD coffer -q build again.sif image.def
 	rm again.sif
 }
+
+@test "a timer that was set before the exec is for the payload" {
+	for options in "" --pid; do
+		run -142 perl -e 'alarm 1; exec @ARGV' coffer exec $options plain.sif sleep 30
+	done
+}

@@ -194,6 +194,41 @@ static void env_file_runs_nothing(void **state)
 	strings_free(&got);
 }
 
+/* With a colon what is empty counts as not set. */
+static void env_file_defaults(void **state)
+{
+	(void)state;
+	struct strings known = { 0 }, got = { 0 };
+	assert_ok(run_envfile_parse("A=\nB=${A-no}\nC=${A:-yes}\nD=${NONE-yes}\nE=${NONE}\n", "f",
+				    &known, &got, err));
+	assert_string_equal(run_env_get(&got, "B"), "");
+	assert_string_equal(run_env_get(&got, "C"), "yes");
+	assert_string_equal(run_env_get(&got, "D"), "yes");
+	assert_string_equal(run_env_get(&got, "E"), "");
+	strings_free(&got);
+}
+
+static void env_file_deep(void **state)
+{
+	(void)state;
+	struct strings known = { 0 }, got = { 0 };
+	struct buffer text = { 0 };
+	for (size_t depth = 100; depth <= 200000; depth += 199900) {
+		assert_ok(buffer_puts(&text, "A=", err));
+		for (size_t i = 0; i < depth; i++)
+			assert_ok(buffer_puts(&text, "${B:-", err));
+		for (size_t i = 0; i < depth; i++)
+			assert_ok(buffer_puts(&text, "}", err));
+		if (depth == 100)
+			assert_ok(run_envfile_parse(text.data, "f", &known, &got, err));
+		else
+			assert_fails(ERROR_LIMIT,
+				     run_envfile_parse(text.data, "f", &known, &got, err));
+		buffer_free(&text);
+	}
+	strings_free(&got);
+}
+
 static void env_file_broken(void **state)
 {
 	(void)state;
@@ -221,9 +256,10 @@ static void env_file_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_variables),   cmocka_unit_test(host_variables),
-		cmocka_unit_test(injections),	   cmocka_unit_test(lists),
-		cmocka_unit_test(env_file),	   cmocka_unit_test(env_file_runs_nothing),
+		cmocka_unit_test(own_variables),     cmocka_unit_test(host_variables),
+		cmocka_unit_test(injections),	     cmocka_unit_test(lists),
+		cmocka_unit_test(env_file),	     cmocka_unit_test(env_file_runs_nothing),
+		cmocka_unit_test(env_file_defaults), cmocka_unit_test(env_file_deep),
 		cmocka_unit_test(env_file_broken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,7 @@ int report_print(const struct buffer *text, struct error **err);
 
 /* A key_ask (key/key.h): asks on the terminal without echo, or takes one line of a pipe. */
 int tty_ask(void *context, const char *prompt, struct secret **ret, struct error **err);
-/* A question with y or n; anything but y is no. For build_check_target. */
+/* A question with y or n; yes and capitals do, anything else is no. For build_check_target. */
 bool tty_confirm(void *context, const char *question);
 /* Whether there is a person at standard input. */
 bool tty_present(void);

@@ -64,9 +64,12 @@ static int from_variable(const struct option *o, const char *name, struct option
 			return 0;
 		if (*err)
 			return error_wrap(err, "unable to set flag %s to value %s", o->name, text);
+		CLEANUP_TEXT char *ours = text_printf(err, "APPTAINER_%s", name);
+		if (!ours)
+			return -1;
 		error_set(err, ERROR_UNSUPPORTED,
-			  "--%s, asked for by APPTAINER_%s, is not supported by coffer", o->name,
-			  name);
+			  "--%s, asked for by %s_%s, is not supported by coffer", o->name,
+			  blank(getenv(ours)) ? "SINGULARITY" : "APPTAINER", name);
 		return error_hint(err, "unset the variable to go on without it");
 	}
 	if (value->set && !o->add_variables)

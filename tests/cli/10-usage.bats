@@ -131,6 +131,8 @@ usage_error() { # WORDS
 	refused 255 '--nv is not supported by coffer'
 	run --separate-stderr env APPTAINER_OVERLAY=x.img coffer exec x y
 	refused 255 '--overlay, asked for by APPTAINER_OVERLAY, is not supported by coffer'
+	run --separate-stderr env SINGULARITY_NV=1 coffer exec x y
+	refused 255 '--nv, asked for by SINGULARITY_NV, is not supported by coffer'
 	run --separate-stderr coffer exec --nv=false --disable-cache --no-https /nonexistent.sif true
 	refused 255 'could not open image /nonexistent.sif'
 }

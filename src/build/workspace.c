@@ -72,11 +72,52 @@ static bool read_number(const char *path, uint64_t *ret)
 
 /* The two versions of control groups: how /proc/self/cgroup marks a group, and where it lies. */
 static const struct {
-	const char *mark, *place, *max, *used;
+	const char *mark, *place, *max, *used, *files[2];
 } group_versions[] = {
-	{ "0::", "/sys/fs/cgroup", "memory.max", "memory.current" },
-	{ ":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes" },
+	{ "0::",
+	  "/sys/fs/cgroup",
+	  "memory.max",
+	  "memory.current",
+	  { "inactive_file", "active_file" } },
+	{ ":memory:",
+	  "/sys/fs/cgroup/memory",
+	  "memory.limit_in_bytes",
+	  "memory.usage_in_bytes",
+	  { "total_inactive_file", "total_active_file" } },
 };
+
+/* The number in a line "KEY NUMBER" of the text; 0 without one. */
+static uint64_t stat_number(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+	for (const char *line = text, *end; line; line = end ? end + 1 : NULL) {
+		end = strchr(line, '\n');
+		if (strncmp(line, key, len) == 0 && line[len] == ' ' && line[len + 1] >= '0' &&
+		    line[len + 1] <= '9')
+			return strtoull(line + len, NULL, 10);
+	}
+	return 0;
+}
+
+/*
+ * Of what a group uses, the files that the kernel keeps in memory only until it is wanted. A group
+ * that has read much is full of them, and has room all the same.
+ */
+static uint64_t group_files(size_t version, const char *group, uint64_t used)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	uint64_t files = 0;
+	CLEANUP_TEXT char *path =
+		text_printf(&err, "%s%s/memory.stat", group_versions[version].place, group);
+	if (!path || fd_read_file(AT_FDCWD, path, 65536, &text, &err) < 0 || !text.len)
+		return 0;
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t n = stat_number(text.data, group_versions[version].files[i]);
+		files += n < used - files ? n : used - files;
+	}
+	return files;
+}
 
 /* What this group, or one above it, leaves to us. Cuts `group` off. */
 static uint64_t group_left(size_t version, char *group, uint64_t limit)
@@ -91,6 +132,7 @@ static uint64_t group_left(size_t version, char *group, uint64_t limit)
 			text_printf(&err, "%s%s/%s", place, group, group_versions[version].used);
 		if (path && used && read_number(path, &max)) {
 			(void)read_number(used, &current);
+			current -= group_files(version, group, current);
 			uint64_t left = max > current ? max - current : 0;
 			limit = left < limit ? left : limit;
 		}

@@ -430,6 +430,32 @@ END
 	done
 }
 
+@test "files that the kernel keeps in memory take no room in a control group" {
+	# Of 256 MiB, 250 are used; seven eighths of what is left are for the tree, 64 MiB at least.
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%setup\n    df -B1 --output=size "$APPTAINER_ROOTFS" >%s/size\n' "$WORK" "$WORK" >group.def
+	cat >group <<'END'
+mount -t tmpfs groups /sys/fs/cgroup && mkdir -p "/sys/fs/cgroup/$1" && cd "/sys/fs/cgroup/$1" || exit 9
+echo 268435456 | tee memory.max >memory.limit_in_bytes
+echo 262144000 | tee memory.current >memory.usage_in_bytes
+[ -z "$2" ] || printf 'x_inactive_file 7\ninactive_fileX 7\n%sinactive_file %s\n%sactive_file %s\n' "$3" "$2" "$3" "$2" >memory.stat
+cd "$WORK" && exec coffer -q build --force group.sif group.def
+END
+	local version files place prefix tried=
+	for version in '^0::' ':memory:'; do
+		grep -q "$version" /proc/self/cgroup || continue
+		place= prefix=
+		[ "$version" = '^0::' ] || { place=memory prefix=total_; }
+		# Without the file that tells; with twice 80 MiB in it; with more than is used.
+		for files in :67108864 83886080:152305664 268435456:234881024; do
+			run -0 unshare -Urm sh group "$place" "${files%:*}" "$prefix"
+			[ "$(tail -n 1 size)" -eq "${files#*:}" ]
+		done
+		tried=$version
+	done
+	[ "$tried" ]
+	rm group.sif group.def group size
+}
+
 @test "a definition without From takes the current folder, as Apptainer does, and warns" {
 	cd tree
 	printf 'Bootstrap: localimage\n' >"$WORK/no-from.def"

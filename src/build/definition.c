@@ -455,6 +455,48 @@ int definition_check(const struct definition *d, struct error **err)
 	return 0;
 }
 
+/* The second of exactly two words; else nothing. */
+static struct span second_of_two(struct span text)
+{
+	struct span words[2];
+	size_t count = 0;
+	while ((text = span_trim(text)).len) {
+		size_t len = 0;
+		while (len < text.len && !blank(text.text[len]))
+			len++;
+		if (count == 2)
+			return span_of("", 0);
+		words[count++] = span_of(text.text, len);
+		text = span_of(text.text + len, text.len - len);
+	}
+	return count == 2 ? words[1] : span_of("", 0);
+}
+
+int definition_check_files(const struct definition *d, struct error **err)
+{
+	const char *own = definition_header(d, "stage");
+	for (size_t i = 0; i < d->section_count; i++) {
+		const char *arguments = d->sections[i].arguments;
+		struct span stage =
+			second_of_two(span_before(span_of(arguments, strlen(arguments)), '#'));
+		if (strcmp(d->sections[i].name, "files") != 0 || !stage.len)
+			continue;
+		if (own && span_is(stage, own)) {
+			error_set(err, ERROR_UNSUPPORTED,
+				  "unable to copy files from stage to container fs: copying from "
+				  "the stage itself is not supported by coffer yet");
+			return error_hint(err, "copy them with cp in %%post");
+		}
+		error_set(err, ERROR_DAMAGED,
+			  "unable to copy files from stage to container fs: stage %.*s was not "
+			  "found",
+			  (int)stage.len, stage.text);
+		return error_hint(err, "a line of %%files alone, without words after it, begins "
+				       "what is copied from the host");
+	}
+	return 0;
+}
+
 int definition_generate(const char *agent, const char *from, struct definition **ret,
 			struct error **err)
 {

@@ -77,6 +77,8 @@ int definition_parse(const void *text, size_t len, struct definition_arguments *
 		     struct definition **ret, struct error **err);
 /* Whether it can be built: one stage, that says where it begins. */
 int definition_check(const struct definition *d, struct error **err);
+/* Refuses %files from a stage that is not there, or from the stage itself: deffile.md 11. */
+int definition_check_files(const struct definition *d, struct error **err);
 /* What stands for a definition when an image is the source: deffile.md 1. */
 int definition_generate(const char *agent, const char *from, struct definition **ret,
 			struct error **err);

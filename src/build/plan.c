@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "build/format.h"
+#include "build/metadata.h"
 
 /* What is looked at before anything is done: spec deffile.md 1, 12 and 13. */
 
@@ -246,6 +247,13 @@ static int prepare(struct build *b, struct error **err)
 	return 0;
 }
 
+/* Before %pre, and an hour of %post, although Apptainer says so after them. */
+static int check_files(const struct build *b, struct error **err)
+{
+	const struct metadata_options chosen = { .sections = &b->plan->sections };
+	return metadata_wants(&chosen, "files") ? definition_check_files(b->definition, err) : 0;
+}
+
 int build_image(struct build_plan *plan, struct error **err)
 {
 	struct build b = { .plan = plan };
@@ -253,7 +261,9 @@ int build_image(struct build_plan *plan, struct error **err)
 	umask(b.umask);
 	int result = prepare(&b, err);
 	if (result == 0) {
-		result = build_find_base_key(&b, err);
+		result = check_files(&b, err);
+		if (result == 0)
+			result = build_find_base_key(&b, err);
 		/* Before the first section runs: none of them finds a key in its environment. */
 		key_environment_wipe();
 		if (result == 0)

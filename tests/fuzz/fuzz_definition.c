@@ -86,7 +86,8 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	fuzz_saw(d->text.data, d->text.len);
 	for (size_t i = 0; i < d->section_count; i++)
 		section(&d->sections[i], &first);
-	if (definition_check(d, err) == 0 && definition_header(d, "bootstrap"))
+	if (definition_check(d, err) == 0 && definition_check_files(d, err) == 0 &&
+	    definition_header(d, "bootstrap"))
 		fuzz_saw(definition_header(d, "bootstrap"),
 			 strlen(definition_header(d, "bootstrap")));
 	fuzz_note(&first, err);

@@ -98,6 +98,34 @@ static void test_stages(void **state)
 	assert_string_equal(d->text.data, H "%help\nx\n");
 }
 
+static void files_refused(const char *text, enum error_kind kind, const char *words)
+{
+	CLEANUP_DEFINITION struct definition *d = parse(text);
+	CLEANUP_ERROR struct error *err = NULL;
+	assert_int_equal(definition_check_files(d, &err), -1);
+	assert_string_equal(error_message(err), words);
+	assert_int_equal(error_kind(err), kind);
+}
+
+static void test_files_from_stages(void **state)
+{
+	(void)state;
+#define REFUSED "unable to copy files from stage to container fs: "
+	files_refused(H "%files from build\n/a /b\n", ERROR_DAMAGED,
+		      REFUSED "stage build was not found");
+	files_refused(H "%files\na b\n%files  of\tnothing # x y\n", ERROR_DAMAGED,
+		      REFUSED "stage nothing was not found");
+	files_refused(H "Stage: Build\n%files from build\n/a /b\n", ERROR_DAMAGED,
+		      REFUSED "stage build was not found");
+	files_refused(H "Stage: build\n%files from build\n/a /b\n", ERROR_UNSUPPORTED,
+		      REFUSED "copying from the stage itself is not supported by coffer yet");
+	/* One word, three of them, and comments name no stage; other sections have options. */
+	CLEANUP_DEFINITION struct definition *d =
+		parse(H "%files\na b\n%files # from x\nc d\n%files x # y\ne f\n"
+			"%files from a b\ng h\n%post -c bash\ntrue\n");
+	assert_ok(definition_check_files(d, err));
+}
+
 static void test_sections(void **state)
 {
 	(void)state;
@@ -321,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_stages),
+		cmocka_unit_test(test_files_from_stages),
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_long_section),
 		cmocka_unit_test(test_limits),

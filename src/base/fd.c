@@ -115,6 +115,25 @@ int fd_read_file(int dirfd, const char *path, size_t limit, struct buffer *ret, 
 	return fd_read_all(fd, limit, path, ret, err);
 }
 
+/* How the kernel shows ids that a user namespace does not map: /proc/sys/kernel/overflowuid. */
+#define UNMAPPED 65534
+
+void fd_unmapped_to_root(int fd, uid_t *uid, gid_t *gid)
+{
+	if (*uid != UNMAPPED && *gid != UNMAPPED)
+		return;
+	/* Root of a namespace may ask for this where the owner is mapped (open(2)). Nothing else
+	 * tells both apart, and looks only. */
+	int flags = fcntl(fd, F_GETFL);
+	bool mapped = flags >= 0 && fcntl(fd, F_SETFL, flags | O_NOATIME) == 0;
+	/* Our own files may have any group that we are in. Another's, if he is mapped, have one
+	 * that is: else nobody here could have given them to him. */
+	if (*gid == UNMAPPED && (!mapped || *uid == geteuid()))
+		*gid = 0;
+	if (*uid == UNMAPPED && !mapped)
+		*uid = 0;
+}
+
 int fd_send(int sock, int fd, char tag)
 {
 	union {

@@ -41,6 +41,13 @@ int fd_read_all(int fd, size_t limit, const char *name, struct buffer *ret, stru
 int fd_read_file(int dirfd, const char *path, size_t limit, struct buffer *ret, struct error **err);
 
 /*
+ * The owners *uid and *gid of an open file (for one that cannot be opened: of the folder that it is
+ * in): who has no number in this process's user namespace becomes root. The kernel shows them as
+ * 65534, which in a large namespace is somebody's number as well; who has it keeps it.
+ */
+void fd_unmapped_to_root(int fd, uid_t *uid, gid_t *gid);
+
+/*
  * Sends or receives one descriptor with one byte of tag over a Unix socket. The received one is
  * close-on-exec and the caller's. Return 0 or -errno; the end of the stream is -EPIPE.
  */

@@ -41,7 +41,6 @@ struct copy {
 };
 #define BUFFER_LEN ((size_t)256 << 10)
 #define GRAFT_MIN (64 << 10) /* a smaller file is copied in less time than a mount is made */
-#define UNMAPPED 65534	     /* how the kernel shows ids that a user namespace does not map */
 
 /* Two descriptors a level: the usual 1024 would end at 500 folders. */
 static struct rlimit raise_descriptors(void)
@@ -127,16 +126,15 @@ static int copy_attributes(const char *from, const char *to)
 	return 0;
 }
 
-static int set_owner(struct copy *c, int dirfd, const char *name, const struct stat *st)
+/* from: the source, or the folder that it is in. */
+static int set_owner(struct copy *c, int from, int dirfd, const char *name, const struct stat *st)
 {
 	uid_t uid = st->st_uid;
 	gid_t gid = st->st_gid;
 	if (!c->rules->owners)
 		return 0;
-	if (c->rules->unmapped_to_root) {
-		uid = uid == UNMAPPED ? 0 : uid;
-		gid = gid == UNMAPPED ? 0 : gid;
-	}
+	if (c->rules->unmapped_to_root)
+		fd_unmapped_to_root(from, &uid, &gid);
 	return fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0 ? -errno
 											: 0;
 }
@@ -148,7 +146,7 @@ static int finish(struct copy *c, int from, int to, const struct stat *st)
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 	snprintf(from_path, sizeof(from_path), "/proc/self/fd/%d", from);
 	snprintf(to_path, sizeof(to_path), "/proc/self/fd/%d", to);
-	int r = set_owner(c, to, "", st);
+	int r = set_owner(c, from, to, "", st);
 	if (r == 0 && fchmod(to, st->st_mode & 07777) < 0)
 		r = -errno;
 	if (r == 0)
@@ -250,13 +248,13 @@ static int copy_symlink(struct copy *c, int from, int to, const char *name, cons
 	target[len] = '\0';
 	if (symlinkat(target, to, name) < 0)
 		return -errno;
-	int r = set_owner(c, to, name, st);
+	int r = set_owner(c, from, to, name, st);
 	if (r == 0 && utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
 	return r;
 }
 
-static int copy_special(struct copy *c, int to, const char *name, const struct stat *st)
+static int copy_special(struct copy *c, int from, int to, const char *name, const struct stat *st)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 	bool device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
@@ -271,7 +269,7 @@ static int copy_special(struct copy *c, int to, const char *name, const struct s
 	}
 	if (mknodat(to, name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) < 0)
 		return -errno;
-	int r = set_owner(c, to, name, st);
+	int r = set_owner(c, from, to, name, st);
 	if (r == 0 && fchmodat(to, name, st->st_mode & 07777, 0) < 0)
 		r = -errno;
 	if (r == 0 && utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
@@ -320,7 +318,7 @@ static int copy_entry(struct copy *c, int from, int to, const char *name, size_t
 		else if (S_ISLNK(st.st_mode))
 			r = copy_symlink(c, from, to, name, &st);
 		else
-			r = copy_special(c, to, name, &st);
+			r = copy_special(c, from, to, name, &st);
 	}
 	if (r >= 0)
 		return 0;

@@ -10,7 +10,7 @@
 
 struct copy_rules {
 	bool owners;	       /* give files their owners; a refusal is an error */
-	bool unmapped_to_root; /* with owners: who is nobody here becomes root */
+	bool unmapped_to_root; /* with owners: who has no number here becomes root */
 	bool devices;	       /* make devices; else they are left out with a warning */
 	/*
 	 * Paths of folders ("/etc"; the top one is always among them), the last NULL: only their

@@ -113,28 +113,27 @@ static int node_errno(const struct squash_node *n, int errnum, const char *what,
 	return squash_at_node(n, err);
 }
 
-/* How the kernel shows the ids that a user namespace does not map. */
-#define UNMAPPED 65534
-
-static uint32_t owner(const struct squash_write_options *o, uint32_t id)
-{
-	return o->all_root || (o->in_place_as_user && id == UNMAPPED) ? 0 : id;
-}
-
-/* What stands in the inode of every kind; the kind itself was looked at. */
-static int set_attributes(struct squash_packer *p, struct squash_node *n, const struct stat *st,
-			  struct error **err)
+/*
+ * What stands in the inode of every kind; the kind itself was looked at. fd: the file, or the
+ * directory that it is in.
+ */
+static int set_attributes(struct squash_packer *p, struct squash_node *n, int fd,
+			  const struct stat *st, struct error **err)
 {
 	const struct squash_write_options *o = p->options;
+	uid_t uid = o->all_root ? 0 : st->st_uid;
+	gid_t gid = o->all_root ? 0 : st->st_gid;
 	int64_t mtime = st->st_mtim.tv_sec;
+	if (o->in_place_as_user)
+		fd_unmapped_to_root(fd, &uid, &gid);
 	if (o->clamp_time && mtime > 0 && (uint64_t)mtime > o->time)
 		mtime = (int64_t)o->time;
 	n->mtime = mtime < 0 ? 0 : mtime > UINT32_MAX ? UINT32_MAX : (uint32_t)mtime;
 	n->mode = (uint16_t)st->st_mode;
 	n->links = 1;
-	int r = sqfs_id_table_id_to_index(p->ids, owner(o, st->st_uid), &n->uid);
+	int r = sqfs_id_table_id_to_index(p->ids, uid, &n->uid);
 	if (r == 0)
-		r = sqfs_id_table_id_to_index(p->ids, owner(o, st->st_gid), &n->gid);
+		r = sqfs_id_table_id_to_index(p->ids, gid, &n->gid);
 	return squash_check(&p->out, r, "keep the owners", err);
 }
 
@@ -218,8 +217,8 @@ static int add_device(struct squash_node *n, const struct stat *st, struct error
 }
 
 /* A further name (1), or a file of its own (0) whose attributes are now set. */
-static int begin_entry(struct squash_packer *p, struct squash_node *n, const struct stat *st,
-		       struct error **err)
+static int begin_entry(struct squash_packer *p, struct squash_node *n, int fd,
+		       const struct stat *st, struct error **err)
 {
 	struct squash_node *first = NULL;
 	if (st->st_nlink > 1) {
@@ -232,7 +231,7 @@ static int begin_entry(struct squash_packer *p, struct squash_node *n, const str
 		}
 	}
 	n->mode = 0; /* nothing to free yet, should one of these fail */
-	if (set_attributes(p, n, st, err) < 0)
+	if (set_attributes(p, n, fd, st, err) < 0)
 		return -1;
 	return give_number(p, n, err);
 }
@@ -252,7 +251,7 @@ static int add_regular(struct squash_packer *p, struct squash_node *n, int direc
 		error_set(err, ERROR_IO, "the file was replaced while being packed");
 		return squash_at_node(n, err);
 	}
-	int r = begin_entry(p, n, &st, err);
+	int r = begin_entry(p, n, fd, &st, err);
 	if (r)
 		return r < 0 ? squash_at_node(n, err) : 0;
 	if (squash_add_xattrs(p, n, fd, -1, err) < 0)
@@ -293,7 +292,7 @@ static int add_entry(struct squash_packer *p, struct squash_node *n, int directo
 		n->parent->links++;
 		return give_number(p, n, err);
 	}
-	int r = begin_entry(p, n, &st, err);
+	int r = begin_entry(p, n, directory, &st, err);
 	if (r == 0 && S_ISLNK(st.st_mode))
 		r = add_target(n, directory, &st, err);
 	else if (r == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
@@ -430,7 +429,7 @@ static int enter(struct squash_packer *p, struct walk *w, struct squash_node *di
 		return node_errno(dir, errno, "look at", err);
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
-	if (set_attributes(p, dir, &st, err) < 0)
+	if (set_attributes(p, dir, fd, &st, err) < 0)
 		return squash_at_node(dir, err);
 	dir->links = 2;
 	if (w->depth > OPEN_LEVELS + 1)

@@ -130,6 +130,31 @@ END
 	fi
 }
 
+# The numbers of a plain image's owners, each once.
+owners() { # IMAGE NAMES
+	unsquashfs -lln -o "$(coffer sif list "$1" | sed -n 's/.*|\([0-9]*\)-[0-9]* *|FS (Squashfs.*/\1/p')" "$1" |
+		grep -E "/($2)( ->|\$)" | awk '{ print $2 }' | sort -u
+}
+
+@test "who is nobody in a sandbox stays it, who has no number here becomes root" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n    cd /etc; echo >n1; ln -s n1 n2; chown -h 65534:65534 n1 n2\n' "$WORK" >nobody.def
+	printf 'Bootstrap: localimage\nFrom: %s/nobody\n%%post\n    true\n' "$WORK" >copied.def
+	printf 'Bootstrap: localimage\nFrom: %s/tests/cli\n%%setup\n    true\n' "$COFFER_ROOT" >theirs.def
+	want=65534/65534
+	am_root || have_subids || want=0/0
+	run -0 coffer -q build --sandbox nobody nobody.def
+	for spec in nobody copied.def; do
+		run -0 coffer -q build --force nobody.sif $spec
+		[ "$(owners nobody.sif 'etc/n1|etc/n2')" = $want ]
+	done
+	# The tests are root's, or the user's own.
+	for spec in "$COFFER_ROOT/tests/cli" theirs.def; do
+		run -0 coffer -q build --force nobody.sif "$spec"
+		am_root || [ "$(owners nobody.sif 'helper.bash|terminal')" = 0/0 ]
+	done
+	rm -rf nobody nobody.sif nobody.def copied.def theirs.def
+}
+
 @test "a section that fails: what is said, 255, and no file" {
 	mkdir -p failing
 	cd failing

@@ -9,6 +9,7 @@
 
 #include "build/files.h"
 #include "build/format.h"
+#include "namespace.h"
 #include "tree.h"
 
 static int copy(struct error **err)
@@ -240,6 +241,60 @@ static void test_grafts(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void copy_in_namespace(const void *context)
+{
+	const struct copy_rules rules = { .owners = true, .unmapped_to_root = true };
+	(void)context;
+	CLEANUP_FD int from = open("from", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_FD int to = open("to", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(copy_tree(from, to, &rules, err));
+}
+
+/* 65534 is one of the subordinate ids, and how the kernel shows all that are none. */
+static void test_nobody(void **state)
+{
+	(void)state;
+	enum { root = NAMESPACE_ROOT, nobody = NAMESPACE_ID(65534), other = NAMESPACE_ID(33) };
+	static const struct {
+		const char *name;
+		uid_t uid, to_uid;
+		gid_t gid, to_gid;
+	} files[] = {
+		{ "f-host", 0, root, 0, root },
+		{ "f-nobody", nobody, nobody, nobody, nobody },
+		{ "f-other", other, other, nobody, nobody },
+		{ "f-own", root, root, 0, root },
+		{ "d-nobody", nobody, nobody, other, other },
+		{ "d-nobody/l-nobody", nobody, nobody, nobody, nobody },
+		{ "l-host", 0, root, 0, root },
+	};
+	char path[64];
+	struct stat st;
+	if (geteuid() != 0)
+		return; /* nobody else can make such files */
+	make_folders();
+	assert_int_equal(chmod(test_directory, 0755), 0);
+	assert_int_equal(chown("to", root, root), 0);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const char *name = path_base_name(files[i].name);
+		snprintf(path, sizeof(path), "from/%s", files[i].name);
+		if (*name == 'f')
+			put_file(path, 0644, "F");
+		else if (*name == 'd')
+			assert_int_equal(mkdir(path, 0755), 0);
+		else
+			assert_int_equal(symlink("nowhere", path), 0);
+		assert_int_equal(lchown(path, files[i].uid, files[i].gid), 0);
+	}
+	namespace_run(copy_in_namespace, NULL);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "to/%s", files[i].name);
+		assert_int_equal(lstat(path, &st), 0);
+		if (st.st_uid != files[i].to_uid || st.st_gid != files[i].to_gid)
+			fail_msg("%s is of %u:%u", path, st.st_uid, st.st_gid);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +304,7 @@ int main(void)
 		IN_DIRECTORY(test_refusals),
 		IN_DIRECTORY(test_fix_permissions),
 		IN_DIRECTORY(test_grafts),
+		IN_DIRECTORY(test_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,11 +334,39 @@ static int write_sif(struct job *j, struct output *out, struct error **err)
 
 /* ------------------------------------------------------------------ a sandbox */
 
+/*
+ * Where the file system takes no flags (NFS): the same in steps, which others may see. Returns -1
+ * with errno.
+ */
+static int place_in_steps(struct build *b, const char *tree, const char *target, const char *old)
+{
+	struct stat st;
+	if (lstat(target, &st) < 0)
+		return errno == ENOENT ? rename(tree, target) : -1;
+	if (!b->plan->force) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (rename(target, old) < 0)
+		return -1;
+	if (rename(tree, target) == 0)
+		return 0;
+	int errnum = errno;
+	if (rename(old, target) < 0) {
+		/* It is not ours to remove now. */
+		log_warning("What was %s before is %s now", b->plan->target, old);
+		text_free(&b->disk);
+	}
+	errno = errnum;
+	return -1;
+}
+
 static int place_sandbox(struct job *j, struct error **err)
 {
-	const struct build *b = j->build;
+	struct build *b = j->build;
 	CLEANUP_TEXT char *tree = path_join(b->disk, "rootfs", err);
-	CLEANUP_TEXT char *target = tree ? path_absolute(b->plan->target, err) : NULL;
+	CLEANUP_TEXT char *old = tree ? path_join(b->disk, "replaced", err) : NULL;
+	CLEANUP_TEXT char *target = old ? path_absolute(b->plan->target, err) : NULL;
 	log_info("Creating sandbox directory...");
 	if (!target)
 		return -1;
@@ -347,6 +375,8 @@ static int place_sandbox(struct job *j, struct error **err)
 	/* What was there before goes with the temporary folder. */
 	if (errno == EEXIST && b->plan->force &&
 	    renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (errno == EINVAL && place_in_steps(b, tree, target, old) == 0)
 		return 0;
 	return error_errno(err, errno, "while creating sandbox: create %s", b->plan->target);
 }

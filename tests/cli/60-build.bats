@@ -268,6 +268,42 @@ owners() { # IMAGE NAMES
 	[ "$status" -eq 255 ]
 }
 
+# As on NFS, which takes no flags of a renaming. Only the command is traced: newuidmap would not be root's.
+without_flags() { # OPTION COMMAND...
+	strace -qq -o "$WORK/trace" --inject=renameat2:error=EINVAL "$@"
+}
+
+@test "a sandbox where the file system can neither exchange names nor keep one" {
+	mkdir -p plain-names
+	cd plain-names
+	run -0 without_flags coffer -q build --sandbox box "$WORK/tree"
+	grep -q 'renameat2.*INJECTED' "$WORK/trace"
+	cmp box/etc/secret.txt "$WORK/tree/etc/secret.txt"
+	echo old >box/old
+	run -0 without_flags coffer -q build --force --sandbox box "$WORK/tree"
+	[ ! -e box/old ] && cmp box/etc/secret.txt "$WORK/tree/etc/secret.txt"
+	nothing_left box
+	# What comes meanwhile is not overwritten.
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%setup\n    mkdir late; touch late/theirs\n' "$WORK" >late.def
+	run --separate-stderr without_flags coffer build --sandbox late late.def
+	refused 255 'while creating sandbox: create late: file exists'
+	[ "$(ls -A late)" = theirs ]
+	rm -r late late.def
+	# The old one comes back when the new one cannot take its place, and is kept where not even that can be done.
+	echo old >box/old
+	run --separate-stderr without_flags '--inject=?rename,?renameat:error=EIO:when=2' coffer build --force --sandbox box "$WORK/tree"
+	refused 255 'while creating sandbox: create box: input/output error'
+	[ -e box/old ]
+	nothing_left box
+	run --separate-stderr without_flags '--inject=?rename,?renameat:error=EIO:when=2+' coffer build --force --sandbox box "$WORK/tree"
+	refused 255 'while creating sandbox: create box: input/output error'
+	[ ! -e box ]
+	kept=$(sed -n 's/^WARNING: What was box before is \(.*\) now$/\1/p' <<<"$stderr")
+	[ -e "$kept/old" ]
+	cd "$WORK"
+	chmod -R u+rwX plain-names && rm -r plain-names
+}
+
 @test "both kinds with both sorts of key, from a folder" {
 	export APPTAINER_ENCRYPTION_PASSPHRASE=secret
 	for kind in luks2 gocryptfs; do

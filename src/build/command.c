@@ -132,7 +132,7 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
 	const struct squash_extract_rules rules = {
-		.owners = !b->user_namespace || b->map == RUN_MAP_ROOT_SUBIDS,
+		.owners = b->map == RUN_MAP_ROOT_SUBIDS,
 		.devices = b->real_root,
 		.setuid = true,
 	};

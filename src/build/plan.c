@@ -194,10 +194,14 @@ static void find_privilege(struct build *b)
 {
 	b->user_namespace = geteuid() != 0;
 	b->real_root = !b->user_namespace && in_first_user_namespace();
-	b->map = b->user_namespace ? run_best_root_map() : RUN_MAP_ROOT_SUBIDS;
+	/* Root of a namespace that was made before us has as many ids as that one. */
+	b->map = b->user_namespace ? run_best_root_map()
+		 : run_single_id() ? RUN_MAP_ROOT_ALONE
+				   : RUN_MAP_ROOT_SUBIDS;
 	if (b->map != RUN_MAP_ROOT_ALONE)
 		return;
-	log_info("User not listed in /etc/subuid, trying root-mapped namespace");
+	if (b->user_namespace)
+		log_info("User not listed in /etc/subuid, trying root-mapped namespace");
 	log_info("All files will belong to root: owners and devices that are asked for are not "
 		 "made");
 }

@@ -137,7 +137,7 @@ static void free_plan(struct run_plan *plan)
 static int add_apt_settings(const struct builder *b, struct run_plan *plan, struct error **err)
 {
 	static const char text[] = "APT::Sandbox::User \"root\";\n";
-	if (!b->build->user_namespace || b->build->map != RUN_MAP_ROOT_ALONE)
+	if (b->build->map != RUN_MAP_ROOT_ALONE)
 		return 0;
 	if (tree_write(b->root, APT_FILE, 0644, text, strlen(text), err) < 0)
 		return -1;

@@ -87,8 +87,7 @@ static bool has_sys_admin(void)
 	return syscall(SYS_capget, &header, data) == 0 && data[0].effective & 1u << CAP_SYS_ADMIN;
 }
 
-/* Inside a namespace where one id alone is mapped, all other owners would show as nobody. */
-static bool single_id(void)
+bool run_single_id(void)
 {
 	CLEANUP_ERROR struct error *ignored = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
@@ -107,7 +106,8 @@ static int choose_users(struct run_job *job, struct error **err)
 	const struct run_plan *plan = job->plan;
 	job->uid = job->inside_uid = getuid();
 	job->gid = job->inside_gid = getgid();
-	job->own_all = single_id();
+	/* All other owners would show as nobody. */
+	job->own_all = run_single_id();
 	job->fake_root = plan->fakeroot;
 	if (plan->inherit_namespaces)
 		return 0;

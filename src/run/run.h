@@ -87,6 +87,8 @@ enum run_id_map {
  * /etc/subgid name them with at least 65536 ids and newuidmap is there, else RUN_MAP_ROOT_ALONE.
  */
 enum run_id_map run_best_root_map(void);
+/* Whether this process is in a user namespace where one user alone is mapped (`unshare -r`). */
+bool run_single_id(void);
 /* The error of a clone with CLONE_NEWUSER that failed, with the sysctl to set. Returns -1. */
 int run_userns_refused(int errnum, struct error **err);
 /* Writes the maps of `pid`. Hints name the sysctl or the file when it is refused. */

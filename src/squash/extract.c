@@ -109,6 +109,17 @@ static int xattrs_set(struct extraction *x, const struct squash_inode *in, int f
 	return 0;
 }
 
+static int owner_refused(const struct squash_inode *in, int errnum, struct error **err)
+{
+	error_errno(err, errnum, "give it to user %u, group %u", in->uid, in->gid);
+	if (errnum != EINVAL)
+		return -1;
+	/* What the kernel says to a number that the user namespace does not map. */
+	error_set_kind(err, ERROR_SYSTEM);
+	return error_hint(err, "these ids are not to be had here: root has all, other users those "
+			       "in /etc/subuid and /etc/subgid");
+}
+
 /*
  * The owner first: to change it drops the set-user-id bits and file capabilities. The mode after
  * the attributes: a file that is read-only takes none. The time last.
@@ -118,7 +129,7 @@ static int finish_open(struct extraction *x, const struct squash_inode *in, int 
 {
 	const struct timespec times[2] = { { .tv_sec = in->mtime }, { .tv_sec = in->mtime } };
 	if (x->rules->owners && fchown(fd, in->uid, in->gid) < 0)
-		return error_errno(err, errno, "give it to user %u, group %u", in->uid, in->gid);
+		return owner_refused(in, errno, err);
 	if (xattrs_set(x, in, fd, NULL, err) < 0)
 		return -1;
 	if (fchmod(fd, mode_of(x, in)) < 0)
@@ -133,7 +144,7 @@ static int finish_named(struct extraction *x, const struct squash_inode *in, int
 {
 	const struct timespec times[2] = { { .tv_sec = in->mtime }, { .tv_sec = in->mtime } };
 	if (x->rules->owners && fchownat(dirfd, name, in->uid, in->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(err, errno, "give it to user %u, group %u", in->uid, in->gid);
+		return owner_refused(in, errno, err);
 	if (xattrs_set(x, in, dirfd, name, err) < 0)
 		return -1;
 	if (!S_ISLNK(in->mode) && fchmodat(dirfd, name, mode_of(x, in), AT_SYMLINK_NOFOLLOW) < 0)

@@ -155,6 +155,23 @@ owners() { # IMAGE NAMES
 	rm -rf nobody nobody.sif nobody.def copied.def theirs.def
 }
 
+@test "root of a namespace with no other id: all files are root's" {
+	mksquashfs tree base.sqfs -quiet -no-progress -p 'etc/seven f 644 7 8 echo seven' >/dev/null
+	coffer -q build --pem-path=rsa_pub.pem base.sif base.sqfs
+	printf 'Bootstrap: localimage\nFrom: %s/base.sqfs\n%%post\n    chown 12:34 /etc/seven; cat $APT_CONFIG >/etc/apt.txt\n' "$WORK" >alone.def
+	for spec in base.sqfs base.sif alone.def; do
+		run -0 --separate-stderr unshare -r coffer build --base-pem-path=rsa_pri.pem --force alone.sif $spec
+		diff -u - <(grep ^INFO <<<"$stderr" | head -2) <<-END
+			INFO:    All files will belong to root: owners and devices that are asked for are not made
+			INFO:    Starting build...
+		END
+		[ "$(owners alone.sif '.*')" = 0/0 ]
+	done
+	run -0 coffer exec alone.sif cat /etc/seven /etc/apt.txt
+	[ "$output" = $'seven\nAPT::Sandbox::User "root";' ]
+	rm base.sqfs base.sif alone.def alone.sif
+}
+
 @test "a section that fails: what is said, 255, and no file" {
 	mkdir -p failing
 	cd failing

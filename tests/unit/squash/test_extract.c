@@ -3,7 +3,9 @@
 #include "tree.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Trees are packed by mksquashfs, unpacked by us and compared with the directory they were. */
@@ -104,6 +106,34 @@ static void devices_are_left_out(void **state)
 	assert_int_equal(st.st_uid, geteuid());
 }
 
+/* In a user namespace without that user. */
+static void an_owner_who_cannot_be(void **state)
+{
+	(void)state;
+	struct source *s[2];
+	char image[4096];
+	int status;
+	struct squash_extract_rules rules = { 0 };
+	tree_shell("chmod -R u+rwX %s/tree; rm -rf %s/tree; mkdir %s/tree", base, base, base);
+	assert_ok(round_trip("-p 'f f 644 7 8 echo'", &rules, err));
+	(void)snprintf(image, sizeof(image), "%s/image", base);
+	struct squash *sq = tree_open(image, 0, s);
+	tree_shell("rm -r %s/out; mkdir %s/out", base, base);
+	int out CLEANUP_FD = open_below("out");
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct error *e = NULL;
+		rules.owners = true;
+		if (unshare(CLONE_NEWUSER) < 0 || squash_extract(sq, out, &rules, &e) == 0)
+			_exit(2);
+		const char *hint = error_hint_text(e);
+		_exit(error_kind(e) == ERROR_SYSTEM && hint && strstr(hint, "/etc/subuid") ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	tree_close(sq, s);
+}
+
 static void a_deep_tree(void **state)
 {
 	(void)state;
@@ -190,9 +220,9 @@ static void one_name_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_whole_tree), cmocka_unit_test(devices_are_left_out),
-		cmocka_unit_test(a_deep_tree),	  cmocka_unit_test(what_is_in_the_way),
-		cmocka_unit_test(one_name_twice),
+		cmocka_unit_test(the_whole_tree),	  cmocka_unit_test(devices_are_left_out),
+		cmocka_unit_test(an_owner_who_cannot_be), cmocka_unit_test(a_deep_tree),
+		cmocka_unit_test(what_is_in_the_way),	  cmocka_unit_test(one_name_twice),
 	};
 	return cmocka_run_group_tests(tests, make_base, remove_base);
 }

@@ -84,6 +84,12 @@ bool process_is_stopped(const struct process *p)
 
 int process_wait(struct process *p)
 {
+	int signal;
+	return process_wait_signal(p, &signal);
+}
+
+int process_wait_signal(struct process *p, int *ret_signal)
+{
 	int status;
 	pid_t pid;
 	if (p->pid <= 0)
@@ -94,6 +100,8 @@ int process_wait(struct process *p)
 	int result = pid < 0		   ? -errno
 		     : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
 					   : WEXITSTATUS(status);
+	if (pid >= 0)
+		*ret_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	p->pid = 0;
 	fd_close(&p->pid_fd);
 	return result;

@@ -48,6 +48,8 @@ bool process_is_stopped(const struct process *p);
 
 /* Waits for its end and reaps it: the exit status, or 128 + signal; or -errno. */
 int process_wait(struct process *p);
+/* The same; *ret_signal is the signal that ended it, 0 when it was none. */
+int process_wait_signal(struct process *p, int *ret_signal);
 
 /*
  * How a program is started. All of it is borrowed. argv[0] is looked up in PATH when it has no

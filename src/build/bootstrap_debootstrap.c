@@ -180,7 +180,7 @@ static int run_debootstrap(void *context, int socket, struct error **err)
 
 int bootstrap_debootstrap(struct builder *b, struct error **err)
 {
-	int status = remote_run(run_debootstrap, b, err);
+	int status = remote_run(b->build, run_debootstrap, b, err);
 	if (status < 0)
 		return error_wrap(err, "conveyor failed to get: while debootstrapping");
 	if (!b->build->real_root)

@@ -56,7 +56,7 @@ static int start_builder(struct build *b, struct remote *ret, struct namespaces 
 	/* As pid 1 it takes all with it that the sections have started, however it ends. */
 	unsigned long long flags =
 		CLONE_NEWNS | CLONE_NEWPID | (b->user_namespace ? CLONE_NEWUSER : 0);
-	if (remote_start(flags, builder_work, b, &r, err) < 0) {
+	if (remote_start(b, flags, builder_work, b, &r, err) < 0) {
 		int errnum = error_to_errno(*err);
 		if (!b->user_namespace || (errnum != EPERM && errnum != ENOSPC && errnum != EUSERS))
 			return error_hint(err, "building needs mount and pid namespaces: see "
@@ -110,7 +110,7 @@ static int status_of_memory(void)
 /* Of memory that is not locked the command speaks, so that it is said once. */
 static int run_helper(remote_work work, struct job *j, const char *name, struct error **err)
 {
-	int status = remote_run(work, j, err);
+	int status = remote_run(j->build, work, j, err);
 	if (status == STATUS_UNLOCKED) {
 		secret_note_unlocked();
 		secret_report_unlocked();
@@ -255,7 +255,7 @@ static void remove_from_disk(struct job *j, int parent, const char *name)
 	j->name = name;
 	/* Signals wait until it is done: it is what they ask for. */
 	interrupt_defer();
-	if (remote_start(0, cleaner_work, j, &r, &err) == 0)
+	if (remote_start(j->build, 0, cleaner_work, j, &r, &err) == 0)
 		(void)remote_receive(&r, true, &tag, &fd, &err);
 	if (err)
 		log_warning("Could not remove the temporary folder %s: %s", name,

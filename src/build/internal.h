@@ -64,7 +64,8 @@ enum message {
 
 struct remote {
 	struct process process;
-	int socket; /* the caller's end */
+	int socket;		   /* the caller's end */
+	const struct build *build; /* borrowed; for hints */
 };
 #define REMOTE_NONE ((struct remote){ .process = PROCESS_NONE, .socket = -1 })
 void remote_end(struct remote *r); /* kills, reaps, closes */
@@ -75,8 +76,8 @@ void remote_end(struct remote *r); /* kills, reaps, closes */
  * returns; a negative one means *err, which is sent.
  */
 typedef int (*remote_work)(void *context, int socket, struct error **err);
-int remote_start(unsigned long long clone_flags, remote_work work, void *context,
-		 struct remote *ret, struct error **err);
+int remote_start(const struct build *build, unsigned long long clone_flags, remote_work work,
+		 void *context, struct remote *ret, struct error **err);
 int remote_send(int socket, enum message tag, int fd, struct error **err);
 int remote_send_text(int socket, enum message tag, const void *text, size_t len,
 		     struct error **err);
@@ -87,8 +88,8 @@ int remote_send_text(int socket, enum message tag, const void *text, size_t len,
  */
 int remote_receive(struct remote *r, bool end_is_done, enum message *ret_tag, int *ret_fd,
 		   struct error **err);
-/* remote_start, then waits for its end: returns its status. */
-int remote_run(remote_work work, void *context, struct error **err);
+/* remote_start, then waits for its end: returns its status. That it was killed is an error. */
+int remote_run(const struct build *build, remote_work work, void *context, struct error **err);
 
 /*
  * While a build runs, SIGINT, SIGTERM and SIGHUP are kept from ending the command at once, so that
@@ -119,6 +120,8 @@ int workspace_make(struct builder *b, struct error **err);
 int workspace_renew(struct builder *b, struct error **err);
 /* A hint when the file system of the tree is full. */
 void workspace_explain(const struct build *build, int root, struct error **err);
+/* A hint for what may have been killed for want of memory, when the tree takes of it. */
+void workspace_explain_kill(const struct build *build, struct error **err);
 
 /* sections.c */
 int section_run_on_host(struct builder *b, const char *section, struct error **err);

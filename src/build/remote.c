@@ -157,15 +157,25 @@ static ssize_t receive(int socket, char *ret_tag, int *ret_fd)
 	return n < 0 ? -errno : n;
 }
 
+/* Waits for its end; that it was killed is an error. A status of 137 may be a section's own. */
+static int wait_for(struct remote *r, struct error **err)
+{
+	int signal = 0, status = process_wait_signal(&r->process, &signal);
+	if (status < 0)
+		return error_errno(err, -status, "wait for a process of the build");
+	if (signal != SIGKILL)
+		return status;
+	error_set(err, ERROR_MEMORY, "a process of the build was killed");
+	workspace_explain_kill(r->build, err);
+	return -1;
+}
+
 static int ended(struct remote *r, struct error **err)
 {
-	int status = process_wait(&r->process);
-	if (status == 128 + SIGKILL) {
-		error_set(err, ERROR_MEMORY, "a process of the build was killed");
-		return error_hint(err, "if memory ran out, let the tree lie on disk: --tmpdir DIR");
-	}
-	return error_set(err, ERROR_INTERNAL, "a process of the build ended with status %d",
-			 status);
+	int status = wait_for(r, err);
+	return status < 0 ? -1
+			  : error_set(err, ERROR_INTERNAL,
+				      "a process of the build ended with status %d", status);
 }
 
 int remote_receive(struct remote *r, bool end_is_done, enum message *ret_tag, int *ret_fd,
@@ -210,8 +220,8 @@ void remote_end(struct remote *r)
 	fd_close(&r->socket);
 }
 
-int remote_start(unsigned long long clone_flags, remote_work work, void *context,
-		 struct remote *ret, struct error **err)
+int remote_start(const struct build *build, unsigned long long clone_flags, remote_work work,
+		 void *context, struct remote *ret, struct error **err)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -219,6 +229,7 @@ int remote_start(unsigned long long clone_flags, remote_work work, void *context
 	CLEANUP_FD int ours = pair[0];
 	CLEANUP_FD int theirs = pair[1];
 	*ret = REMOTE_NONE;
+	ret->build = build;
 	int forked = process_fork(clone_flags, &ret->process);
 	if (forked < 0)
 		return error_errno(err, -forked, "start a process of the build");
@@ -237,18 +248,13 @@ int remote_start(unsigned long long clone_flags, remote_work work, void *context
 	return 0;
 }
 
-int remote_run(remote_work work, void *context, struct error **err)
+int remote_run(const struct build *build, remote_work work, void *context, struct error **err)
 {
 	CLEANUP_REMOTE struct remote r = REMOTE_NONE;
 	enum message tag;
 	int fd;
-	if (remote_start(0, work, context, &r, err) < 0 ||
+	if (remote_start(build, 0, work, context, &r, err) < 0 ||
 	    remote_receive(&r, true, &tag, &fd, err) < 0)
 		return -1;
-	int status = process_wait(&r.process);
-	if (status == 128 + SIGKILL) {
-		error_set(err, ERROR_MEMORY, "a process of the build was killed");
-		return error_hint(err, "if memory ran out, let the tree lie on disk: --tmpdir DIR");
-	}
-	return status < 0 ? error_errno(err, -status, "wait for a process of the build") : status;
+	return wait_for(&r, err);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,9 @@ int section_run_on_host(struct builder *b, const char *section, struct error **e
 }
 
 /* ------------------------------------------------------------------ in the container */
+
+/* What a shell ends with when a program of it was killed; it may have chosen the same itself. */
+#define STATUS_KILLED (128 + SIGKILL)
 
 struct contained {
 	struct builder *builder;
@@ -182,7 +186,7 @@ int section_run_post(struct builder *b, struct error **err)
 		return -1;
 	plan.arguments = (const char *const *)words.items;
 	struct contained c = { .builder = b, .plan = &plan };
-	int status = remote_run(run_contained, &c, err);
+	int status = remote_run(b->build, run_contained, &c, err);
 	if (status < 0)
 		return error_wrap(err, "while running engine: while running %%post section");
 	if (status) {
@@ -190,6 +194,8 @@ int section_run_post(struct builder *b, struct error **err)
 			  "while running engine: while running %%post section: exit status %d",
 			  status);
 		workspace_explain(b->build, b->root, err);
+		if (status == STATUS_KILLED)
+			workspace_explain_kill(b->build, err);
 		return -1;
 	}
 	return remove_post_files(b, err);
@@ -208,11 +214,13 @@ int section_run_test(struct builder *b, struct error **err)
 	if (add_binds(b, &plan, err) < 0)
 		return -1;
 	struct contained c = { .builder = b, .plan = &plan };
-	int status = remote_run(run_contained, &c, err);
+	int status = remote_run(b->build, run_contained, &c, err);
 	if (status < 0)
 		return error_wrap(err, "failed to execute %%test script");
-	if (status)
-		return error_set(err, ERROR_COMMAND,
-				 "failed to execute %%test script: exit status %d", status);
-	return 0;
+	if (!status)
+		return 0;
+	error_set(err, ERROR_COMMAND, "failed to execute %%test script: exit status %d", status);
+	if (status == STATUS_KILLED)
+		workspace_explain_kill(b->build, err);
+	return -1;
 }

@@ -391,3 +391,9 @@ void workspace_explain(const struct build *build, int root, struct error **err)
 		error_hint(err, "the container does not fit into memory: let it lie on disk while "
 				"it is built with --tmpdir DIR");
 }
+
+void workspace_explain_kill(const struct build *build, struct error **err)
+{
+	if (!build->disk)
+		error_hint(err, "if memory ran out, let the tree lie on disk: --tmpdir DIR");
+}

@@ -58,8 +58,9 @@ make_long() {
 	head -c 60M /dev/urandom >tree/noise
 	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\n  sleep 100\n' "$WORK" >x.def
 }
-start_post() { # leaves the build in $command
-	coffer build out.sif x.def >log 2>&1 3>&- &
+start_post() { # OPTIONS: leaves the build in $command
+	: >log
+	coffer build "$@" out.sif x.def >log 2>&1 3>&- &
 	command=$!
 	wait_for grep -q '+ sleep' log || { cat log; false; }
 }
@@ -117,6 +118,11 @@ killed_is_said() { # COMMAND PROCESS
 	make_long
 	start_post
 	killed_is_said $command "$(pgrep -o -P $command)"
+	err_has '--tmpdir DIR'
+	# There is no sense in it where the tree lies on disk.
+	start_post --sandbox
+	killed_is_said $command "$(pgrep -o -P $command)"
+	[[ "$stderr" != *tmpdir* ]]
 	for kind in luks2 gocryptfs; do
 		start_packing $kind
 		killed_is_said $command "$(pgrep -n -P $command)"

@@ -193,6 +193,26 @@ owners() { # IMAGE NAMES
 	no_processes
 }
 
+@test "a section that ends with 137 is not one that was killed; --tmpdir is no remedy where the tree lies on disk" {
+	mkdir -p killed137/disk
+	cd killed137
+	for section in "post:while running engine: while running %post section" "test:failed to execute %test script"; do
+		for script in 'exit 137' 'kill -9 $$'; do
+			printf 'Bootstrap: localimage\nFrom: %s/tree\n%%%s\n    %s\n' "$WORK" "${section%%:*}" "$script" >k.def
+			run --separate-stderr coffer build k.sif k.def
+			refused 255 "FATAL:   While performing build: ${section#*:}: exit status 137"
+			err_has '         if memory ran out, let the tree lie on disk: --tmpdir DIR'
+			for options in '--tmpdir disk' --sandbox; do
+				run --separate-stderr coffer build $options k.sif k.def
+				refused 255 "FATAL:   While performing build: ${section#*:}: exit status 137"
+				[[ "$stderr" != *tmpdir* ]]
+			done
+		done
+	done
+	cd "$WORK"
+	rm -r killed137
+}
+
 @test "an existing target needs --force" {
 	sum=$(md5sum <plain.sif)
 	run --separate-stderr coffer build plain.sif image.def </dev/null

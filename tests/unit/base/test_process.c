@@ -97,12 +97,34 @@ static void drops_all_capabilities(void **state)
 	assert_int_equal(process_wait(&child), 0);
 }
 
+/* Who ends with 137 was not killed; who was has the same status. */
+static void tells_a_signal_from_a_status(void **state)
+{
+	(void)state;
+	for (int kills = 0; kills < 2; kills++) {
+		CLEANUP_PROCESS struct process child = PROCESS_NONE;
+		int signal = -1, r = process_fork(0, &child);
+		assert_true(r >= 0);
+		if (r == 0) {
+			if (kills)
+				(void)raise(SIGKILL);
+			_exit(137);
+		}
+		assert_int_equal(process_wait_signal(&child, &signal), 137);
+		assert_int_equal(signal, kills ? SIGKILL : 0);
+		assert_int_equal(process_wait_signal(&child, &signal), -ECHILD);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(runs_and_gathers),	  cmocka_unit_test(failures),
-		cmocka_unit_test(owned_children_die),	  cmocka_unit_test(descriptors_travel),
+		cmocka_unit_test(runs_and_gathers),
+		cmocka_unit_test(failures),
+		cmocka_unit_test(owned_children_die),
+		cmocka_unit_test(descriptors_travel),
 		cmocka_unit_test(drops_all_capabilities),
+		cmocka_unit_test(tells_a_signal_from_a_status),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

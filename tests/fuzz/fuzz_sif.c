@@ -9,6 +9,19 @@
 #define OBJECT_MAX 4096
 #define FILE_LEN 40960
 
+/* As on a terminal: nothing of it is left that could steer one. */
+static void show(struct buffer *text)
+{
+	text_defuse(text->data, text->len);
+	for (size_t i = 0; i < text->len; i++) {
+		unsigned char c = (unsigned char)text->data[i];
+		bool c1 = c == 0xc2 && i + 1 < text->len &&
+			  ((unsigned char)text->data[i + 1] & 0xe0) == 0x80;
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || c1)
+			fuzz_bug("byte %#x for a terminal", c);
+	}
+}
+
 static int objects(struct source *file, const struct sif *s, struct error **err)
 {
 	struct error *first CLEANUP_ERROR = NULL;
@@ -16,8 +29,10 @@ static int objects(struct source *file, const struct sif *s, struct error **err)
 		const struct sif_descriptor *d = &s->descriptors[i];
 		struct buffer info CLEANUP_BUFFER = { 0 }, bytes CLEANUP_BUFFER = { 0 };
 		struct error *e CLEANUP_ERROR = NULL;
-		if (sif_print_info(d, &info, &e) == 0)
+		if (sif_print_info(d, &info, &e) == 0) {
 			fuzz_saw(info.data, info.len);
+			show(&info);
+		}
 		fuzz_note(&first, &e);
 		if (sif_object(file, d, OBJECT_MAX, &bytes, &e) == 0)
 			fuzz_saw(bytes.data, bytes.len);
@@ -45,6 +60,7 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	if (sif_print_list(s, &text, err) < 0 || sif_print_header(s, &text, err) < 0)
 		return -1;
 	fuzz_saw(text.data, text.len);
+	show(&text);
 	const struct sif_descriptor *primary = sif_primary(s);
 	if (primary) {
 		const struct sif_descriptor *message = sif_crypt_message(s, primary);

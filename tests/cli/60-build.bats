@@ -558,7 +558,7 @@ END
 	local version files place prefix tried=
 	for version in '^0::' ':memory:'; do
 		grep -q "$version" /proc/self/cgroup || continue
-		place= prefix=
+		place='' prefix=''
 		[ "$version" = '^0::' ] || { place=memory prefix=total_; }
 		# Without the file that tells; with twice 80 MiB in it; with more than is used.
 		for files in :67108864 83886080:152305664 268435456:234881024; do

@@ -457,7 +457,8 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	if (complete < 0)
 		return -1;
 	if (!complete && text.len && !strncmp(text.data, NOT_STARTED, strlen(NOT_STARTED)))
-		return without_shell(job, atoi(text.data + strlen(NOT_STARTED)), ret, err);
+		return without_shell(job, (int)strtol(text.data + strlen(NOT_STARTED), NULL, 10),
+				     ret, err);
 	/* A script ended everything (4.1): its status is the container's. */
 	*ret_exit = complete ? -1 : status;
 	return 0;

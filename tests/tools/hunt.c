@@ -400,21 +400,23 @@ static void walk(int parent, const char *name, const char *path, dev_t dev)
 		return;
 	}
 	for (struct dirent *e; (e = readdir(dir));) {
-		char below[PATH_MAX];
+		/* Not on the stack: somebody's test may make a thousand folders in each other. */
+		char *below;
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-		    snprintf(below, sizeof(below), "%s/%s", path, e->d_name) >= (int)sizeof(below))
+		    asprintf(&below, "%s/%s", path, e->d_name) < 0)
 			continue;
 		bool passed = false;
 		for (size_t i = 0; i < left_out_count; i++)
 			passed |= !strcmp(below, left_out[i]);
 		if (passed)
-			continue;
-		if (e->d_type == DT_DIR)
+			;
+		else if (e->d_type == DT_DIR)
 			walk(folder, e->d_name, below, dev);
 		else if (e->d_type == DT_REG &&
 			 fstatat(folder, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			 (is_later(&st.st_mtim) || is_later(&st.st_ctim)))
 			look_at_file(folder, e->d_name, below);
+		free(below);
 	}
 	closedir(dir);
 }

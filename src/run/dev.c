@@ -73,8 +73,10 @@ static const char *const devices[] = { "tty", "null", "zero", "random", "urandom
 
 bool run_dev_has(const char *path)
 {
+	if (strncmp(path, "/dev/", 5) != 0)
+		return false;
 	for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++)
-		if (!strncmp(path, "/dev/", 5) && !strcmp(path + 5, devices[i]))
+		if (!strcmp(path + 5, devices[i]))
 			return true;
 	return false;
 }

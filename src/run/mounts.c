@@ -221,20 +221,21 @@ static int new_or_bound(const struct run_mount *m, const char *type, struct erro
 	return run_tree_clone(AT_FDCWD, m->source, err);
 }
 
-static bool same_file(int fd, const char *path)
+static bool same_file(const struct stat *a, const struct stat *b)
 {
-	struct stat a, b;
-	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* The same for a path in the container. */
-static bool same_place(const struct run_session *session, int fd, const char *path)
+/* Whether the target has it already: the same folder of the host, or the same place as its twin. */
+static bool is_there(const struct run_session *session, const struct run_mount *m, int target)
 {
-	struct stat a, b;
-	CLEANUP_FD int other = path_open_in_root(session->final, path, O_PATH, 0);
-	return other >= 0 && fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	struct stat here, there;
+	if (fstat(target, &here) < 0)
+		return false;
+	if (m->kind == RUN_MOUNT_CWD)
+		return stat(m->source, &there) == 0 && same_file(&here, &there);
+	CLEANUP_FD int twin = m->twin ? path_open_in_root(session->final, m->twin, O_PATH, 0) : -1;
+	return twin >= 0 && fstat(twin, &there) == 0 && same_file(&here, &there);
 }
 
 static int open_source(const struct run_job *job, const struct run_session *session,
@@ -359,9 +360,7 @@ static int mount_one(const struct run_job *job, struct run_session *session,
 	CLEANUP_FD int target = open_target(session, m);
 	if (target < 0)
 		return missing(job, m, -target, err);
-	if (m->kind == RUN_MOUNT_CWD && same_file(target, m->source))
-		return 0;
-	if (m->twin && same_place(session, target, m->twin))
+	if ((m->kind == RUN_MOUNT_CWD || m->twin) && is_there(session, m, target))
 		return 0;
 	if (mount_at(job, session, m, target, err) < 0)
 		return error_wrap(err, "while mounting %s", m->target);

@@ -4,14 +4,9 @@
 . "$(dirname "$0")/helper.bash"
 coffer=$COFFER_BUILD/coffer
 unset APPTAINER_ENCRYPTION_PASSPHRASE
-mkdir -p tree/bin tree/etc
-cp /bin/busybox tree/bin/
-echo root:x:0:0:root:/root:/bin/sh > tree/etc/passwd
-echo root:x:0: > tree/etc/group
-for name in sh cat true md5sum sleep kill ps touch ls; do ln -s busybox tree/bin/$name; done
+make_tree sh cat true md5sum sleep kill ps touch ls
 head -c 3000000 /dev/urandom > tree/noise
-openssl genrsa -traditional -out key.pem 2048 2> says
-openssl rsa -in key.pem -RSAPublicKey_out -out public.pem 2> says
+make_keys
 "$coffer" -q build --encryption=luks2 --pem-path=public.pem luks2.sif tree
 "$coffer" -q build plain.sif tree
 sum=$(md5sum < tree/noise)

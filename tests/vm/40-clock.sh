@@ -4,15 +4,10 @@
 . "$(dirname "$0")/helper.bash"
 coffer=$COFFER_BUILD/coffer
 unset APPTAINER_ENCRYPTION_PASSPHRASE
-mkdir -p tree/bin tree/etc
-cp /bin/busybox tree/bin/
-echo root:x:0:0:root:/root:/bin/sh > tree/etc/passwd
-echo root:x:0: > tree/etc/group
-for name in sh cat true md5sum sleep touch date; do ln -s busybox tree/bin/$name; done
+make_tree sh cat true md5sum sleep touch date
 head -c 6000000 /dev/urandom > tree/noise
 sum=$(md5sum < tree/noise)
-openssl genrsa -traditional -out key.pem 2048 2> says
-openssl rsa -in key.pem -RSAPublicKey_out -out public.pem 2> says
+make_keys
 
 # Since boot, in hundredths of a second.
 uptime_now() { sed 's/\.//; s/ .*//' /proc/uptime; }

@@ -29,3 +29,18 @@ nothing_left() {
 	echo "  left behind: $(devices) $(dmsetup ls)" >&2
 	return 1
 }
+
+# A folder `tree` to build of: a static shell and these of its names.
+make_tree() { # NAME...
+	local name
+	mkdir -p tree/bin tree/etc
+	cp /bin/busybox tree/bin/
+	echo root:x:0:0:root:/root:/bin/sh > tree/etc/passwd
+	echo root:x:0: > tree/etc/group
+	for name; do ln -s busybox "tree/bin/$name"; done
+}
+# key.pem and public.pem
+make_keys() {
+	openssl genrsa -traditional -out key.pem 2048 2> says
+	openssl rsa -in key.pem -RSAPublicKey_out -out public.pem 2> says
+}

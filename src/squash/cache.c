@@ -16,7 +16,7 @@
  * threads hold at that moment.
  *
  * What was read ahead is fresh until somebody gets it. Of those there are at most a quarter of all:
- * a wrong guess displaces little, and in a small cache nothing is read ahead.
+ * a wrong guess displaces little, and in the end makes room for the next one.
  */
 #define SHARDS_MAX 16
 #define SHARD_BLOCKS_MIN 8
@@ -40,7 +40,8 @@ struct cache {
 	size_t block_cap;
 	cache_load load;
 	size_t fresh_max;
-	_Atomic size_t fresh;
+	_Atomic size_t fresh;	       /* how many there are */
+	_Atomic uint64_t fresh_serial; /* of the one that was read ahead last */
 };
 
 static uint64_t hash(uint64_t position)
@@ -96,7 +97,7 @@ static void settle(struct cache *c, struct cached *block)
 {
 	if (block->fresh)
 		atomic_fetch_sub_explicit(&c->fresh, 1, memory_order_relaxed);
-	block->fresh = false;
+	block->fresh = 0;
 }
 
 /* An unused block of the shard, taken out of it, or NULL. */
@@ -126,6 +127,22 @@ static struct cached *evict(struct cache *c, struct shard *s)
 		return b;
 	}
 	return NULL;
+}
+
+/* The block that has waited longest for somebody to get it, taken out of the shard, or NULL. */
+static struct cached *evict_fresh(struct cache *c, struct shard *s)
+{
+	struct cached *oldest = NULL;
+	for (size_t i = 0; i < s->count; i++) {
+		struct cached *b = &s->blocks[i];
+		if (b->fresh && !b->users && (!oldest || b->fresh < oldest->fresh))
+			oldest = b;
+	}
+	if (oldest) {
+		settle(c, oldest);
+		unlink_block(c, s, oldest);
+	}
+	return oldest;
 }
 
 int cache_new(size_t bytes, size_t block_cap, cache_load load, struct cache **ret,
@@ -228,10 +245,11 @@ static int fill(struct cache *c, struct shard *s, struct squash *sq, struct cach
 		unlink_block(c, s, b);
 	if (r < 0 || ahead)
 		b->users = 0;
-	if (ahead) {
-		b->recent = b->fresh = r == 0;
-		if (r < 0)
-			atomic_fetch_sub_explicit(&c->fresh, 1, memory_order_relaxed);
+	if (ahead && r == 0) {
+		b->recent = true;
+		b->fresh = 1 + atomic_fetch_add_explicit(&c->fresh_serial, 1, memory_order_relaxed);
+	} else if (ahead) {
+		atomic_fetch_sub_explicit(&c->fresh, 1, memory_order_relaxed);
 	}
 	pthread_cond_broadcast(&s->loaded);
 	pthread_mutex_unlock(&s->lock);
@@ -293,8 +311,8 @@ void cache_ahead(struct cache *c, struct squash *sq, uint64_t position, uint32_t
 	/* Counted before it is loaded, so that several threads keep to the bound together. */
 	bool room = atomic_fetch_add_explicit(&c->fresh, 1, memory_order_relaxed) < c->fresh_max;
 	pthread_mutex_lock(&s->lock);
-	if (room && !find(c, s, position, word))
-		b = evict(c, s);
+	if (!find(c, s, position, word))
+		b = room ? evict(c, s) : evict_fresh(c, s);
 	if (b)
 		claim(c, s, b, position, word);
 	pthread_mutex_unlock(&s->lock);

@@ -44,7 +44,8 @@ struct cached {
 	uint32_t word;
 	unsigned users;
 	int state;
-	bool recent, loose, fresh;
+	bool recent, loose;
+	uint64_t fresh; /* 0, or which one that was read ahead this is */
 	struct cached *chain;
 };
 /* Fills data (cap bytes), len and next of the block at position that `word` describes. */

@@ -14,7 +14,7 @@
 #define INODES_MAX 96
 #define ENTRIES_MAX 64
 #define PIECE ((size_t)6000)
-#define CACHE_BYTES ((size_t)256 << 10)
+#define CACHE_BYTES ((size_t)32 << 10)
 
 struct walk {
 	struct squash *sq;

@@ -116,6 +116,7 @@ struct meta {
 	uint64_t position;    /* of that block */
 	uint64_t end;	      /* of the table */
 	size_t off;	      /* in the block */
+	bool once;	      /* what is passed is not likely to be read again */
 };
 #define CLEANUP_META __attribute__((cleanup(meta_close)))
 

@@ -19,7 +19,7 @@
 #define ENDS 16	     /* readers that are followed at once */
 #define FRAGMENTS 16 /* blocks of fragments that were used lately */
 #define BLOCKS 2     /* of a file, that are decoded ahead of a reader */
-#define EARLY 2      /* blocks of a file, after which the kernel's own read-ahead has begun */
+#define EARLY 2	     /* blocks of a file, after which the kernel's own read-ahead has begun */
 #define SKIP_MAX 16  /* inodes without data that are passed to find the next file */
 
 struct ahead {

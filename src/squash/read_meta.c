@@ -55,7 +55,7 @@ int meta_open(struct squash *sq, const struct squash_table *table, uint64_t ref,
 void meta_close(struct meta *m)
 {
 	if (m->block)
-		cache_put(m->sq->meta, m->block, true);
+		cache_put(m->sq->meta, m->block, !m->once);
 	m->block = NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "squash/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * A file of the tree as a source. The encrypted file of a gocryptfs image is stored unpacked and
@@ -26,18 +27,25 @@ static int direct_len(struct squash *sq, const struct squash_inode *inode, uint6
 	struct meta words CLEANUP_META = { 0 };
 	if (blocks && meta_open(sq, &sq->inodes, inode->blocks_at, &words, err) < 0)
 		return -1;
+	words.once = true;
 	while (blocks > 0) {
 		uint8_t raw[1024 * 4];
 		size_t n = blocks < 1024 ? (size_t)blocks : 1024;
 		if (meta_read(&words, raw, n * 4, err) < 0)
 			return -1;
+		/* A list of the same word over and over is the same one word further on. */
+		bool same = memcmp(raw, raw + 4, (n - 1) * 4) == 0;
 		struct bytes b = bytes_of(raw, n * 4);
-		for (size_t i = 0; i < n; i++) {
+		while (bytes_left(&b)) {
 			uint64_t left = inode->size - len;
 			uint32_t want = left < sq->block_size ? (uint32_t)left : sq->block_size;
 			if (bytes_le32(&b) != (SQUASH_DATA_RAW | want))
 				goto out;
 			len += want;
+			if (same && left / sq->block_size >= n) {
+				len += (uint64_t)(n - 1) << sq->block_log;
+				break;
+			}
 		}
 		blocks -= n;
 	}

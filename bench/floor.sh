@@ -12,17 +12,25 @@ target is out of reach on this machine.
   cost; unpacking what is read (libdeflate, see below); and bwrap's whole start of a plain folder.
 - 32 starts: the same, shared by the CPUs, and bwrap's 32.
 - A build: libdeflate alone, level 6, on all CPUs.
-- tar, find: the payload, what the kernel does for it, and the kernel's part in each answer, which the
-  payload waits for. None of that is coffer's code."
+- tar, find: the payload and what the kernel does for it, and one after another the requests that it waits
+  for, a READ for each file of sci and two READDIRPLUS for each of its folders, at what a request costs for
+  which there is next to nothing to do (a name that is not there). The server's work is left out, as another
+  CPU may do it meanwhile.
+- The large file: libdeflate, AES, the kernel's part in the answers, the payload and what the kernel does for
+  it, shared by CPUs that are never idle."
 
 floor_run() {
 	rounds 9 floor_round
 	sum floor/start floor/rsa floor/scrypt profile/start.unpack start/bwrap
 	sum floor/first.gocryptfs floor/rsa floor/scrypt profile/first.unpack start/bwrap
 	sum floor/first.luks2 floor/rsa floor/luks2 profile/first.unpack start/bwrap
-	sum floor/tar profile/tar.payload profile/tar.server
-	sum floor/find profile/find.payload profile/find.server
 	cpus=$(nproc)
+	files=$(find "$work/sci" -type f -size +0 | wc -l)
+	folders=$(find "$work/sci" -type d | wc -l)
+	sum floor/tar profile/tar.payload "floor/trip*$files" "floor/trip*2*$folders"
+	sum floor/find profile/find.payload "floor/trip*2*$folders"
+	sum floor/large "profile/large.unpack/$cpus" "profile/large.decrypt/$cpus" \
+		"profile/large.server/$cpus" "profile/large.payload/$cpus"
 	sum floor/build "profile/build.unpack/$cpus"
 	sum floor/crowd "floor/rsa*32/$cpus" "floor/scrypt*32/$cpus" "profile/start.unpack*32/$cpus" start/crowd.bwrap
 	sum floor/start.allowed start/bwrap*3
@@ -32,11 +40,14 @@ floor_run() {
 	sum floor/build.allowed build/base.theirs/8
 	sum floor/tar.allowed read/tar-sci.theirs/2.5
 	sum floor/find.allowed read/find.kernel*0.7
+	sum floor/large.allowed large/sequential.theirs/3
+	sum floor/parallel.allowed large/parallel.theirs/3
 }
 floor_round() {
 	take floor/rsa ours unlock rsa pri.pem
 	take floor/scrypt ours unlock scrypt 10
 	take floor/luks2 ours unlock luks2
+	take floor/trip ours coffer exec $pri large.ours.sif /bin/reader absent / 5000
 }
 # Adds up medians, each times or by what stands behind it; no figure when one of them is missing.
 sum() { # PART/KEY FIGURE[*FACTOR][/DIVISOR]...
@@ -57,7 +68,10 @@ floor_rows() {
 	row "build of base: ≥ 8 × Apptainer" s floor/build - floor/build.allowed "" ""
 	row "tar of sci: ≥ 2.5 × Apptainer" s floor/tar - floor/tar.allowed "" ""
 	row "find over sci: ≤ 0.7 × kernel" s floor/find - floor/find.allowed "" ""
+	row "4 GB, sequential: ≥ 3 × Apptainer" s floor/large - floor/large.allowed "" ""
+	row "4 GB, four readers: ≥ 3 × Apptainer" s floor/large - floor/parallel.allowed "" ""
 	row "  RSA, one operation" ms floor/rsa - - "" ""
 	row "  scrypt, N = 2^10" ms floor/scrypt - - "" ""
 	row "  a LUKS2 keyslot, PBKDF2 of 1000 rounds" ms floor/luks2 - - "" ""
+	row "  a request, there and back" us floor/trip - - "" ""
 }

@@ -4,6 +4,7 @@
  *
  *   reader sequential FILE N       all of it, by N processes at once, each its own part
  *   reader random FILE LEN COUNT   COUNT pieces of LEN bytes, at multiples of LEN, always the same
+ *   reader absent DIR COUNT        looks for COUNT names that are not there; of one, not of all
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -77,19 +78,33 @@ static int random_pieces(const char *path, uint64_t size, size_t len, unsigned c
 	return 0;
 }
 
+static int absent(const char *dir, unsigned count)
+{
+	char path[256];
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(path, sizeof(path), "%s/absent-%u", dir, i);
+		if (access(path, F_OK) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct stat st;
 	if (argc < 4 || stat(argv[2], &st) < 0)
 		return 2;
 	uint64_t size = (uint64_t)st.st_size, begin = now();
+	unsigned each = 1;
 	int failed = 1;
 	if (!strcmp(argv[1], "sequential"))
 		failed = sequential(argv[2], size, (unsigned)atoi(argv[3]));
 	else if (!strcmp(argv[1], "random") && argc == 5)
 		failed = random_pieces(argv[2], size, (size_t)atoi(argv[3]),
 				       (unsigned)atoi(argv[4]));
-	if (!failed)
-		printf("%llu\n", (unsigned long long)(now() - begin));
+	else if (!strcmp(argv[1], "absent"))
+		failed = absent(argv[2], each = (unsigned)atoi(argv[3]));
+	if (!failed && each)
+		printf("%llu\n", (unsigned long long)((now() - begin) / each));
 	return failed;
 }

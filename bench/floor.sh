@@ -17,7 +17,8 @@ target is out of reach on this machine.
   which there is next to nothing to do (a name that is not there). The server's work is left out, as another
   CPU may do it meanwhile.
 - The large file: libdeflate, AES, the kernel's part in the answers, the payload and what the kernel does for
-  it, shared by CPUs that are never idle."
+  it, shared by CPUs that are never idle. Of random reads each waits for the one before: the same for 128
+  KiB, by one CPU."
 
 floor_run() {
 	rounds 9 floor_round
@@ -31,6 +32,9 @@ floor_run() {
 	sum floor/find profile/find.payload "floor/trip*2*$folders"
 	sum floor/large "profile/large.unpack/$cpus" "profile/large.decrypt/$cpus" \
 		"profile/large.server/$cpus" "profile/large.payload/$cpus"
+	blocks=$((${COFFER_BENCH_LARGE:-4000000000} / 131072))
+	sum floor/random "profile/large.unpack*1000/$blocks" "profile/large.decrypt*1000/$blocks" \
+		"profile/large.server*1000/$blocks" "profile/large.payload*1000/$blocks"
 	sum floor/build "profile/build.unpack/$cpus"
 	sum floor/crowd "floor/rsa*32/$cpus" "floor/scrypt*32/$cpus" "profile/start.unpack*32/$cpus" start/crowd.bwrap
 	sum floor/start.allowed start/bwrap*3
@@ -42,6 +46,7 @@ floor_run() {
 	sum floor/find.allowed read/find.kernel*0.7
 	sum floor/large.allowed large/sequential.theirs/3
 	sum floor/parallel.allowed large/parallel.theirs/3
+	sum floor/random.allowed large/random128k.theirs/3
 }
 floor_round() {
 	take floor/rsa ours unlock rsa pri.pem
@@ -70,6 +75,7 @@ floor_rows() {
 	row "find over sci: ≤ 0.7 × kernel" s floor/find - floor/find.allowed "" ""
 	row "4 GB, sequential: ≥ 3 × Apptainer" s floor/large - floor/large.allowed "" ""
 	row "4 GB, four readers: ≥ 3 × Apptainer" s floor/large - floor/parallel.allowed "" ""
+	row "4 GB, 1000 random reads of 128 KiB: ≥ 3 × Apptainer" s floor/random - floor/random.allowed "" ""
 	row "  RSA, one operation" ms floor/rsa - - "" ""
 	row "  scrypt, N = 2^10" ms floor/scrypt - - "" ""
 	row "  a LUKS2 keyslot, PBKDF2 of 1000 rounds" ms floor/luks2 - - "" ""

@@ -33,8 +33,7 @@ floor_run() {
 	sum floor/large "profile/large.unpack/$cpus" "profile/large.decrypt/$cpus" \
 		"profile/large.server/$cpus" "profile/large.payload/$cpus"
 	blocks=$((${COFFER_BENCH_LARGE:-4000000000} / 131072))
-	sum floor/random "profile/large.unpack*1000/$blocks" "profile/large.decrypt*1000/$blocks" \
-		"profile/large.server*1000/$blocks" "profile/large.payload*1000/$blocks"
+	sum floor/random "floor/large*$cpus*1000/$blocks"
 	sum floor/build "profile/build.unpack/$cpus"
 	sum floor/crowd "floor/rsa*32/$cpus" "floor/scrypt*32/$cpus" "profile/start.unpack*32/$cpus" start/crowd.bwrap
 	sum floor/start.allowed start/bwrap*3

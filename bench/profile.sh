@@ -70,6 +70,8 @@ profile_take() { # NAME COUNT COMMAND...
 			return first ~ /ld-linux/ ? "loader" : "own"
 		}
 		END {
+			if (!clock)
+				exit
 			for (what in samples)
 				all += samples[what]
 			for (what in samples)

@@ -102,8 +102,10 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "random") && argc == 5)
 		failed = random_pieces(argv[2], size, (size_t)atoi(argv[3]),
 				       (unsigned)atoi(argv[4]));
-	else if (!strcmp(argv[1], "absent"))
-		failed = absent(argv[2], each = (unsigned)atoi(argv[3]));
+	else if (!strcmp(argv[1], "absent")) {
+		each = (unsigned)atoi(argv[3]);
+		failed = absent(argv[2], each);
+	}
 	if (!failed && each)
 		printf("%llu\n", (unsigned long long)((now() - begin) / each));
 	return failed;

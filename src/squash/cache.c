@@ -32,6 +32,7 @@ struct shard {
 	size_t hand;
 	struct cached **heads; /* owned: chains by hash, count of them */
 	struct cached *spent;  /* put back last by one who does not want it again; or NULL */
+	uint64_t fresh_serial; /* of the block that was read ahead last */
 } __attribute__((aligned(64)));
 
 struct cache {
@@ -40,8 +41,7 @@ struct cache {
 	size_t block_cap;
 	cache_load load;
 	size_t fresh_max;
-	_Atomic size_t fresh;	       /* how many there are */
-	_Atomic uint64_t fresh_serial; /* of the one that was read ahead last */
+	_Atomic size_t fresh; /* how many there are */
 };
 
 static uint64_t hash(uint64_t position)
@@ -247,7 +247,7 @@ static int fill(struct cache *c, struct shard *s, struct squash *sq, struct cach
 		b->users = 0;
 	if (ahead && r == 0) {
 		b->recent = true;
-		b->fresh = 1 + atomic_fetch_add_explicit(&c->fresh_serial, 1, memory_order_relaxed);
+		b->fresh = ++s->fresh_serial;
 	} else if (ahead) {
 		atomic_fetch_sub_explicit(&c->fresh, 1, memory_order_relaxed);
 	}

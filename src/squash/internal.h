@@ -45,7 +45,7 @@ struct cached {
 	unsigned users;
 	int state;
 	bool recent, loose;
-	uint64_t fresh; /* 0, or which one that was read ahead this is */
+	uint64_t fresh; /* 0, or which of its shard that were read ahead this is */
 	struct cached *chain;
 };
 /* Fills data (cap bytes), len and next of the block at position that `word` describes. */
@@ -60,8 +60,9 @@ struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, 
 /* Only what is there, or is being loaded by another thread; else NULL, and no error. */
 struct cached *cache_peek(struct cache *c, uint64_t position, uint32_t word);
 /*
- * Loads what is not there, for later. Waits for nobody, and does nothing where that would take
- * more than its share of the cache. An error is kept nowhere: who gets the block tries for itself.
+ * Loads what is not there, for later. Waits for nobody. Where that would take more than its share
+ * of the cache, what it loaded longest ago and nobody got makes room. An error is kept nowhere: who
+ * gets the block tries for itself.
  */
 void cache_ahead(struct cache *c, struct squash *sq, uint64_t position, uint32_t word);
 /* again: whether it is likely to be got again; if not it is the first to be given up. */

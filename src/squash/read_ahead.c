@@ -195,9 +195,9 @@ void squash_ahead(struct squash *sq, const struct squash_inode *inode, size_t le
 	if (on) {
 		/* A block in which a read ends is kept by then. */
 		uint64_t index = (end + sq->block_size - 1) >> sq->block_log;
-		unsigned n = over ? BLOCKS : 0;
-		if (!over && index <= EARLY)
-			n = blocks_ahead(sq, inode, index, BLOCKS);
+		unsigned n = BLOCKS;
+		if (!over)
+			n = index <= EARLY ? blocks_ahead(sq, inode, index, n) : 0;
 		if (n && (over || next_file(sq, inode, &next)))
 			(void)blocks_ahead(sq, &next, 0, n);
 	}

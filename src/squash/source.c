@@ -33,19 +33,17 @@ static int direct_len(struct squash *sq, const struct squash_inode *inode, uint6
 		size_t n = blocks < 1024 ? (size_t)blocks : 1024;
 		if (meta_read(&words, raw, n * 4, err) < 0)
 			return -1;
-		/* A list of the same word over and over is the same one word further on. */
-		bool same = memcmp(raw, raw + 4, (n - 1) * 4) == 0;
+		/* One word over and over is the same one word further on: the first stands for all.
+		 */
+		bool one = (inode->size - len) >> sq->block_log >= n &&
+			   memcmp(raw, raw + 4, (n - 1) * 4) == 0;
 		struct bytes b = bytes_of(raw, n * 4);
-		while (bytes_left(&b)) {
+		for (size_t i = 0; i < (one ? 1 : n); i++) {
 			uint64_t left = inode->size - len;
 			uint32_t want = left < sq->block_size ? (uint32_t)left : sq->block_size;
 			if (bytes_le32(&b) != (SQUASH_DATA_RAW | want))
 				goto out;
-			len += want;
-			if (same && left / sq->block_size >= n) {
-				len += (uint64_t)(n - 1) << sq->block_log;
-				break;
-			}
+			len += one ? (uint64_t)want * n : want;
 		}
 		blocks -= n;
 	}

@@ -110,42 +110,62 @@ static int whole_read(struct squash *sq, uint64_t position, uint32_t word, void 
 	return 0;
 }
 
-/* Reads len bytes at off, which lie within the file's blocks. */
+/* What a read wants of one block. */
+struct piece {
+	uint64_t position;
+	uint32_t word, stored;
+	size_t expected, skip, len; /* of the block when decoded; from where, how much */
+	uint8_t *to;
+};
+
+static int piece_read(struct squash *sq, const struct piece *p, struct error **err)
+{
+	if (p->stored == 0) {
+		memset(p->to, 0, p->len);
+		return 0;
+	}
+	if (p->len == p->expected)
+		return whole_read(sq, p->position, p->word, p->to, p->len, err);
+	return part_read(sq, p->position, p->word, p->expected, p->skip, p->to, p->len, err);
+}
+
+/*
+ * Reads len bytes at off, which lie within the file's blocks.
+ *
+ * The kernel's reads of a file are as long as a block, but seldom begin where one does. In whose
+ * midst a read begins, that block is what the read before it ends with, and another thread may be
+ * at it in this moment. So it comes last: otherwise each thread would wait for the one before it.
+ */
 static int blocks_read(struct squash *sq, const struct squash_inode *inode, uint8_t *buf,
 		       size_t len, uint64_t off, struct error **err)
 {
 	struct meta words CLEANUP_META = { 0 };
+	struct piece begun = { .len = 0 };
 	uint64_t index = off >> sq->block_log, position = 0;
 	if (positions_find(sq, inode, index, &words, &position, err) < 0)
 		return -1;
-	while (len > 0) {
+	for (; len > 0; index++) {
 		uint8_t raw[4];
 		if (meta_read(&words, raw, sizeof(raw), err) < 0)
 			return -1;
 		struct bytes b = bytes_of(raw, sizeof(raw));
-		uint32_t word = bytes_le32(&b), stored = 0;
-		if (data_word(sq, word, &stored, err) < 0)
+		struct piece p = { .position = position, .word = bytes_le32(&b), .to = buf };
+		if (data_word(sq, p.word, &p.stored, err) < 0)
 			return -1;
 		uint64_t left = inode->size - (index << sq->block_log);
-		size_t expected = left < sq->block_size ? (size_t)left : sq->block_size;
-		size_t skip = off & (sq->block_size - 1);
-		size_t n = expected - skip < len ? expected - skip : len;
-		int r = 0;
-		if (stored == 0)
-			memset(buf, 0, n);
-		else if (n == expected)
-			r = whole_read(sq, position, word, buf, n, err);
-		else
-			r = part_read(sq, position, word, expected, skip, buf, n, err);
-		if (r < 0)
+		p.expected = left < sq->block_size ? (size_t)left : sq->block_size;
+		p.skip = off & (sq->block_size - 1);
+		p.len = p.expected - p.skip < len ? p.expected - p.skip : len;
+		if (p.skip > 0)
+			begun = p;
+		else if (piece_read(sq, &p, err) < 0)
 			return -1;
-		position += stored;
-		index++;
-		buf += n;
-		off += n;
-		len -= n;
+		position += p.stored;
+		buf += p.len;
+		off += p.len;
+		len -= p.len;
 	}
-	return 0;
+	return begun.len ? piece_read(sq, &begun, err) : 0;
 }
 
 int data_holes(struct squash *sq, const struct squash_inode *inode, uint64_t index, uint64_t *ret,

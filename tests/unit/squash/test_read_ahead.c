@@ -5,11 +5,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
  * Small files in a row and a few larger ones, in blocks of 4 KiB. The source below counts reads of
- * data, and can be told that a part of it is bad.
+ * data, and can be told that a part of it is bad, or to hold the next read up.
  */
 #define FILES 120
 #define LARGE 4
@@ -43,14 +44,26 @@ struct probe {
 	uint64_t data_end; /* the table of inodes begins here */
 	_Atomic unsigned reads;
 	_Atomic uint64_t bad; /* reads of this byte fail; 0: of none */
+	_Atomic bool hold;    /* the next read of data waits for this to be false again */
+	_Atomic bool held;
 };
+
+static void short_time(void)
+{
+	const struct timespec millisecond = { .tv_nsec = 1000000 };
+	(void)nanosleep(&millisecond, NULL);
+}
 
 static int probe_read(struct source *s, void *buf, size_t len, uint64_t off, struct error **err)
 {
 	struct probe *p = (struct probe *)s;
 	uint64_t bad = p->bad;
-	if (off < p->data_end)
+	if (off < p->data_end) {
 		p->reads++;
+		if (p->hold && !atomic_exchange(&p->held, true))
+			while (p->hold)
+				short_time();
+	}
 	if (bad && off <= bad && bad - off < len)
 		return error_set(err, ERROR_IO, "told to fail");
 	return source_read(p->file, buf, len, off, err);
@@ -285,6 +298,51 @@ static void many_readers(void **state)
 	}
 }
 
+/* A read of two halves of blocks, the second half of the first one before. */
+struct halves {
+	struct image *image;
+	uint64_t block;
+	bool right;
+};
+
+static void *read_halves(void *argument)
+{
+	struct halves *h = argument;
+	h->right = read_part(h->image, &h->image->large[0], BLOCK, h->block * BLOCK + BLOCK / 2,
+			     false);
+	return NULL;
+}
+
+/*
+ * The kernel's reads of a file seldom begin where a block does. Two that follow one another share a
+ * block, and yet the second does its own part while the first is still at that one.
+ */
+static void reads_that_share_a_block(void **state)
+{
+	(void)state;
+	struct image i;
+	struct halves first = { .image = &i, .block = 1 }, second = { .image = &i, .block = 2 };
+	pthread_t threads[2];
+	image_begin(&i, 0);
+	assert_true(read_part(&i, &i.large[0], BLOCK / 2, BLOCK, false));
+	i.probe.reads = 0;
+	i.probe.hold = true;
+	assert_int_equal(pthread_create(&threads[0], NULL, read_halves, &first), 0);
+	while (!i.probe.held)
+		short_time();
+	assert_int_equal(pthread_create(&threads[1], NULL, read_halves, &second), 0);
+	for (unsigned k = 0; k < 10000 && i.probe.reads < 2; k++)
+		short_time();
+	unsigned meanwhile = i.probe.reads;
+	i.probe.hold = false;
+	for (unsigned k = 0; k < 2; k++)
+		pthread_join(threads[k], NULL);
+	assert_int_equal(meanwhile, 2);
+	assert_int_equal(i.probe.reads, 2);
+	assert_true(first.right && second.right);
+	image_end(&i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_small_cache_is_spared),
 		cmocka_unit_test(a_bad_neighbour),
 		cmocka_unit_test(many_readers),
+		cmocka_unit_test(reads_that_share_a_block),
 	};
 	return cmocka_run_group_tests(tests, make_image, remove_image);
 }

@@ -115,12 +115,18 @@ int run_channel_expect(int sock, enum run_word word, int *ret_fd, struct error *
 	return 0;
 }
 
-int run_channel_finish(int sock, struct error **err)
+int run_channel_finish(int sock, int *ret_root, struct error **err)
 {
 	struct failure f;
 	CLEANUP_FD int fd = -1;
 	ssize_t n = receive(sock, &f, &fd);
 	if (n < 0)
 		return error_errno(err, (int)-n, "hear from the container's process");
-	return n == 0 ? 0 : take_failure(&f, (size_t)n, err);
+	if (n == 0)
+		return 0;
+	if (f.word != RUN_WORD_ROOT || fd < 0)
+		return take_failure(&f, (size_t)n, err);
+	fd_close(ret_root);
+	*ret_root = fd_steal(&fd);
+	return 1;
 }

@@ -17,12 +17,15 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How much later than its mount the payload may be seen to end: on a machine with thirty runnable
  * processes a second was not enough. */
 #define SERVER_GRACE_MS 20000
 #define SERVER_REAP_MS 200
+/* A payload that ran for less has read little, and its end would not take as long as a fork. */
+#define LONG_RUN_MS 100
 
 /* ---------------------------------------------------------------- the container's process */
 
@@ -201,7 +204,9 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	if (job->plan->hostname && job->clone_flags & CLONE_NEWUTS &&
 	    sethostname(job->plan->hostname, strlen(job->plan->hostname)) < 0)
 		return error_errno(err, errno, "set the host name");
-	if (run_root_change(&session, err) < 0)
+	if (run_root_change(&session, err) < 0 ||
+	    (run_job_is_served(job) &&
+	     run_channel_say(sock, RUN_WORD_ROOT, session.final, err) < 0))
 		return -1;
 	fd_close(&session.dir);
 	fd_close(&session.root);
@@ -287,6 +292,7 @@ struct watch {
 	int signals;
 	int sock; /* -1 once the payload runs */
 	int says; /* -1: nothing to hear from the server any more */
+	int root; /* owned: the container's, which keeps its mount; or -1 */
 	const char *image;
 };
 
@@ -335,6 +341,14 @@ static void on_word(struct watch *w)
 	if (mount_hear(w->says, text))
 		log_warning("Some of %s cannot be read: %s", w->image, text);
 	w->says = -1;
+}
+
+static int on_channel(struct watch *w, struct error **err)
+{
+	int r = run_channel_finish(w->sock, &w->root, err);
+	if (r == 0)
+		w->sock = -1;
+	return r < 0 ? -1 : 0;
 }
 
 static bool ends_within(int pid_fd, int milliseconds)
@@ -402,12 +416,8 @@ static int watch_until_end(struct watch *w, struct error **err)
 			return error_errno(err, errno, "wait for the container");
 		if (n == 0 && process_is_stopped(w->server))
 			return on_server_stop(w, err);
-		if (p[1].revents) {
-			int r = run_channel_finish(w->sock, err);
-			w->sock = -1;
-			if (r < 0)
-				return -1;
-		}
+		if (p[1].revents && on_channel(w, err) < 0)
+			return -1;
 		if (p[2].revents)
 			on_signal(w);
 		if (p[4].revents)
@@ -432,6 +442,30 @@ static int collect(struct process *child, int *ret_status, struct error **err)
 	fd_close(&child->pid_fd);
 	*ret_status = status;
 	return 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/*
+ * With its last user a mount goes, and that one waits while the kernel takes down what it has
+ * cached of it: a quarter of a second for a gigabyte that was read. So the last one is a child that
+ * nobody waits for, which does nothing but die. Without one it is this process.
+ */
+static void let_go_of_root(int *root, int64_t since_ms)
+{
+	struct process last = PROCESS_NONE;
+	if (*root >= 0 && now_ms() - since_ms >= LONG_RUN_MS && process_fork(0, &last) == 0)
+		for (;;)
+			(void)pause();
+	fd_close(root);
+	if (last.pid > 0)
+		(void)kill(last.pid, SIGKILL);
+	fd_close(&last.pid_fd);
 }
 
 /* Ends as the payload did, so that the caller's shell sees the same (runtime.md 18). */
@@ -459,14 +493,17 @@ static int watch_container(const struct run_job *job, struct process *child, str
 			   .signals = signals,
 			   .sock = sock,
 			   .says = says,
+			   .root = -1,
 			   .image = job->image->path };
+	int64_t since = now_ms();
 	int status = 0;
 	int r = watch_until_end(&w, err);
-	/* An error said at the very end has come by now. */
-	if (r == 0 && w.sock >= 0)
-		r = run_channel_finish(w.sock, err);
+	/* What was said at the very end has come by now. */
+	while (r == 0 && w.sock >= 0)
+		r = on_channel(&w, err);
 	if (r == 0)
 		r = collect(child, &status, err);
+	let_go_of_root(&w.root, since);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (r < 0)
 		return -1;

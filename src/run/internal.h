@@ -195,6 +195,7 @@ enum run_word {
 	RUN_WORD_GO = 'G',    /* command: the image answers */
 	RUN_WORD_PLACE = 'P', /* child: there is a place for the kernel's mount */
 	RUN_WORD_MOUNT = 'K', /* command: here it is, not attached yet */
+	RUN_WORD_ROOT = '/',  /* child: a descriptor of its root */
 	RUN_WORD_ERROR = 'E', /* child: it failed */
 };
 int run_channel_open(int ret[2], struct error **err);
@@ -202,8 +203,11 @@ int run_channel_say(int sock, enum run_word word, int fd, struct error **err);
 /* Waits for this word. A RUN_WORD_ERROR becomes *err; so does the end of the channel. */
 int run_channel_expect(int sock, enum run_word word, int *ret_fd, struct error **err);
 void run_channel_fail(int sock, struct error *error);
-/* Waits for an error or, as the good end, for the close. Returns 0 or -1 with *err. */
-int run_channel_finish(int sock, struct error **err);
+/*
+ * Waits for an error or, as the good end, for the close. Returns 0; 1 when a RUN_WORD_ROOT came
+ * before, whose descriptor *ret_root then owns; or -1 with *err.
+ */
+int run_channel_finish(int sock, int *ret_root, struct error **err);
 
 /* ---------------------------------------------------------------- container.c, exec.c */
 

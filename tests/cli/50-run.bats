@@ -232,6 +232,19 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 	no_processes
 }
 
+# What takes the mount down after a longer run is no longer waited for, but it goes.
+@test "after a longer run nothing is left either" {
+	for image in "${every_kind[@]}"; do
+		for options in "" --pid --writable-tmpfs; do
+			run -5 --separate-stderr coffer exec $options $(key_of $image) $image sh -c 'find / -xdev >/dev/null 2>&1; sleep 0.3; exit 5'
+			[ "$stderr" = "" ]
+		done
+		run -0 --separate-stderr bash -c "coffer exec $(key_of $image) $image sh -c 'sleep 0.3; echo end' | cat"
+		[ "$output" = "end" ]
+	done
+	no_processes
+}
+
 @test "a file that is executed runs its runscript, through run-singularity" {
 	run -0 ./plain.sif 'p  q' --help
 	[ "$output" = "hello, args: p  q --help" ]

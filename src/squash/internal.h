@@ -169,6 +169,9 @@ int data_fragment(struct squash *sq, uint32_t fragment, uint64_t *ret_position, 
 		  struct error **err);
 /* Vets a block's word: how many bytes it is stored in. */
 int data_word(const struct squash *sq, uint32_t word, uint32_t *ret_stored, struct error **err);
+/* The next word of a list of blocks, vetted. */
+int data_next(struct squash *sq, struct meta *words, uint32_t *ret_word, uint32_t *ret_stored,
+	      struct error **err);
 
 /* ------------------------------------------------------------------ read_ahead.c */
 

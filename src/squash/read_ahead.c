@@ -164,12 +164,8 @@ static unsigned blocks_ahead(struct squash *sq, const struct squash_inode *inode
 	if (index < blocks && positions_find(sq, inode, index, &words, &position, &ignored) < 0)
 		return 0;
 	for (; n && index < blocks; index++, n--) {
-		uint8_t raw[4];
-		if (meta_read(&words, raw, sizeof(raw), &ignored) < 0)
-			return 0;
-		struct bytes b = bytes_of(raw, sizeof(raw));
-		uint32_t word = bytes_le32(&b), stored = 0;
-		if (data_word(sq, word, &stored, &ignored) < 0)
+		uint32_t word, stored = 0;
+		if (data_next(sq, &words, &word, &stored, &ignored) < 0)
 			return 0;
 		if (stored)
 			cache_ahead(sq->data, sq, position, word);

@@ -13,6 +13,17 @@ int data_word(const struct squash *sq, uint32_t word, uint32_t *ret_stored, stru
 	return 0;
 }
 
+int data_next(struct squash *sq, struct meta *words, uint32_t *ret_word, uint32_t *ret_stored,
+	      struct error **err)
+{
+	uint8_t raw[4];
+	if (meta_read(words, raw, sizeof(raw), err) < 0)
+		return -1;
+	struct bytes b = bytes_of(raw, sizeof(raw));
+	*ret_word = bytes_le32(&b);
+	return data_word(sq, *ret_word, ret_stored, err);
+}
+
 /* The one function that reads a stored data block, which is no hole. */
 static int stored_read(struct squash *sq, uint64_t position, uint32_t word, void *out, size_t cap,
 		       size_t *ret_len, struct error **err)
@@ -145,12 +156,8 @@ static int blocks_read(struct squash *sq, const struct squash_inode *inode, uint
 	if (positions_find(sq, inode, index, &words, &position, err) < 0)
 		return -1;
 	for (; len > 0; index++) {
-		uint8_t raw[4];
-		if (meta_read(&words, raw, sizeof(raw), err) < 0)
-			return -1;
-		struct bytes b = bytes_of(raw, sizeof(raw));
-		struct piece p = { .position = position, .word = bytes_le32(&b), .to = buf };
-		if (data_word(sq, p.word, &p.stored, err) < 0)
+		struct piece p = { .position = position, .to = buf };
+		if (data_next(sq, &words, &p.word, &p.stored, err) < 0)
 			return -1;
 		uint64_t left = inode->size - (index << sq->block_log);
 		p.expected = left < sq->block_size ? (size_t)left : sq->block_size;
@@ -176,11 +183,10 @@ int data_holes(struct squash *sq, const struct squash_inode *inode, uint64_t ind
 	if (index < blocks && positions_find(sq, inode, index, &words, &position, err) < 0)
 		return -1;
 	for (; index + n < blocks; n++) {
-		uint8_t raw[4];
-		if (meta_read(&words, raw, sizeof(raw), err) < 0)
+		uint32_t word, stored = 0;
+		if (data_next(sq, &words, &word, &stored, err) < 0)
 			return -1;
-		struct bytes b = bytes_of(raw, sizeof(raw));
-		if (bytes_le32(&b) & SQUASH_DATA_LEN_MASK)
+		if (stored)
 			break;
 	}
 	*ret = n;

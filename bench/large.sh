@@ -32,8 +32,8 @@ large_run() {
 		rm -rf "$work/large"
 	fi
 	warm large.ours.sif large.plain.sif
-	rounds 3 large_round sequential sequential /data 1
-	rounds 3 large_round parallel sequential /data 4
+	rounds 5 large_round sequential sequential /data 1
+	rounds 5 large_round parallel sequential /data 4
 	rounds 3 large_round random4k random /data 4096 2000
 	rounds 3 large_round random128k random /data 131072 1000
 }

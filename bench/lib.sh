@@ -47,7 +47,8 @@ in_root() { # DIRECTORY COMMAND...: bwrap's usual container on it
 	echo bwrap --ro-bind "$root" / --dev /dev --proc /proc "$@"
 }
 
-# Takes one figure: the number that the command prints.
+# Takes one figure: the number that the command prints. What a run leaves to a child is not to slow
+# the next figure down.
 take() { # PART/KEY COMMAND...
 	key=$1
 	shift
@@ -59,6 +60,9 @@ take() { # PART/KEY COMMAND...
 			tr -s ' \t' ' ' >"$results/$key.failed"
 		say "$key failed: $(cat "$results/$key.failed")"
 	fi
+	while pgrep -r D,R,S -u coffer-test '^coffer' >/dev/null; do
+		sleep 0.02
+	done
 }
 # Rounds of a function, in which it takes each figure once: so they alternate. COFFER_BENCH_ROUNDS
 # is the most there are.

@@ -5,7 +5,7 @@ profile_title="Where the time goes"
 profile_third=""
 profile_text="CPU time of all processes together, the payload's too: what is left where a target is not met. The sum
 is the scheduler's (perf stat), the parts are shares of it by samples of a second run, which they slow down.
-Idle is what the CPUs had left meanwhile.
+Idle is what the CPUs had left meanwhile. The counts are of a third run.
 
 - A start is \`exec IMAGE true\`. RSA and scrypt are OpenSSL's: one operation with a key of 4096 bits, and
   the least work that gocryptfs lets a KDF have. What is unpacked for it is ld.so, libc and \`true\`, which
@@ -18,7 +18,8 @@ Idle is what the CPUs had left meanwhile.
   server's answers. It waits for the first READ of each file: nothing but a push into the page cache
   (FUSE_NOTIFY_STORE) would spare it that. Tried: 8 and 11 % less time for base and sci. It is left out,
   as a thread that pushes waits for a READ of the same page, where no signal reaches it.
-- The large file is libdeflate, and the copies from the server to the kernel and from there to the reader."
+- The large file, also by four readers, is libdeflate, and the copies from the server to the kernel and from
+  there to the reader."
 
 profile_starts=40
 profile_run() {
@@ -28,11 +29,13 @@ profile_run() {
 	profile_take start $profile_starts sh -c "i=0; while [ \$i -lt $profile_starts ]; do coffer exec $pri base.ours.sif true; i=\$((i + 1)); done"
 	profile_take build 1 coffer build --force $pub profile.sif base
 	rm -f "$work/profile.sif"
-	profile_take tar 1 coffer exec $pri sci.ours.sif sh -c 'tar cf - --one-file-system / 2>/dev/null | wc -c'
+	profile_take tar 1 coffer exec $pri sci.ours.sif sh -c "$(read_command tar-sci)"
 	[ ! -e "$work/first.gocryptfs.100.sif" ] ||
 		profile_take first $profile_starts sh -c "i=0; while [ \$i -lt $profile_starts ]; do coffer exec $pri first.gocryptfs.100.sif cat /etc/os-release; i=\$((i + 1)); done"
 	profile_take find 1 coffer exec $pri sci.ours.sif find / -xdev -size +0
-	[ ! -e "$work/large.ours.sif" ] || profile_take large 1 coffer exec $pri large.ours.sif /bin/reader sequential /data 1
+	[ -e "$work/large.ours.sif" ] || return 0
+	profile_take large 1 coffer exec $pri large.ours.sif /bin/reader sequential /data 1
+	profile_take four 1 coffer exec $pri large.ours.sif /bin/reader sequential /data 4
 }
 # Gives profile/NAME.CATEGORY, in nanoseconds, one COUNTth of what the command takes: the time of a run
 # that only the scheduler's clock watches, divided as the samples of another are.
@@ -44,6 +47,12 @@ profile_take() { # NAME COUNT COMMAND...
 	(cd "$work" && perf stat -x, -e task-clock,duration_time -o "$work/profile.clock" -- $as_user "$@") >/dev/null 2>&1 || true
 	clock=$(awk -F, '$3 ~ /task-clock/ { printf "%.0f", $1 * 1e6 }' "$work/profile.clock")
 	took=$(awk -F, '$3 ~ /duration_time/ { printf "%.0f", $1 }' "$work/profile.clock")
+	# shellcheck disable=SC2086 # words
+	(cd "$work" && perf stat -x, -e "raw_syscalls:sys_enter,page-faults,fuse:fuse_request_send" -o "$work/profile.counts" -- $as_user "$@") >/dev/null 2>&1 || true
+	for what in sys_enter=calls page-faults=faults fuse_request_send=requests; do
+		awk -F, -v count="$count" -v name="${what%=*}" \
+			'$3 ~ name && $1 ~ /^[0-9]/ { printf "%.0f\n", $1 / count }' "$work/profile.counts" >"$results/profile/$name.${what#*=}"
+	done
 	# shellcheck disable=SC2086 # words
 	(cd "$work" && perf record -q -B -N -e cpu-clock -F 5000 -g -o "$work/profile.data" -- \
 		$as_user "$@") >/dev/null 2>&1 || true
@@ -82,12 +91,12 @@ profile_take() { # NAME COUNT COMMAND...
 		while read -r what ns; do
 			echo "$ns" >"$results/profile/$name.$what"
 		done
-	rm -f "$work/profile.data" "$work/profile.clock"
+	rm -f "$work/profile.data" "$work/profile.clock" "$work/profile.counts"
 }
 profile_rows() {
-	for name in start first build tar find large; do
+	for name in start first build tar find large four; do
 		case $name in start | first | find) unit=ms ;; *) unit=s ;; esac
-		for what in all crypto unpack decrypt own loader process fault setup server payload idle; do
+		for what in all crypto unpack decrypt own loader process fault setup server payload idle calls faults requests; do
 			[ -s "$results/profile/$name.$what" ] || continue
 			case $what in
 			all) label="all" ;;
@@ -102,8 +111,11 @@ profile_rows() {
 			server) label="kernel: the server's requests" ;;
 			payload) label="the payload, and the kernel for it" ;;
 			idle) label="(idle)" ;;
+			calls) label="(system calls)" unit="" ;;
+			faults) label="(page faults)" unit="" ;;
+			requests) label="(requests to the server)" unit="" ;;
 			esac
-			row "$name: $label" $unit "profile/$name.$what" - - "" ""
+			row "$name: $label" "$unit" "profile/$name.$what" - - "" ""
 		done
 	done
 }

@@ -6,6 +6,7 @@ table() { # THIRD
 	awk -F'\t' -v third="$1" '
 		function show(v, unit) {
 			if (v !~ /^[0-9]/) return v == "-" ? "–" : v
+			if (unit == "") return sprintf("%.0f", v)
 			if (v >= 100) return sprintf("%.0f %s", v, unit)
 			return sprintf(v >= 10 ? "%.1f %s" : "%.2f %s", v, unit)
 		}

@@ -634,7 +634,8 @@ static const struct field message_fields[] = {
 	{ 5, 4, 0, RIGHT_BYTES },
 	{ 9, 4, 0, RIGHT_BYTES },
 	{ 13, 4, WRONG_KEY, RIGHT_BYTES }, /* four bits only say that it is no group */
-	{ 17, 8, DAMAGED | WRONG_KEY, NO_BYTES },
+	/* One byte further ahead it is the same text, where that byte happens to end a line. */
+	{ 17, 8, DAMAGED | WRONG_KEY, RIGHT_BYTES },
 	{ 25, 8, DAMAGED | WRONG_KEY | LIMIT, RIGHT_BYTES },
 	{ 33, 8, 0, RIGHT_BYTES },
 	{ 41, 32, 0, RIGHT_BYTES },

@@ -124,7 +124,7 @@ int run_channel_finish(int sock, int *ret_root, struct error **err)
 		return error_errno(err, (int)-n, "hear from the container's process");
 	if (n == 0)
 		return 0;
-	if (f.word != RUN_WORD_ROOT || fd < 0)
+	if (f.word != RUN_WORD_ROOT)
 		return take_failure(&f, (size_t)n, err);
 	fd_close(ret_root);
 	*ret_root = fd_steal(&fd);

@@ -20,11 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How much later than its mount the payload may be seen to end: on a machine with thirty runnable
- * processes a second was not enough. */
+/* How much later than its mount a container that failed early may be seen to end: on a machine with
+ * thirty runnable processes a second was not enough. */
 #define SERVER_GRACE_MS 20000
 #define SERVER_REAP_MS 200
-/* A payload that ran for less has read little, and its end would not take as long as a fork. */
+/* A payload that ran for less has seldom read so much that its end would take longer than a fork.
+ */
 #define LONG_RUN_MS 100
 
 /* ---------------------------------------------------------------- the container's process */
@@ -374,13 +375,14 @@ static int server_failed(int status, struct error **err)
 }
 
 /*
- * The server has ended. With status 0 because its mount is gone, which the kernel may do a moment
- * before the payload's end is seen; else the payload would go on with what the kernel has cached.
+ * The server has ended: the payload would go on with what the kernel has cached. Before the root
+ * has come, status 0 may mean that the container's process has failed and its mount is gone, which
+ * the kernel may do a moment before that process's end is seen.
  */
 static int on_server_end(const struct watch *w, struct error **err)
 {
 	int status = process_wait(w->server);
-	if (status == 0 && ends_within(w->child->pid_fd, SERVER_GRACE_MS))
+	if (status == 0 && w->root < 0 && ends_within(w->child->pid_fd, SERVER_GRACE_MS))
 		return 0;
 	process_kill(w->child);
 	return server_failed(status, err);
@@ -453,10 +455,11 @@ static int64_t now_ms(void)
 
 /*
  * With its last user a mount goes, and that one waits while the kernel takes down what it has
- * cached of it: a quarter of a second for a gigabyte that was read. So the last one is a child that
- * nobody waits for, which does nothing but die. Without one it is this process.
+ * cached of it: a quarter of a second for a gigabyte that was read. So after a longer run the last
+ * one is a child, which does nothing but die and is not waited for: *ret_last is its pid. After a
+ * short run, or where there can be no child, this process is the last one.
  */
-static void let_go_of_root(int *root, int64_t since_ms)
+static void let_go_of_root(int *root, int64_t since_ms, pid_t *ret_last)
 {
 	struct process last = PROCESS_NONE;
 	if (*root >= 0 && now_ms() - since_ms >= LONG_RUN_MS && process_fork(0, &last) == 0)
@@ -466,6 +469,7 @@ static void let_go_of_root(int *root, int64_t since_ms)
 	if (last.pid > 0)
 		(void)kill(last.pid, SIGKILL);
 	fd_close(&last.pid_fd);
+	*ret_last = last.pid;
 }
 
 /* Ends as the payload did, so that the caller's shell sees the same (runtime.md 18). */
@@ -497,13 +501,14 @@ static int watch_container(const struct run_job *job, struct process *child, str
 			   .image = job->image->path };
 	int64_t since = now_ms();
 	int status = 0;
+	pid_t last;
 	int r = watch_until_end(&w, err);
 	/* What was said at the very end has come by now. */
 	while (r == 0 && w.sock >= 0)
 		r = on_channel(&w, err);
 	if (r == 0)
 		r = collect(child, &status, err);
-	let_go_of_root(&w.root, since);
+	let_go_of_root(&w.root, since, &last);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (r < 0)
 		return -1;
@@ -517,6 +522,9 @@ static int watch_container(const struct run_job *job, struct process *child, str
 	/* A child that the payload left behind keeps its mount; the server goes with it. */
 	server->pid = 0;
 	fd_close(&server->pid_fd);
+	/* It may be done by now; else pid 1 reaps it. */
+	if (last > 0)
+		(void)waitpid(last, NULL, WNOHANG);
 	if (WIFSIGNALED(status) && !job->plan->for_build)
 		end_by_signal(WTERMSIG(status));
 	return 0;

@@ -205,7 +205,7 @@ int run_channel_expect(int sock, enum run_word word, int *ret_fd, struct error *
 void run_channel_fail(int sock, struct error *error);
 /*
  * Waits for an error or, as the good end, for the close. Returns 0; 1 when a RUN_WORD_ROOT came
- * before, whose descriptor *ret_root then owns; or -1 with *err.
+ * before, whose descriptor *ret_root then owns (-1 when none could be taken); or -1 with *err.
  */
 int run_channel_finish(int sock, int *ret_root, struct error **err);
 

@@ -143,9 +143,9 @@ static int piece_read(struct squash *sq, const struct piece *p, struct error **e
 /*
  * Reads len bytes at off, which lie within the file's blocks.
  *
- * The kernel's reads of a file are as long as a block, but seldom begin where one does. In whose
- * midst a read begins, that block is what the read before it ends with, and another thread may be
- * at it in this moment. So it comes last: otherwise each thread would wait for the one before it.
+ * A read that begins inside a block shares it with the read before, whose last piece it is and
+ * which another thread may be decoding now: the kernel's reads of a file seldom begin where a block
+ * does. So that piece is done last; otherwise each thread would wait for the one before it.
  */
 static int blocks_read(struct squash *sq, const struct squash_inode *inode, uint8_t *buf,
 		       size_t len, uint64_t off, struct error **err)

@@ -298,7 +298,7 @@ static void many_readers(void **state)
 	}
 }
 
-/* A read of two halves of blocks, the second half of the first one before. */
+/* A read of the second half of a block and the first half of the next. */
 struct halves {
 	struct image *image;
 	uint64_t block;

@@ -11,8 +11,9 @@ target is out of reach on this machine.
   key of 4096 bits (OpenSSL's own, in a program that does nothing else); the least scrypt that gocryptfs
   takes, or libcryptsetup's way to a LUKS2 keyslot of the least cost; and unpacking what is read (libdeflate,
   see below). They follow one another: nothing can be unpacked before there is a key. Namespaces and mounts
-  may be made meanwhile by another CPU. *One CPU* has bwrap's whole start for that, and as much is needed
-  here: this machine's kernel keeps a start on one CPU, as the other's idle time above shows.
+  another CPU may make meanwhile. *One CPU* has bwrap's whole start in place of the two programs: where the
+  kernel keeps a start on one CPU (above, the idle time is then as long as the start, or longer), these are
+  in the row, too.
 - 32 starts: the same, shared by the CPUs, of which none is idle, with bwrap's 32.
 - A build: libdeflate alone, level 6, on all CPUs.
 - tar, find: the payload and what the kernel does for it, and one after another the requests that it waits
@@ -66,16 +67,19 @@ floor_round() {
 sum() { # PART/KEY FIGURE[*FACTOR][/DIVISOR]...
 	sum_key=$1 sum_terms=0
 	shift
+	rm -f "$results/$sum_key"
 	for term; do
 		figure=$(expr "$term" : '\([a-z]*/[a-z0-9.-]*[a-z0-9]\)')
-		sum_terms="$sum_terms + $(value "$figure" ns)${term#"$figure"}"
+		number=$(value "$figure" ns)
+		[ -n "$number" ] || return 0
+		sum_terms="$sum_terms + $number${term#"$figure"}"
 	done
-	awk "BEGIN { printf \"%.0f\\n\", $sum_terms }" >"$results/$sum_key" 2>/dev/null || rm -f "$results/$sum_key"
+	awk "BEGIN { printf \"%.0f\\n\", $sum_terms }" >"$results/$sum_key"
 }
 floor_rows() {
 	row "start, gocryptfs: ≤ 3 × bwrap" ms floor/start - floor/start.allowed "" ""
-	row "start, gocryptfs: ≥ 30 × Apptainer" ms floor/start - floor/times.allowed "" ""
 	row "  one CPU" ms floor/start.one - floor/start.allowed "" ""
+	row "start, gocryptfs: ≥ 30 × Apptainer" ms floor/start - floor/times.allowed "" ""
 	row "32 starts: ≥ 40 × Apptainer" ms floor/crowd - floor/crowd.allowed "" ""
 	row "first byte, gocryptfs: ≤ 15 ms" ms floor/first.gocryptfs - floor/first.allowed "" ""
 	row "  one CPU" ms floor/first.gocryptfs.one - floor/first.allowed "" ""

@@ -47,8 +47,8 @@ in_root() { # DIRECTORY COMMAND...: bwrap's usual container on it
 	echo bwrap --ro-bind "$root" / --dev /dev --proc /proc "$@"
 }
 
-# Takes one figure: the number that the command prints. What a run leaves to a child is not to slow
-# the next figure down.
+# Takes one figure: the number that the command prints. What a run leaves running is not to slow the
+# next one down.
 take() { # PART/KEY COMMAND...
 	key=$1
 	shift
@@ -60,9 +60,16 @@ take() { # PART/KEY COMMAND...
 			tr -s ' \t' ' ' >"$results/$key.failed"
 		say "$key failed: $(cat "$results/$key.failed")"
 	fi
-	while pgrep -r D,R,S -u coffer-test '^coffer' >/dev/null; do
+	i_left=0
+	while [ $i_left -lt 500 ] && left_behind; do
+		i_left=$((i_left + 1))
 		sleep 0.02
 	done
+	[ $i_left -lt 500 ] || say "$key: something is left running"
+}
+left_behind() {
+	peer_id=$(sed -n 's/^peer:[^:]*:\([0-9]*\).*/\1/p' "${COFFER_PEER:-/var/lib/coffer-peer}/etc/passwd" 2>/dev/null)
+	pgrep -r D,R,S -u "coffer-test${peer_id:+,$peer_id}" '^(coffer|starter|squashfuse|gocryptfs)' >/dev/null
 }
 # Rounds of a function, in which it takes each figure once: so they alternate. COFFER_BENCH_ROUNDS
 # is the most there are.

@@ -3,9 +3,9 @@
 
 profile_title="Where the time goes"
 profile_third=""
-profile_text="CPU time of all processes together, the payload's too: what is left where a target is not met. The sum
-is the scheduler's (perf stat), the parts are shares of it by samples of a second run, which they slow down.
-Idle is what the CPUs had left meanwhile. The counts are of a third run.
+profile_text="CPU time of all processes together until the command returns, the payload's too: what is left where a
+target is not met. The sum is the scheduler's (perf stat), the parts are shares of it by samples of a second
+run, which they slow down. Idle is what the CPUs had left meanwhile. Each count is of a run of its own.
 
 - A start is \`exec IMAGE true\`. RSA and scrypt are OpenSSL's: one operation with a key of 4096 bits, and
   the least work that gocryptfs lets a KDF have. What is unpacked for it is ld.so, libc and \`true\`, which
@@ -47,11 +47,11 @@ profile_take() { # NAME COUNT COMMAND...
 	(cd "$work" && perf stat -x, -e task-clock,duration_time -o "$work/profile.clock" -- $as_user "$@") >/dev/null 2>&1 || true
 	clock=$(awk -F, '$3 ~ /task-clock/ { printf "%.0f", $1 * 1e6 }' "$work/profile.clock")
 	took=$(awk -F, '$3 ~ /duration_time/ { printf "%.0f", $1 }' "$work/profile.clock")
-	# shellcheck disable=SC2086 # words
-	(cd "$work" && perf stat -x, -e "raw_syscalls:sys_enter,page-faults,fuse:fuse_request_send" -o "$work/profile.counts" -- $as_user "$@") >/dev/null 2>&1 || true
-	for what in sys_enter=calls page-faults=faults fuse_request_send=requests; do
-		awk -F, -v count="$count" -v name="${what%=*}" \
-			'$3 ~ name && $1 ~ /^[0-9]/ { printf "%.0f\n", $1 / count }' "$work/profile.counts" >"$results/profile/$name.${what#*=}"
+	for what in raw_syscalls:sys_enter=calls page-faults=faults fuse:fuse_request_send=requests; do
+		# shellcheck disable=SC2086 # words
+		(cd "$work" && perf stat -x, -e "${what%=*}" -o "$work/profile.count" -- $as_user "$@") >/dev/null 2>&1 || continue
+		awk -F, -v count="$count" '$1 ~ /^[0-9]/ { printf "%.0f\n", $1 / count }' \
+			"$work/profile.count" >"$results/profile/$name.${what#*=}"
 	done
 	# shellcheck disable=SC2086 # words
 	(cd "$work" && perf record -q -B -N -e cpu-clock -F 5000 -g -o "$work/profile.data" -- \
@@ -91,7 +91,7 @@ profile_take() { # NAME COUNT COMMAND...
 		while read -r what ns; do
 			echo "$ns" >"$results/profile/$name.$what"
 		done
-	rm -f "$work/profile.data" "$work/profile.clock" "$work/profile.counts"
+	rm -f "$work/profile.data" "$work/profile.clock" "$work/profile.count"
 }
 profile_rows() {
 	for name in start first build tar find large four; do

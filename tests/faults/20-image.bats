@@ -218,3 +218,22 @@ saw() { # WORD: how often
 	[ "$(saw error)" -ge 10 ]
 	[ "$(saw wrong)" -eq 0 ]
 }
+
+# The payload would end by itself after four seconds, with a status of its own.
+@test "a mount whose connection is aborted ends the container" {
+	local before connection got=0
+	mkdir -p connections
+	mount -t fusectl none connections
+	before=$(ls connections)
+	coffer -q exec --pem-path=rsa_pri.pem -B "$WORK" luks2.sif sh -c 'echo >'"$WORK"'/ready; sleep 4; exit 7' 2>err 3>&- &
+	command=$!
+	wait_for test -e ready
+	for connection in $(ls connections); do
+		grep -qx "$connection" <<<"$before" || echo 1 >"connections/$connection/abort"
+	done
+	wait "$command" || got=$?
+	command=
+	umount connections
+	[ "$got" -eq 255 ]
+	grep -q 'the process that serves the image ended (status 0): the container was ended' err
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * Nearly every program begins with the loader and the C library, and touches them all over, a few
+ * pages at a time; so the kernel would ask for one piece after another, each out of step with the
+ * image's blocks, and wait for it. Asked for at once, whole blocks are unpacked by all threads of
+ * the server while the program starts.
+ */
+
+/* A call reads no more than the mount does at once (mm/readahead.c, force_page_cache_ra). */
+#define STEP ((off_t)128 << 10)
+/* A C library has as much; what a larger program needs of the rest, nobody knows. */
+#define LEN_MAX ((off_t)2 << 20)
+
+static bool file_ahead(const char *path)
+{
+	struct stat st;
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	for (off_t at = 0; at < st.st_size && at < LEN_MAX; at += STEP)
+		if (readahead(fd, at, (size_t)STEP) < 0)
+			return false;
+	return true;
+}
+
+/* Its path is part of the architecture's ABI: the image's programs have the same one as this. */
+static int find_loader(struct dl_phdr_info *program, size_t size, void *context)
+{
+	(void)size;
+	const char **ret = context;
+	for (int i = 0; i < program->dlpi_phnum; i++)
+		if (program->dlpi_phdr[i].p_type == PT_INTERP)
+			*ret = (const char *)(program->dlpi_addr + program->dlpi_phdr[i].p_vaddr);
+	return 1;
+}
+
+void run_program_ahead(const char *program)
+{
+	static const char libc[] = "libc.so.6";
+	const char *loader = NULL;
+	char path[PATH_MAX + sizeof(libc)];
+	(void)dl_iterate_phdr(find_loader, &loader);
+	if (!file_ahead(program) || !loader || !file_ahead(loader) || !realpath(loader, path))
+		return;
+	/* glibc's is installed beside the loader; another C library is its own loader. */
+	memcpy(strrchr(path, '/') + 1, libc, sizeof(libc));
+	(void)file_ahead(path);
+}

@@ -21,6 +21,7 @@
 #define SHARDS_MAX 16
 #define SHARD_BLOCKS_MIN 8
 #define FRESH_PART 4
+#define STRAIGHT_MAX 8 /* threads of the server */
 
 enum state { EMPTY, LOADING, READY };
 
@@ -42,6 +43,8 @@ struct cache {
 	cache_load load;
 	size_t fresh_max;
 	_Atomic size_t fresh; /* how many there are */
+	/* Positions of what is decoded straight into an answer; 0, where no block is: none. */
+	_Atomic uint64_t straight[STRAIGHT_MAX];
 };
 
 static uint64_t hash(uint64_t position)
@@ -303,11 +306,37 @@ struct cached *cache_peek(struct cache *c, uint64_t position, uint32_t word)
 	return b;
 }
 
+_Atomic uint64_t *cache_straight_begin(struct cache *c, uint64_t position)
+{
+	for (size_t i = 0; i < STRAIGHT_MAX; i++) {
+		uint64_t none = 0;
+		if (atomic_compare_exchange_strong(&c->straight[i], &none, position))
+			return &c->straight[i];
+	}
+	return NULL;
+}
+
+void cache_straight_end(_Atomic uint64_t *note)
+{
+	if (note)
+		atomic_store(note, 0);
+}
+
+static bool is_straight(struct cache *c, uint64_t position)
+{
+	for (size_t i = 0; i < STRAIGHT_MAX; i++)
+		if (atomic_load(&c->straight[i]) == position)
+			return true;
+	return false;
+}
+
 void cache_ahead(struct cache *c, struct squash *sq, uint64_t position, uint32_t word)
 {
 	CLEANUP_ERROR struct error *ignored = NULL;
 	struct shard *s = shard_of(c, position);
 	struct cached *b = NULL;
+	if (is_straight(c, position))
+		return;
 	/* Counted before it is loaded, so that several threads keep to the bound together. */
 	bool room = atomic_fetch_add_explicit(&c->fresh, 1, memory_order_relaxed) < c->fresh_max;
 	pthread_mutex_lock(&s->lock);

@@ -3,6 +3,7 @@
 #define COFFER_SQUASH_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "squash/format.h"
 #include "squash/squash.h"
@@ -59,6 +60,12 @@ struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, 
 			 struct error **err);
 /* Only what is there, or is being loaded by another thread; else NULL, and no error. */
 struct cached *cache_peek(struct cache *c, uint64_t position, uint32_t word);
+/*
+ * While a block is decoded elsewhere than into the cache, cache_ahead leaves it alone. The note may
+ * be NULL: there are too many of them.
+ */
+_Atomic uint64_t *cache_straight_begin(struct cache *c, uint64_t position);
+void cache_straight_end(_Atomic uint64_t *note);
 /*
  * Loads what is not there, for later. Waits for nobody. Where that would take more than its share
  * of the cache, what it loaded longest ago and nobody got makes room. An error is kept nowhere: who

@@ -9,18 +9,19 @@
  * next blocks of the file; after its end those of the next file in the table of inodes; and after a
  * block of fragments the next one.
  *
- * In the midst of a long file that is the kernel's work: it has the next block decoded by another
- * thread while the reader is at this one, straight into the answer. A block that was decoded here
- * before it was asked for would be copied once more, by a thread that the next request waits for.
+ * In the midst of a long file the kernel reads ahead itself, and has two reads under way: the next
+ * block is decoded by another thread while the reader is at this one, straight into the answer. The
+ * thread that has answered would have nothing to do until the reader comes: it decodes one more.
  *
  * Nothing is read ahead until a read begins where an earlier one ended. The ends are kept in a ring
  * that is small: a guess that is wrong costs a block, never more memory.
  */
-#define ENDS 16	     /* readers that are followed at once */
-#define FRAGMENTS 16 /* blocks of fragments that were used lately */
-#define BLOCKS 2     /* of a file, that are decoded ahead of a reader */
-#define EARLY 2	     /* blocks of a file, after which the kernel's own read-ahead has begun */
-#define SKIP_MAX 16  /* inodes without data that are passed to find the next file */
+#define ENDS 16	       /* readers that are followed at once */
+#define FRAGMENTS 16   /* blocks of fragments that were used lately */
+#define BLOCKS 2       /* of a file, that are decoded ahead of a reader: at its beginning, */
+#define BLOCKS_MIDST 1 /* and later */
+#define EARLY 2	       /* blocks of a file, after which the kernel's own read-ahead has begun */
+#define SKIP_MAX 16    /* inodes without data that are passed to find the next file */
 
 struct ahead {
 	pthread_mutex_t lock;
@@ -191,9 +192,9 @@ void squash_ahead(struct squash *sq, const struct squash_inode *inode, size_t le
 	if (on) {
 		/* A block in which a read ends is kept by then. */
 		uint64_t index = (end + sq->block_size - 1) >> sq->block_log;
-		unsigned n = BLOCKS;
+		unsigned n = over || index <= EARLY ? BLOCKS : BLOCKS_MIDST;
 		if (!over)
-			n = index <= EARLY ? blocks_ahead(sq, inode, index, n) : 0;
+			n = blocks_ahead(sq, inode, index, n);
 		if (n && (over || next_file(sq, inode, &next)))
 			(void)blocks_ahead(sq, &next, 0, n);
 	}

@@ -113,7 +113,10 @@ static int whole_read(struct squash *sq, uint64_t position, uint32_t word, void 
 	if (b)
 		return copy_out(sq, b, len, 0, buf, len, err);
 	size_t n = 0;
-	if (stored_read(sq, position, word, buf, len, &n, err) < 0)
+	_Atomic uint64_t *note = cache_straight_begin(sq->data, position);
+	int r = stored_read(sq, position, word, buf, len, &n, err);
+	cache_straight_end(note);
+	if (r < 0)
 		return -1;
 	if (n != len)
 		return error_set(err, ERROR_DAMAGED,

@@ -10,12 +10,12 @@ target is out of reach on this machine.
 - A start: the least program, twice, as the command is one and \`true\` another; one operation with an RSA
   key of 4096 bits (OpenSSL's own, in a program that does nothing else); the least scrypt that gocryptfs
   takes, or libcryptsetup's way to a LUKS2 keyslot of the least cost; and unpacking what is read (libdeflate,
-  see below), by all CPUs. They follow one another: nothing can be unpacked before there is a key. Namespaces
+  see below: coffer's, which has all of the C library unpacked), by all CPUs. They follow one another: nothing can be unpacked before there is a key. Namespaces
   and mounts another CPU may make meanwhile. *One CPU* unpacks alone, and has bwrap's whole start in place of
   the two programs: where the kernel keeps a start on one CPU (above, the idle time is then as long as the
   start, or longer), these are in the row, too.
-- The image by Apptainer: the same with its KDF, the memory for which is made of large pages.
 - 32 starts: the same, shared by the CPUs, of which none is idle, with bwrap's 32.
+- The image by Apptainer: a start with its KDF, the memory for which is made of large pages.
 - A build: libdeflate alone, level 6, on all CPUs.
 - tar, find: the payload and what the kernel does for it, and one after another the requests that it waits
   for, a READ for each file of sci and two READDIRPLUS for each of its folders, at what a request costs for
@@ -99,6 +99,7 @@ floor_rows() {
 	row "4 GB, 1000 random reads of 128 KiB: ≥ 3 × Apptainer" s floor/random - floor/random.allowed "" ""
 	row "  RSA, one operation" ms floor/rsa - - "" ""
 	row "  scrypt, N = 2^10" ms floor/scrypt - - "" ""
+	row "  scrypt, N = 2^16, large pages" ms floor/kdf - - "" ""
 	row "  a LUKS2 keyslot, PBKDF2 of 1000 rounds" ms floor/luks2 - - "" ""
 	row "  the least program, \`true\`" ms floor/true - - "" ""
 	row "  a request, there and back" us floor/trip - - "" ""

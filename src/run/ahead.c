@@ -18,14 +18,20 @@
 
 /* A call reads no more than the mount does at once (mm/readahead.c, force_page_cache_ra). */
 #define STEP ((off_t)128 << 10)
-/* A C library has as much; what a larger program needs of the rest, nobody knows. */
-#define LEN_MAX ((off_t)2 << 20)
+/*
+ * C libraries have about as much; what a larger program needs of the rest, nobody knows. Three
+ * files make fewer steps than the mount lets wait at once (mount/ops.c, BACKGROUND_MAX).
+ */
+#define LEN_MAX (20 * STEP)
 
+/* The image says what lies there: a device is not even opened. */
 static bool file_ahead(const char *path)
 {
 	struct stat st;
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fd < 0)
 		return false;
 	for (off_t at = 0; at < st.st_size && at < LEN_MAX; at += STEP)
 		if (readahead(fd, at, (size_t)STEP) < 0)
@@ -33,7 +39,7 @@ static bool file_ahead(const char *path)
 	return true;
 }
 
-/* Its path is part of the architecture's ABI: the image's programs have the same one as this. */
+/* Its path is part of an architecture's ABI, and so of glibc's on most systems the same. */
 static int find_loader(struct dl_phdr_info *program, size_t size, void *context)
 {
 	(void)size;
@@ -50,7 +56,8 @@ void run_program_ahead(const char *program)
 	const char *loader = NULL;
 	char path[PATH_MAX + sizeof(libc)];
 	(void)dl_iterate_phdr(find_loader, &loader);
-	if (!file_ahead(program) || !loader || !file_ahead(loader) || !realpath(loader, path))
+	(void)file_ahead(program);
+	if (!loader || !file_ahead(loader) || !realpath(loader, path))
 		return;
 	/* glibc's is installed beside the loader; another C library is its own loader. */
 	memcpy(strrchr(path, '/') + 1, libc, sizeof(libc));

@@ -217,7 +217,7 @@ _Noreturn void run_child(const struct run_job *job, int sock);
 char *run_errno_words(int errnum, struct error **err);
 /* Takes the environment, chooses the command and becomes it. Returns with *err only. */
 int run_payload(const struct run_job *job, struct error **err);
-/* ahead.c: has the kernel read what a program of the image begins with. Waits for nothing. */
+/* ahead.c: has the kernel read what a program begins with. Waits for names, not for data. */
 void run_program_ahead(const char *program);
 /*
  * action.c: the environment scripts' results. *ret_exit: -1, or the status with which a script

@@ -21,7 +21,7 @@
 #define SHARDS_MAX 16
 #define SHARD_BLOCKS_MIN 8
 #define FRESH_PART 4
-#define STRAIGHT_MAX 8 /* threads of the server */
+#define STRAIGHT_MAX 8 /* as many threads as the server has (mount/serve.c, THREADS_MAX) */
 
 enum state { EMPTY, LOADING, READY };
 
@@ -335,12 +335,10 @@ void cache_ahead(struct cache *c, struct squash *sq, uint64_t position, uint32_t
 	CLEANUP_ERROR struct error *ignored = NULL;
 	struct shard *s = shard_of(c, position);
 	struct cached *b = NULL;
-	if (is_straight(c, position))
-		return;
 	/* Counted before it is loaded, so that several threads keep to the bound together. */
 	bool room = atomic_fetch_add_explicit(&c->fresh, 1, memory_order_relaxed) < c->fresh_max;
 	pthread_mutex_lock(&s->lock);
-	if (!find(c, s, position, word))
+	if (!find(c, s, position, word) && !is_straight(c, position))
 		b = room ? evict(c, s) : evict_fresh(c, s);
 	if (b)
 		claim(c, s, b, position, word);

@@ -61,8 +61,8 @@ struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, 
 /* Only what is there, or is being loaded by another thread; else NULL, and no error. */
 struct cached *cache_peek(struct cache *c, uint64_t position, uint32_t word);
 /*
- * While a block is decoded elsewhere than into the cache, cache_ahead leaves it alone. The note may
- * be NULL: there are too many of them.
+ * Notes that a block is about to be decoded elsewhere than into the cache; before cache_peek. Until
+ * the note is taken back, cache_ahead leaves the block alone. NULL: there are too many notes.
  */
 _Atomic uint64_t *cache_straight_begin(struct cache *c, uint64_t position);
 void cache_straight_end(_Atomic uint64_t *note);

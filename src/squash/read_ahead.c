@@ -11,7 +11,8 @@
  *
  * In the midst of a long file the kernel reads ahead itself, and has two reads under way: the next
  * block is decoded by another thread while the reader is at this one, straight into the answer. The
- * thread that has answered would have nothing to do until the reader comes: it decodes one more.
+ * thread that has answered would have nothing to do until the reader comes: it decodes the one
+ * after all that was asked for, unless another thread is at it.
  *
  * Nothing is read ahead until a read begins where an earlier one ended. The ends are kept in a ring
  * that is small: a guess that is wrong costs a block, never more memory.
@@ -57,11 +58,11 @@ void ahead_free(struct ahead **a)
 }
 
 /*
- * Whether a read goes on where one ended, and keeps where this one ends. The kernel reads ahead
- * itself, so reads of a file that follow one another may come in another order: a block too early
- * or too late is near enough.
+ * Whether a read goes on where one ended, and keeps where this one ends; *end becomes the end of
+ * what was asked for. The kernel reads ahead itself, so reads of a file that follow one another may
+ * come in another order: a block too early or too late is near enough.
  */
-static bool goes_on(struct squash *sq, squash_ref file, uint64_t off, uint64_t end)
+static bool goes_on(struct squash *sq, squash_ref file, uint64_t off, uint64_t *end)
 {
 	struct ahead *a = sq->ahead;
 	bool near = false;
@@ -74,13 +75,13 @@ static bool goes_on(struct squash *sq, squash_ref file, uint64_t off, uint64_t e
 		uint64_t at = a->ends[slot].off;
 		near = off <= at ? at - off <= (uint64_t)2 * sq->block_size
 				 : off - at <= sq->block_size;
-		if (near && end < at)
-			end = at;
+		if (near && *end < at)
+			*end = at;
 	} else {
 		slot = a->next_end++ % ENDS;
 	}
 	a->ends[slot].file = file;
-	a->ends[slot].off = end;
+	a->ends[slot].off = *end;
 	pthread_mutex_unlock(&a->lock);
 	return near;
 }
@@ -183,15 +184,15 @@ void squash_ahead(struct squash *sq, const struct squash_inode *inode, size_t le
 {
 	if (!S_ISREG(inode->mode) || off >= inode->size)
 		return;
-	uint64_t end = len < inode->size - off ? off + len : inode->size;
+	uint64_t end = len < inode->size - off ? off + len : inode->size, asked = end;
 	struct squash_inode next;
-	bool on = goes_on(sq, inode->ref, off, end);
+	bool on = goes_on(sq, inode->ref, off, &asked);
 	bool over = end == inode->size && next_file(sq, inode, &next);
 	if (over)
 		goes_over(sq->ahead, inode->ref, next.ref);
 	if (on) {
 		/* A block in which a read ends is kept by then. */
-		uint64_t index = (end + sq->block_size - 1) >> sq->block_log;
+		uint64_t index = (asked + sq->block_size - 1) >> sq->block_log;
 		unsigned n = over || index <= EARLY ? BLOCKS : BLOCKS_MIDST;
 		if (!over)
 			n = blocks_ahead(sq, inode, index, n);

@@ -109,19 +109,19 @@ static int fragment_read(struct squash *sq, const struct squash_inode *inode, si
 static int whole_read(struct squash *sq, uint64_t position, uint32_t word, void *buf, size_t len,
 		      struct error **err)
 {
+	size_t n = 0;
+	int r = 0;
+	/* Noted first: who reads ahead has begun with it by now, or will leave it alone. */
+	_Atomic uint64_t *note = cache_straight_begin(sq->data, position);
 	struct cached *b = cache_peek(sq->data, position, word);
+	if (!b)
+		r = stored_read(sq, position, word, buf, len, &n, err);
+	cache_straight_end(note);
 	if (b)
 		return copy_out(sq, b, len, 0, buf, len, err);
-	size_t n = 0;
-	_Atomic uint64_t *note = cache_straight_begin(sq->data, position);
-	int r = stored_read(sq, position, word, buf, len, &n, err);
-	cache_straight_end(note);
-	if (r < 0)
-		return -1;
-	if (n != len)
-		return error_set(err, ERROR_DAMAGED,
-				 "a data block has not the length it should have");
-	return 0;
+	if (r == 0 && n != len)
+		r = error_set(err, ERROR_DAMAGED, "a data block has not the length it should have");
+	return r;
 }
 
 /* What a read wants of one block. */

@@ -176,6 +176,9 @@ static void in_order_nobody_waits(void **state)
 		for (uint64_t off = 0; off < LARGE_LEN; off += BLOCK)
 			n += waits(&i, &i.large[k], off);
 	assert_int_equal(n, 2);
+	/* All was read once, what lies behind the last one included. */
+	assert_in_range(i.probe.reads, LARGE * ((LARGE_LEN + BLOCK - 1) / BLOCK),
+			LARGE * ((LARGE_LEN + BLOCK - 1) / BLOCK) + 2);
 	for (unsigned k = 0; k < FILES; k++)
 		n += waits(&i, &i.small[k], 0);
 	assert_in_range(n, 2, 4);
@@ -376,6 +379,38 @@ static void nothing_is_decoded_twice(void **state)
 	image_end(&i);
 }
 
+/* The thread of a later read is done first: what comes next is after that one's part. */
+static void answers_out_of_order(void **state)
+{
+	(void)state;
+	struct image i;
+	image_begin(&i, 0);
+	for (uint64_t k = 7; k < 10; k++)
+		assert_true(read_part(&i, &i.large[0], BLOCK, k * BLOCK, false));
+	squash_ahead(i.sq, &i.large[0].inode, BLOCK, (uint64_t)7 * BLOCK);
+	i.probe.reads = 0;
+	squash_ahead(i.sq, &i.large[0].inode, BLOCK, (uint64_t)9 * BLOCK);
+	assert_int_equal(i.probe.reads, 1);
+	squash_ahead(i.sq, &i.large[0].inode, BLOCK, (uint64_t)8 * BLOCK);
+	assert_int_equal(i.probe.reads, 1);
+	assert_int_equal(waits(&i, &i.large[0], (uint64_t)10 * BLOCK), 0);
+	image_end(&i);
+}
+
+/* In the midst of a long file one block is read ahead, and no more. */
+static void one_block_in_the_midst(void **state)
+{
+	(void)state;
+	struct image i;
+	image_begin(&i, 0);
+	assert_true(read_part(&i, &i.large[0], BLOCK, (uint64_t)30 * BLOCK, true));
+	assert_true(read_part(&i, &i.large[0], BLOCK, (uint64_t)31 * BLOCK, false));
+	i.probe.reads = 0;
+	squash_ahead(i.sq, &i.large[0].inode, BLOCK, (uint64_t)31 * BLOCK);
+	assert_int_equal(i.probe.reads, 1);
+	image_end(&i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +421,8 @@ int main(void)
 		cmocka_unit_test(many_readers),
 		cmocka_unit_test(reads_that_share_a_block),
 		cmocka_unit_test(nothing_is_decoded_twice),
+		cmocka_unit_test(answers_out_of_order),
+		cmocka_unit_test(one_block_in_the_midst),
 	};
 	return cmocka_run_group_tests(tests, make_image, remove_image);
 }

@@ -5,7 +5,8 @@ floor_title="What the targets leave"
 floor_third="the target allows"
 floor_text="In the first column, what cannot go: the least that any program must spend which unlocks, unpacks and
 serves such an image to such a payload, if all else cost nothing. Above 1, the last ratio says that the
-target is out of reach on this machine.
+target is out of reach on this machine. The parts are measured one after another: where the machine's speed
+changes meanwhile, a least may lie above what was measured, and the ratio says less.
 
 - A start: the least program, twice, as the command is one and \`true\` another; one operation with an RSA
   key of 4096 bits (OpenSSL's own, in a program that does nothing else); the least scrypt that gocryptfs

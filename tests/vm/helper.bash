@@ -19,10 +19,10 @@ refused() {
 	grep -q "$words" says
 }
 
-# What must be gone soon after the last user's end: the machine is emulated, and a start takes seconds.
+# What must be gone within two seconds of the last user's end.
 devices() { ls /dev/mapper | grep -v '^control$' || true; losetup --noheadings --output NAME || true; }
 nothing_left() {
-	for _ in $(seq 100); do
+	for _ in $(seq 20); do
 		[ -n "$(devices)" ] || [ -n "$(dmsetup ls | grep -v '^No devices' || true)" ] || return 0
 		sleep 0.1
 	done

@@ -299,18 +299,17 @@ static void many_readers(void **state)
 	}
 }
 
-/* A read of the second half of a block and the first half of the next. */
-struct halves {
+/* A read of a block's length by another thread. */
+struct other_read {
 	struct image *image;
-	uint64_t block;
+	uint64_t off;
 	bool right;
 };
 
-static void *read_halves(void *argument)
+static void *read_other(void *argument)
 {
-	struct halves *h = argument;
-	h->right = read_part(h->image, &h->image->large[0], BLOCK, h->block * BLOCK + BLOCK / 2,
-			     false);
+	struct other_read *o = argument;
+	o->right = read_part(o->image, &o->image->large[0], BLOCK, o->off, false);
 	return NULL;
 }
 
@@ -322,16 +321,17 @@ static void reads_that_share_a_block(void **state)
 {
 	(void)state;
 	struct image i;
-	struct halves first = { .image = &i, .block = 1 }, second = { .image = &i, .block = 2 };
+	struct other_read first = { .image = &i, .off = BLOCK + BLOCK / 2 };
+	struct other_read second = { .image = &i, .off = 2 * BLOCK + BLOCK / 2 };
 	pthread_t threads[2];
 	image_begin(&i, 0);
 	assert_true(read_part(&i, &i.large[0], BLOCK / 2, BLOCK, false));
 	i.probe.reads = 0;
 	i.probe.hold = true;
-	assert_int_equal(pthread_create(&threads[0], NULL, read_halves, &first), 0);
+	assert_int_equal(pthread_create(&threads[0], NULL, read_other, &first), 0);
 	while (!i.probe.held)
 		short_time();
-	assert_int_equal(pthread_create(&threads[1], NULL, read_halves, &second), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, read_other, &second), 0);
 	for (unsigned k = 0; k < 10000 && i.probe.reads < 2; k++)
 		short_time();
 	unsigned meanwhile = i.probe.reads;
@@ -344,26 +344,19 @@ static void reads_that_share_a_block(void **state)
 	image_end(&i);
 }
 
-static void *read_whole(void *argument)
-{
-	struct halves *h = argument;
-	h->right = read_part(h->image, &h->image->large[0], BLOCK, h->block * BLOCK, false);
-	return NULL;
-}
-
 /* A block that another thread decodes straight into an answer is not decoded ahead besides. */
 static void nothing_is_decoded_twice(void **state)
 {
 	(void)state;
 	struct image i;
-	struct halves next = { .image = &i, .block = 9 };
+	struct other_read next = { .image = &i, .off = 9 * BLOCK };
 	pthread_t thread;
 	image_begin(&i, 0);
 	assert_true(read_part(&i, &i.large[0], BLOCK, (uint64_t)7 * BLOCK, true));
 	assert_true(read_part(&i, &i.large[0], BLOCK, (uint64_t)8 * BLOCK, false));
 	i.probe.reads = 0;
 	i.probe.hold = true;
-	assert_int_equal(pthread_create(&thread, NULL, read_whole, &next), 0);
+	assert_int_equal(pthread_create(&thread, NULL, read_other, &next), 0);
 	while (!i.probe.held)
 		short_time();
 	squash_ahead(i.sq, &i.large[0].inode, BLOCK, (uint64_t)8 * BLOCK);

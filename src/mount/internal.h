@@ -33,6 +33,25 @@ extern const struct fuse_lowlevel_ops ops_table;
 /* Frees what the operations keep for the calling thread. */
 void ops_thread_end(void);
 
+/* ------------------------------------------------------------------ spread.c */
+
+#define THREADS_MAX 8
+
+struct spread_thread {
+	pid_t id;
+	_Atomic int64_t waits_since; /* ns; 0: it has a request, or does not run */
+	int64_t busy_since;	     /* ns: the last time that it slept; its own alone */
+} __attribute__((aligned(64)));
+/* Zeroed to begin with. Each thread has a number below THREADS_MAX, and uses no other's. */
+struct spread {
+	struct spread_thread threads[THREADS_MAX];
+};
+/* In the thread, before it waits for the first time. */
+void spread_begin(struct spread *s, unsigned thread);
+/* Before and after it waits for a request. Returns how many others it has sent to another CPU. */
+void spread_wait(struct spread *s, unsigned thread);
+unsigned spread_got(struct spread *s, unsigned thread);
+
 /* ------------------------------------------------------------------ serve.c */
 
 /* An error, to the command. */
@@ -46,6 +65,7 @@ int isolate_descriptors(const int *keep, size_t count, struct error **err);
 int isolate_root(struct error **err);
 int isolate_privileges(struct error **err);
 int isolate_limits(struct error **err);
-int isolate_calls(struct error **err);
+/* own: the process's threads; only where these run may be chosen. */
+int isolate_calls(const pid_t *own, size_t count, struct error **err);
 
 #endif

@@ -228,7 +228,7 @@ static int rule_add(scmp_filter_ctx filter, int call, enum rule rule)
 }
 
 /* For all threads at once: what they do once they run is all that they may do. */
-int isolate_calls(struct error **err)
+int isolate_calls(const pid_t *own, size_t count, struct error **err)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
@@ -240,6 +240,10 @@ int isolate_calls(struct error **err)
 	/* A call that an architecture has not is passed over by libseccomp itself. */
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls) && r == 0; i++)
 		r = rule_add(filter, calls[i].call, calls[i].rule);
+	/* Of another process that would be a way to slow it down. */
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sched_setaffinity), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)own[i]));
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

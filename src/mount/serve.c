@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 #define THREADS_MIN 2
-#define THREADS_MAX 8
 
 /* Enough for the decompressors; a sanitizer's frames are several times larger. */
 #define STACK_SIZE ((size_t)1 << 20)
@@ -37,8 +36,9 @@ struct server {
 	struct fuse_session *session;
 	struct ops ops;
 	int status_fd;
+	struct spread spread;
 	pthread_t threads[THREADS_MAX];
-	unsigned thread_count; /* besides the first one */
+	unsigned thread_count; /* besides the first one, which is number 0 */
 
 	/* the gate */
 	pthread_mutex_t lock;
@@ -132,13 +132,15 @@ static int status_read(int fd, struct error **err)
  * When the mount goes, every thread that waits or will wait for a request is told so (ENODEV).
  * A thread that fails for another reason leaves the work to the others.
  */
-static void loop(struct server *s)
+static void loop(struct server *s, unsigned thread)
 {
 	struct fuse_buf buf = { .mem = NULL };
 	while (!fuse_session_exited(s->session)) {
 		/* The request, and what ops.c answers.
 		 * server-calls: read writev */
+		spread_wait(&s->spread, thread);
 		int n = fuse_session_receive_buf(s->session, &buf);
+		(void)spread_got(&s->spread, thread);
 		if (n == -EINTR || n == -EAGAIN)
 			continue;
 		if (n <= 0)
@@ -153,7 +155,8 @@ static void *thread_main(void *argument)
 {
 	struct server *s = argument;
 	pthread_mutex_lock(&s->lock);
-	s->waiting++;
+	unsigned thread = ++s->waiting;
+	spread_begin(&s->spread, thread);
 	pthread_cond_broadcast(&s->changed);
 	/* Locks and conditions here, in libfuse and OpenSSL; after a SIGCONT the kernel itself
 	 * goes on with a wait. Locks of OpenSSL spin.
@@ -161,7 +164,7 @@ static void *thread_main(void *argument)
 	while (!s->open)
 		pthread_cond_wait(&s->changed, &s->lock);
 	pthread_mutex_unlock(&s->lock);
-	loop(s);
+	loop(s, thread);
 	/* When a thread ends, glibc blocks signals and gives its stack back.
 	 * server-calls: exit rt_sigprocmask madvise munmap */
 	return NULL;
@@ -255,6 +258,14 @@ static void ask_for_short_slices(void)
 	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
+static int filter_calls(const struct server *s, struct error **err)
+{
+	pid_t own[THREADS_MAX];
+	for (unsigned i = 0; i <= s->thread_count; i++)
+		own[i] = s->spread.threads[i].id;
+	return isolate_calls(own, s->thread_count + 1, err);
+}
+
 static int prepare(struct server *s, int fuse_fd, const struct mount_options *options,
 		   struct error **err)
 {
@@ -273,6 +284,7 @@ static int prepare(struct server *s, int fuse_fd, const struct mount_options *op
 	    isolate_root(err) < 0 || isolate_privileges(err) < 0)
 		return -1;
 	ops_init(&s->ops, s->tree->squash, options, threads, s->status_fd);
+	spread_begin(&s->spread, 0);
 	if (session_new(s, fuse_fd, err) < 0 || start_threads(s, threads, err) < 0)
 		return -1;
 	/* From here on the server lives as long as the mount, not as long as the command. A command
@@ -281,7 +293,7 @@ static int prepare(struct server *s, int fuse_fd, const struct mount_options *op
 		return -1;
 	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
 		return error_errno(err, errno, "part from the command");
-	return isolate_calls(err);
+	return filter_calls(s, err);
 }
 
 static _Noreturn void server_main(struct server *s, int fuse_fd,
@@ -297,7 +309,7 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 	bool heard = fd_write(s->status_fd, &ready, sizeof(ready)) == 0;
 	if (heard) {
 		open_gate(s);
-		loop(s);
+		loop(s, 0);
 		for (unsigned i = 0; i < s->thread_count; i++)
 			pthread_join(s->threads[i], NULL);
 		fuse_session_destroy(s->session);

@@ -2,6 +2,7 @@
 #include "mounted.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -20,7 +21,8 @@ static int filtered(int (*act)(void))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		struct error *err = NULL;
-		if (isolate_calls(&err) < 0)
+		const pid_t own = gettid();
+		if (isolate_calls(&own, 1, &err) < 0)
 			_exit(100);
 		_exit(act());
 	}
@@ -208,6 +210,21 @@ static int act_share_memory(void)
 	return (int)syscall(SYS_memfd_create, "x", 0);
 }
 
+/* Of one that is not the server's; and of whichever calls. */
+static int act_place_process(void)
+{
+	cpu_set_t all;
+	(void)sched_getaffinity(0, sizeof(all), &all);
+	return sched_setaffinity(getppid(), sizeof(all), &all);
+}
+
+static int act_place_itself(void)
+{
+	cpu_set_t all;
+	(void)sched_getaffinity(0, sizeof(all), &all);
+	return sched_setaffinity(0, sizeof(all), &all);
+}
+
 static int act_own_filter(void)
 {
 	return (int)syscall(SYS_seccomp, 0, 0, NULL);
@@ -234,6 +251,14 @@ static int act_call_of_x32(void)
 static int act_open(void)
 {
 	return open("/etc/passwd", O_RDONLY) == -1 && errno == EACCES ? 0 : 1;
+}
+
+static int act_place_thread(void)
+{
+	cpu_set_t all;
+	if (sched_getcpu() < 0 || sched_getaffinity(gettid(), sizeof(all), &all) < 0)
+		return 1;
+	return sched_setaffinity(gettid(), sizeof(all), &all) < 0;
 }
 
 /* Memory of all sizes, from several heaps, given back: what the reader does all day. */
@@ -319,6 +344,8 @@ static void calls_that_kill(void **state)
 		{ "keyrings", act_keyring },
 		{ "pwrite", act_write_at },
 		{ "a memory file", act_share_memory },
+		{ "another process's CPUs", act_place_process },
+		{ "CPUs without a name", act_place_itself },
 		{ "a filter of its own", act_own_filter },
 #if defined(__x86_64__)
 		{ "a call of x32", act_call_of_x32 },
@@ -364,6 +391,7 @@ static void all_other_calls_kill(void **state)
 		SYS_sched_yield,
 		SYS_getpid,
 		SYS_gettid,
+		SYS_getcpu,
 		SYS_sched_getaffinity,
 		SYS_getrandom,
 		SYS_gettimeofday,
@@ -386,7 +414,7 @@ static void all_other_calls_kill(void **state)
 		assert_true(pid >= 0);
 		if (pid == 0) {
 			struct error *err = NULL;
-			if (isolate_calls(&err) < 0)
+			if (isolate_calls(NULL, 0, &err) < 0)
 				_exit(100);
 			(void)syscall(number, 0, 0, 0, 0, 0, 0);
 			_exit(0);
@@ -429,7 +457,8 @@ static void a_thread_takes_all_with_it(void **state)
 			char byte = 0;
 			if (pipe(thread_said) < 0 || pipe(thread_told) < 0 ||
 			    pthread_create(&thread, NULL, killing_thread, &acts[i]) != 0 ||
-			    read(thread_said[0], &byte, 1) != 1 || isolate_calls(&err) < 0 ||
+			    read(thread_said[0], &byte, 1) != 1 ||
+			    isolate_calls(NULL, 0, &err) < 0 ||
 			    write(thread_told[1], &byte, 1) != 1)
 				_exit(100);
 			(void)pthread_join(thread, NULL);
@@ -446,6 +475,7 @@ static void calls_that_do_not(void **state)
 	(void)state;
 	assert_int_equal(filtered(act_open), 0);
 	assert_int_equal(filtered(act_memory), 0);
+	assert_int_equal(filtered(act_place_thread), 0);
 }
 
 /* A thread that was there before is filtered too, and can end. */
@@ -461,7 +491,7 @@ static void threads_are_filtered(void **state)
 		char byte = 0;
 		if (pipe(thread_said) < 0 || pipe(thread_told) < 0 ||
 		    pthread_create(&thread, NULL, memory_thread, NULL) != 0 ||
-		    read(thread_said[0], &byte, 1) != 1 || isolate_calls(&err) < 0)
+		    read(thread_said[0], &byte, 1) != 1 || isolate_calls(NULL, 0, &err) < 0)
 			_exit(100);
 		if (write(thread_told[1], &byte, 1) != 1 || pthread_join(thread, &result) != 0)
 			_exit(101);

@@ -9,6 +9,7 @@
 #include "mount/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +232,6 @@ static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
-	(void)fi;
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
 	struct squash_inode inode;
@@ -253,6 +253,9 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		return;
 	}
 	fuse_reply_buf(req, buf, (size_t)n);
+	/* Who does not want to wait has asked for what comes next, too (run/ahead.c). */
+	if (fi->flags & O_NONBLOCK)
+		return;
 	/* The request is gone from here on: nobody waits for this thread. */
 	if (atomic_fetch_add_explicit(&ops->ahead, 1, memory_order_relaxed) < ops->ahead_max)
 		squash_ahead(ops->squash, &inode, size, (uint64_t)off);

@@ -226,16 +226,19 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 	ln -s /opt/lib/the-loader "dynamic$loader"
 	head -c 300000 /dev/urandom >dynamic/opt/lib/the-loader
 	head -c 5000000 /dev/urandom >dynamic/opt/lib/libc.so.6
-	# Of a file two and a half megabytes.
+	# Of a file two and a half megabytes, and its end.
 	steps=$((($(stat -c %s /bin/busybox) + 131071) / 131072))
-	[ $steps -le 20 ] || steps=20
+	[ $steps -le 21 ] || steps=21
 	for options in "" "--encryption=luks2 --pem-path=rsa_pub.pem" "--encryption=gocryptfs --pem-path=rsa_pub.pem"; do
 		# shellcheck disable=SC2086 # words
 		coffer -q build $options dynamic.sif dynamic
 		run -0 --separate-stderr strace -f -qq -e trace=readahead -o trace \
 			coffer exec --pem-path=rsa_pri.pem dynamic.sif echo started
 		[ "$output" = "started" ]
-		[ "$(grep -c 'readahead([0-9]*, [0-9]*, 131072' trace)" -eq $((steps + 3 + 20)) ]
+		grep -o 'readahead([0-9]*, [0-9]*, 131072' trace | sed 's/.*(//; s/, 131072//' >steps
+		[ "$(wc -l <steps)" -eq $((steps + 3 + 21)) ]
+		# The ends first: of the second file 128 KiB apart at 0 and 262144, of the third at 4980736.
+		[ "$(sed -n '3,6s/.*, //p' steps | paste -sd' ')" = "0 262144 0 4980736" ]
 		rm dynamic.sif
 	done
 	# Where there are other things in these places, the program starts without.

@@ -76,18 +76,23 @@ static inline int remove_images(void **state)
 	return shell("chmod -R u+rwX . && rm -rf \"$PWD\"");
 }
 
-/* A file as a source whose reads can be made to fail from another process. */
+/* A file as a source whose reads are counted, and can be made to fail, from another process. */
+struct probe {
+	atomic_int reads;
+	atomic_bool broken;
+};
 struct faulty_source {
 	struct source source;
 	struct source *below; /* owned */
-	volatile int *broken; /* shared; borrowed */
+	struct probe *probe;  /* shared; borrowed */
 };
 
 static inline int faulty_read(struct source *s, void *buf, size_t len, uint64_t off,
 			      struct error **err)
 {
 	struct faulty_source *f = (struct faulty_source *)s;
-	if (*f->broken)
+	atomic_fetch_add(&f->probe->reads, 1);
+	if (atomic_load(&f->probe->broken))
 		return error_set(err, ERROR_DAMAGED, "told to\033fail");
 	return source_read(f->below, buf, len, off, err);
 }
@@ -112,7 +117,7 @@ void image_tree_free(struct image_tree **tree)
 }
 
 /* *ret_fd: the image's descriptor, which the tree owns. */
-static inline struct image_tree *open_tree_of(const char *image, volatile int *broken, int *ret_fd)
+static inline struct image_tree *open_tree_of(const char *image, struct probe *probe, int *ret_fd)
 {
 	char path[256];
 	snprintf(path, sizeof(path), "%s/%s", work, image);
@@ -124,7 +129,7 @@ static inline struct image_tree *open_tree_of(const char *image, volatile int *b
 	assert_non_null(f);
 	*f = (struct faulty_source){ .source = { .ops = &faulty_ops, .size = file->size },
 				     .below = file,
-				     .broken = broken };
+				     .probe = probe };
 	struct image_tree *tree = calloc(1, sizeof(*tree));
 	assert_non_null(tree);
 	tree->partition = &f->source;
@@ -192,7 +197,7 @@ static inline int wrong_numbers(const char *mnt)
 struct mounted {
 	struct process container, server;
 	int socket, says;
-	volatile int *broken;
+	struct probe *probe;
 };
 
 static inline void write_text(const char *path, const char *text)
@@ -259,8 +264,8 @@ static inline void attach_container(struct mounted *m, int *ret_fd)
 	gid_t gid = getegid();
 	char tag;
 	*m = (struct mounted){ .container = PROCESS_NONE, .server = PROCESS_NONE };
-	m->broken = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(m->broken != MAP_FAILED);
+	m->probe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(m->probe != MAP_FAILED);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	int r = process_fork(CLONE_NEWUSER | CLONE_NEWNS, &m->container);
 	assert_true(r >= 0);
@@ -279,7 +284,7 @@ static inline void mounted_begin(struct mounted *m, const char *image,
 	int fuse_fd;
 	attach_container(m, &fuse_fd);
 	struct mount_options options = *wishes;
-	struct image_tree *tree = open_tree_of(image, m->broken, &options.image_fd);
+	struct image_tree *tree = open_tree_of(image, m->probe, &options.image_fd);
 	assert_ok(mount_serve(tree, fuse_fd, &options, &m->server, &m->says, err));
 	image_tree_free(&tree);
 	close(fuse_fd);
@@ -301,7 +306,7 @@ static inline void mounted_end(struct mounted *m)
 		close(m->says);
 	}
 	close(m->socket);
-	munmap((void *)m->broken, 4096);
+	munmap(m->probe, 4096);
 }
 
 #endif

@@ -92,6 +92,31 @@ static void reads_anywhere(void **state)
 	mounted_end(&m);
 }
 
+/* How many reads of the image it takes to read the beginning of a file. */
+static int reads_of_image(const char *flag)
+{
+	struct mounted m;
+	char script[200];
+	mounted_begin(&m, "image", &as_it_is);
+	snprintf(script, sizeof(script),
+		 "dd if=mnt/random of=/dev/null bs=128K count=4 iflag=%s status=none", flag);
+	assert_int_equal(inside(&m, script), 0);
+	/* Reading ahead goes on after the answer. */
+	int n = -1;
+	for (int before = -2; n != before; usleep(200000)) {
+		before = n;
+		n = atomic_load(&m.probe->reads);
+	}
+	mounted_end(&m);
+	return n;
+}
+
+static void who_does_not_wait_reads_ahead_himself(void **state)
+{
+	(void)state;
+	assert_in_range(reads_of_image("nonblock"), 4, reads_of_image("fullblock") - 1);
+}
+
 static void many_readers(void **state)
 {
 	(void)state;
@@ -138,11 +163,11 @@ static void read_errors(void **state)
 	(void)state;
 	struct mounted m;
 	mounted_begin(&m, "image", &as_it_is);
-	*m.broken = 1;
+	atomic_store(&m.probe->broken, true);
 	assert_int_equal(inside(&m, "LC_ALL=C cat mnt/random 2>&1 >/dev/null | grep -q "
 				    "'Input/output error'"),
 			 0);
-	*m.broken = 0;
+	atomic_store(&m.probe->broken, false);
 	assert_int_equal(inside(&m, "cmp tree/random mnt/random"), 0);
 	mounted_end(&m);
 }
@@ -150,9 +175,13 @@ static void read_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equals_the_tree), cmocka_unit_test(attributes),
-		cmocka_unit_test(refuses_changes), cmocka_unit_test(reads_anywhere),
-		cmocka_unit_test(many_readers),	   cmocka_unit_test(shows_one_owner),
+		cmocka_unit_test(equals_the_tree),
+		cmocka_unit_test(attributes),
+		cmocka_unit_test(refuses_changes),
+		cmocka_unit_test(reads_anywhere),
+		cmocka_unit_test(who_does_not_wait_reads_ahead_himself),
+		cmocka_unit_test(many_readers),
+		cmocka_unit_test(shows_one_owner),
 		cmocka_unit_test(read_errors),
 	};
 	return cmocka_run_group_tests(tests, make_images, remove_images);

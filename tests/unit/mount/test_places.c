@@ -157,8 +157,9 @@ static int take(const char *text, size_t len, size_t claimed, struct error **err
 static void bad_lists(void **state)
 {
 	(void)state;
-	int broken = 0, fd;
-	struct image_tree *tree = open_tree_of("image", &broken, &fd);
+	struct probe probe = { 0 };
+	int fd;
+	struct image_tree *tree = open_tree_of("image", &probe, &fd);
 	sq = tree->squash;
 	static const char good[] = "d\0/top\0f\0/top/file";
 	assert_ok(take(good, sizeof(good), sizeof(good), err));

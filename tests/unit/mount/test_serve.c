@@ -286,7 +286,7 @@ static void outlives_the_command(void **state)
 		struct process p;
 		int says;
 		struct mount_options options = usual;
-		struct image_tree *tree = open_tree_of("image", m.broken, &options.image_fd);
+		struct image_tree *tree = open_tree_of("image", m.probe, &options.image_fd);
 		if (mount_serve(tree, fuse_fd, &options, &p, &says, &err) < 0 ||
 		    fd_write(said[1], &p.pid, sizeof(p.pid)) < 0)
 			_exit(1);
@@ -316,7 +316,7 @@ static void errors_come_back(void **state)
 	int fuse_fd;
 	attach_container(&m, &fuse_fd);
 	struct mount_options options = usual;
-	struct image_tree *tree = open_tree_of("image", m.broken, &options.image_fd);
+	struct image_tree *tree = open_tree_of("image", m.probe, &options.image_fd);
 	options.image_fd = STDOUT_FILENO;
 	struct process p = PROCESS_NONE;
 	int says = -1;
@@ -341,7 +341,7 @@ static void says_what_cannot_be_read(void **state)
 	mounted_begin(&m, "image", &usual);
 	assert_int_equal(inside(&m, "cat mnt/hello mnt/none >said 2>&1; ls -lR mnt >/dev/null"), 0);
 	assert_false(mount_hear(m.says, text));
-	*m.broken = 1;
+	atomic_store(&m.probe->broken, true);
 	assert_int_not_equal(inside(&m, "cat mnt/random mnt/text >/dev/null 2>&1"), 0);
 	assert_true(mount_hear(m.says, text));
 	assert_non_null(strstr(text, "told to?fail"));

@@ -10,7 +10,7 @@ changes meanwhile, a least may lie above what was measured, and the ratio says l
 
 - A start: the least program, twice, as the command is one and \`true\` another; one operation with an RSA
   key of 4096 bits (OpenSSL's own, in a program that does nothing else); the least scrypt that gocryptfs
-  takes, or libcryptsetup's way to a LUKS2 keyslot of the least cost; and unpacking what is read (libdeflate,
+  takes, or what opens a LUKS2 keyslot of the least cost; and unpacking what is read (libdeflate,
   see below: coffer's, which has all of the C library unpacked), by all CPUs. They follow one another:
   nothing can be unpacked before there is a key. Namespaces and mounts another CPU may make meanwhile. *One
   CPU* unpacks alone, and has bwrap's whole start in place of the two programs: where the kernel keeps a

@@ -42,9 +42,24 @@ int crypto_scrypt(const struct secret *password, const void *salt, size_t salt_l
 int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, struct secret **ret,
 		       struct error **err);
 
-/* RFC 8018 with HMAC-SHA-256. */
-int crypto_pbkdf2_sha256(const struct secret *password, const void *salt, size_t salt_len,
-			 uint32_t iterations, size_t len, struct secret **ret, struct error **err);
+enum crypto_hash { CRYPTO_SHA1, CRYPTO_SHA256, CRYPTO_SHA512 };
+/* In bytes, at most 64. */
+size_t crypto_hash_len(enum crypto_hash hash);
+
+/*
+ * Digests (FIPS 180-4) of many short pieces that are secret, one after another; of one thread.
+ * ret: crypto_hash_len bytes.
+ */
+struct crypto_digest;
+int crypto_digest_new(enum crypto_hash hash, struct crypto_digest **ret, struct error **err);
+void crypto_digest_free(struct crypto_digest **d);
+int crypto_digest_run(struct crypto_digest *d, const void *in, size_t len, void *ret,
+		      struct error **err);
+
+/* RFC 8018 with the hash' HMAC. ret: a new secret of len bytes. */
+int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const void *salt,
+		  size_t salt_len, uint32_t iterations, size_t len, struct secret **ret,
+		  struct error **err);
 
 /*
  * AES-256-GCM with 16-byte nonces and 16-byte tags (NIST SP 800-38D; gocryptfs' GCMIV128). One

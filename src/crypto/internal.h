@@ -7,6 +7,9 @@
 
 #include "crypto/crypto.h"
 
+/* OpenSSL's name of it. */
+const char *crypto_hash_name(enum crypto_hash hash);
+
 /* Why OpenSSL said no, from its error queue, which is emptied; *ret_code is its last error. */
 enum crypto_cause { CRYPTO_OTHER, CRYPTO_UNSUPPORTED, CRYPTO_NO_MEMORY };
 enum crypto_cause crypto_cause(unsigned long *ret_code);

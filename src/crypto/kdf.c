@@ -66,14 +66,16 @@ int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, st
 	return derive("HKDF", params, len, ret, err);
 }
 
-int crypto_pbkdf2_sha256(const struct secret *password, const void *salt, size_t salt_len,
-			 uint32_t iterations, size_t len, struct secret **ret, struct error **err)
+int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const void *salt,
+		  size_t salt_len, uint32_t iterations, size_t len, struct secret **ret,
+		  struct error **err)
 {
+	const char *name = crypto_hash_name(hash);
 	/* 1: without the minimum lengths and counts of NIST SP 800-132; the caller has its own. */
 	int unchecked = 1;
 	uint64_t count = iterations;
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, unconst("SHA256"), 6),
+		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, unconst(name), strlen(name)),
 		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PASSWORD, unconst(secret_bytes(password)),
 					secret_size(password)),
 		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, unconst(salt), salt_len),
@@ -81,5 +83,8 @@ int crypto_pbkdf2_sha256(const struct secret *password, const void *salt, size_t
 		OSSL_PARAM_int(OSSL_KDF_PARAM_PKCS5, &unchecked),
 		OSSL_PARAM_END,
 	};
+	/* Looked up before what is allocated is guarded, as in crypto_library_warm. */
+	crypto_start();
+	EVP_MD_free(EVP_MD_fetch(NULL, name, NULL));
 	return derive("PBKDF2", params, len, ret, err);
 }

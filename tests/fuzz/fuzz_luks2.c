@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A LUKS2 device: our check of the binary headers and the JSON, then libcryptsetup on the memory
- * file that is written from what was vetted, then the payload.
+ * A LUKS2 device: our check of the binary headers and the JSON, then the keyslots, or libcryptsetup
+ * on the memory file that is written from what was vetted, then the payload.
  *
  * The input is a byte of switches, the first BINARY_LEN bytes of the binary header, and the JSON;
  * the device round them is made here, with its checksums and with one keyslot that FUZZ_PASSWORD
@@ -154,8 +154,8 @@ void fuzz_start(void)
 	volume_key(key);
 	split(key, area + (LUKS2_STRIPES - 1) * KEY_LEN);
 	if (secret_copy(FUZZ_PASSWORD, strlen(FUZZ_PASSWORD), &password, &err) < 0 ||
-	    crypto_pbkdf2_sha256(password, SALT, strlen(SALT), ITERATIONS, KEY_LEN, &slot, &err) <
-		    0 ||
+	    crypto_pbkdf2(CRYPTO_SHA256, password, SALT, strlen(SALT), ITERATIONS, KEY_LEN, &slot,
+			  &err) < 0 ||
 	    crypto_xts_new(slot, &xts, &err) < 0 ||
 	    crypto_xts_encrypt(xts, 0, 1, LUKS2_SECTOR_MIN, area, AREA_LEN / LUKS2_SECTOR_MIN,
 			       &err) < 0)
@@ -191,8 +191,8 @@ int fuzz_seed(struct buffer *ret, struct error **err)
 	volume_key(key);
 	if (base64_encode(SALT, strlen(SALT), 0, &salt, err) < 0 ||
 	    secret_copy(key, sizeof(key), &volume, err) < 0 ||
-	    crypto_pbkdf2_sha256(volume, SALT, strlen(SALT), ITERATIONS, CRYPTO_SHA256_LEN, &digest,
-				 err) < 0 ||
+	    crypto_pbkdf2(CRYPTO_SHA256, volume, SALT, strlen(SALT), ITERATIONS, CRYPTO_SHA256_LEN,
+			  &digest, err) < 0 ||
 	    base64_encode(secret_bytes(digest), CRYPTO_SHA256_LEN, 0, &sum, err) < 0)
 		return -1;
 	memcpy(h.keyslots[0].kdf.salt, salt.data, salt.len + 1);
@@ -216,11 +216,18 @@ int fuzz_seed(struct buffer *ret, struct error **err)
 
 /* ------------------------------------------------------------------ a run */
 
+/* A few MiB take as long as some hundred rounds. */
+static uint64_t argon2_cost(const struct luks2_kdf *kdf)
+{
+	return (uint64_t)kdf->memory_kib * kdf->passes + (kdf->cpus > 1 ? COST_MAX : 0);
+}
+
 static bool is_cheap(const struct luks2_header *h)
 {
 	uint64_t cost = h->digest_iterations;
 	for (unsigned i = 0; i < h->count; i++)
-		cost += h->keyslots[i].kdf.memory_kib ? COST_MAX : h->keyslots[i].kdf.iterations;
+		cost += h->keyslots[i].kdf.memory_kib ? argon2_cost(&h->keyslots[i].kdf)
+						      : h->keyslots[i].kdf.iterations;
 	return cost <= COST_MAX && h->count <= 2;
 }
 

@@ -40,6 +40,21 @@ void luks2_device_done(struct luks2_device *d);
 int luks2_device_error(const struct luks2_device *d, int result, const char *what,
 		       struct error **err);
 
+/* af.c: stripes of a keyslot, merged one after another. */
+struct luks2_af {
+	struct secret *key; /* the volume key after the last stripe */
+	/* The rest is for af.c itself. */
+	struct secret *piece;
+	struct crypto_digest *digest;
+	size_t digest_len;
+};
+/* *af is zeroed; also when this fails, it is the caller's to be done with. */
+int luks2_af_init(struct luks2_af *af, enum crypto_hash hash, size_t key_len, struct error **err);
+void luks2_af_done(struct luks2_af *af);
+#define CLEANUP_LUKS2_AF __attribute__((cleanup(luks2_af_done)))
+/* A stripe is as long as the key. */
+int luks2_af_merge(struct luks2_af *af, const uint8_t *stripe, bool last, struct error **err);
+
 /* keyslot.c: the volume key. */
 int luks2_unlock(const struct luks2_header *header, struct source *device,
 		 const struct secret *passphrase, struct secret **ret, struct error **err);

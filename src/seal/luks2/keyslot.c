@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the passphrase to the volume key (encryption.md 5.4).
+ *
+ * Keyslots with PBKDF2, which an image for an RSA key has, are opened here: their secret is random,
+ * and loading libcryptsetup would take several times as long as opening them. What it allocates is
+ * not guarded, either. Argon2 is not among OpenSSL 3.0's algorithms: there it does the work.
+ */
 #include "seal/luks2/internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/sysinfo.h>
+
+/* Key material is read in pieces of so many bytes; a slot's area is a multiple of it. */
+#define PIECE LUKS2_AREA_ALIGNMENT
+/* The shortest digest there is, as in headers that were LUKS1 once. */
+#define DIGEST_MIN 20
 
 int luks2_check_memory(const struct luks2_header *header, struct error **err)
 {
@@ -24,8 +37,129 @@ int luks2_check_memory(const struct luks2_header *header, struct error **err)
 	return 0;
 }
 
-int luks2_unlock(const struct luks2_header *header, struct source *device,
-		 const struct secret *passphrase, struct secret **ret, struct error **err)
+static int wrong_key(struct error **err)
+{
+	error_set(err, ERROR_KEY_WRONG, "no key available with this passphrase");
+	return error_hint(err, "give the passphrase or key that the image was built with");
+}
+
+/* ------------------------------------------------------------------ PBKDF2 */
+
+/* The names are those that json.c takes. */
+static enum crypto_hash hash_of(const char *name)
+{
+	return !strcmp(name, "sha1")	 ? CRYPTO_SHA1
+	       : !strcmp(name, "sha256") ? CRYPTO_SHA256
+					 : CRYPTO_SHA512;
+}
+
+static int decode(const char *what, const char *text, uint8_t to[LUKS2_BASE64_MAX], size_t *ret_len,
+		  struct error **err)
+{
+	if (base64_decode(text, strlen(text), false, to, ret_len))
+		return 0;
+	return error_set(err, ERROR_DAMAGED, "LUKS2 header: the %s is not base64", what);
+}
+
+/* Decrypts the key material and merges it. */
+static int merge_area(const struct luks2_keyslot *slot, struct source *device,
+		      struct crypto_xts *xts, struct luks2_af *af, struct error **err)
+{
+	CLEANUP_SECRET struct secret *piece = NULL;
+	size_t key_len = secret_size(af->key), stripes = 0;
+	if (secret_new(PIECE, &piece, err) < 0)
+		return -1;
+	for (uint64_t off = 0; stripes < LUKS2_STRIPES; off += PIECE) {
+		uint8_t *at = secret_data(piece);
+		if (source_read(device, at, PIECE, slot->area_off + off, err) < 0 ||
+		    crypto_xts_decrypt(xts, off / LUKS2_SECTOR_MIN, 1, LUKS2_SECTOR_MIN, at,
+				       PIECE / LUKS2_SECTOR_MIN, err) < 0)
+			return -1;
+		for (size_t i = 0; i < PIECE / key_len && stripes < LUKS2_STRIPES; i++) {
+			stripes++;
+			if (luks2_af_merge(af, at + i * key_len, stripes == LUKS2_STRIPES, err) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* 1: it is the volume key; 0: it is not; -1: an error. */
+static int check_digest(const struct luks2_header *header, const struct secret *key,
+			struct error **err)
+{
+	uint8_t salt[LUKS2_BASE64_MAX], digest[LUKS2_BASE64_MAX];
+	CLEANUP_SECRET struct secret *want = NULL, *got = NULL;
+	enum crypto_hash hash = hash_of(header->digest_hash);
+	size_t salt_len, len;
+	if (decode("digest's salt", header->digest_salt, salt, &salt_len, err) < 0 ||
+	    decode("digest", header->digest, digest, &len, err) < 0)
+		return -1;
+	if (len < DIGEST_MIN || len > crypto_hash_len(hash))
+		return error_set(err, ERROR_DAMAGED,
+				 "LUKS2 header: the digest has an impossible length");
+	if (crypto_pbkdf2(hash, key, salt, salt_len, header->digest_iterations, len, &got, err) <
+		    0 ||
+	    secret_copy(digest, len, &want, err) < 0)
+		return -1;
+	return secret_equal(want, got);
+}
+
+static int open_slot(const struct luks2_header *header, const struct luks2_keyslot *slot,
+		     struct source *device, const struct secret *passphrase, struct secret **ret,
+		     struct error **err)
+{
+	uint8_t salt[LUKS2_BASE64_MAX];
+	size_t salt_len;
+	CLEANUP_SECRET struct secret *area_key = NULL;
+	CLEANUP_LUKS2_AF struct luks2_af af = { 0 };
+	struct crypto_xts *xts = NULL;
+	if (decode("keyslot's salt", slot->kdf.salt, salt, &salt_len, err) < 0 ||
+	    crypto_pbkdf2(hash_of(slot->kdf.hash), passphrase, salt, salt_len, slot->kdf.iterations,
+			  slot->area_key_len, &area_key, err) < 0 ||
+	    luks2_af_init(&af, hash_of(slot->af_hash), header->key_len, err) < 0 ||
+	    crypto_xts_new(area_key, &xts, err) < 0)
+		return -1;
+	int r = merge_area(slot, device, xts, &af, err);
+	crypto_xts_free(&xts);
+	if (r == 0)
+		r = check_digest(header, af.key, err);
+	if (r == 1) {
+		*ret = af.key;
+		af.key = NULL;
+	}
+	return r;
+}
+
+/* Those of the highest priority first; a slot of priority 0 is for who asks for it by number. */
+static int open_slots(const struct luks2_header *header, struct source *device,
+		      const struct secret *passphrase, struct secret **ret, struct error **err)
+{
+	for (unsigned priority = 2; priority; priority--) {
+		for (unsigned i = 0; i < header->count; i++) {
+			const struct luks2_keyslot *slot = &header->keyslots[i];
+			if (slot->priority != priority)
+				continue;
+			int r = open_slot(header, slot, device, passphrase, ret, err);
+			if (r)
+				return r < 0 ? -1 : 0;
+		}
+	}
+	return wrong_key(err);
+}
+
+static bool has_argon2(const struct luks2_header *header)
+{
+	for (unsigned i = 0; i < header->count; i++)
+		if (!header->keyslots[i].kdf.hash)
+			return true;
+	return false;
+}
+
+/* ------------------------------------------------------------------ the library */
+
+static int open_by_library(const struct luks2_header *header, struct source *device,
+			   const struct secret *passphrase, struct secret **ret, struct error **err)
 {
 	CLEANUP_FD int fd = -1;
 	CLEANUP_SECRET struct secret *key = NULL;
@@ -49,10 +183,8 @@ int luks2_unlock(const struct luks2_header *header, struct source *device,
 	size_t len = secret_size(key);
 	r = crypt_volume_key_get(d.cd, CRYPT_ANY_SLOT, (char *)secret_data(key), &len,
 				 (const char *)secret_bytes(passphrase), secret_size(passphrase));
-	if (r == -EPERM || r == -ENOENT) {
-		error_set(err, ERROR_KEY_WRONG, "no key available with this passphrase");
-		return error_hint(err, "give the passphrase or key that the image was built with");
-	}
+	if (r == -EPERM || r == -ENOENT)
+		return wrong_key(err);
 	if (r < 0)
 		return luks2_device_error(&d, r, "unlock a keyslot", err);
 	if (len != secret_size(key))
@@ -60,4 +192,11 @@ int luks2_unlock(const struct luks2_header *header, struct source *device,
 	*ret = key;
 	key = NULL;
 	return 0;
+}
+
+int luks2_unlock(const struct luks2_header *header, struct source *device,
+		 const struct secret *passphrase, struct secret **ret, struct error **err)
+{
+	return has_argon2(header) ? open_by_library(header, device, passphrase, ret, err)
+				  : open_slots(header, device, passphrase, ret, err);
 }

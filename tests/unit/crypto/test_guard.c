@@ -173,12 +173,33 @@ static void derivations(void **state)
 	assert_ok(crypto_hkdf_sha256(in, "info", 32, &out, err));
 	secret_free(&out);
 	assert_guarded(key_byte, 16);
-	assert_ok(crypto_pbkdf2_sha256(in, "salt", 4, 1000, 32, &out, err));
+	assert_ok(crypto_pbkdf2(CRYPTO_SHA256, in, "salt", 4, 1000, 32, &out, err));
 	secret_free(&out);
 	assert_guarded(key_byte, 0);
 	secret_free(&in);
 	assert_gone(key_byte, 0);
 	assert_gone(key_byte, 16);
+}
+
+/* What a digest has come to stays in its context until the next one. */
+static void digest_states(void **state)
+{
+	(void)state;
+	uint8_t digest[CRYPTO_SHA256_LEN];
+	struct secret *in = new_key(100);
+	struct crypto_digest *d = NULL;
+	assert_ok(crypto_digest_new(CRYPTO_SHA256, &d, err));
+	assert_ok(crypto_digest_run(d, secret_bytes(in), secret_size(in), digest, err));
+	/* Its words are the machine's there, and big endian in the result. */
+	for (size_t i = 0; i < sizeof(digest); i++)
+		inverted[i] = (unsigned char)~digest[(i & ~(size_t)3) + 3 - (i & 3)];
+	explicit_bzero(digest, sizeof(digest));
+	assert_guarded(inverted_byte, 0);
+	assert_guarded(inverted_byte, 16);
+	crypto_digest_free(&d);
+	assert_gone(inverted_byte, 0);
+	assert_gone(inverted_byte, 16);
+	secret_free(&in);
 }
 
 /* A new private key as PKCS#1; returns where its first prime begins. */
@@ -238,7 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_is_there), cmocka_unit_test(gcm_schedules),
 		cmocka_unit_test(xts_schedules),       cmocka_unit_test(derivations),
-		cmocka_unit_test(private_keys),
+		cmocka_unit_test(digest_states),       cmocka_unit_test(private_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

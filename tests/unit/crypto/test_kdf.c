@@ -76,15 +76,28 @@ static void pbkdf2(void **state)
 {
 	(void)state;
 	struct secret *password CLEANUP_SECRET = secret_of("passwd", 6), *got = NULL;
-	assert_ok(crypto_pbkdf2_sha256(password, "salt", 4, 1, 64, &got, err));
+	assert_ok(crypto_pbkdf2(CRYPTO_SHA256, password, "salt", 4, 1, 64, &got, err));
 	assert_secret(got, "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
 			   "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783");
 	secret_free(&got);
 	secret_free(&password);
 	password = secret_of("Password", 8);
-	assert_ok(crypto_pbkdf2_sha256(password, "NaCl", 4, 80000, 64, &got, err));
+	assert_ok(crypto_pbkdf2(CRYPTO_SHA256, password, "NaCl", 4, 80000, 64, &got, err));
 	assert_secret(got, "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
 			   "a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d");
+	secret_free(&got);
+}
+
+/* RFC 6070, and its inputs with SHA-512 as Python's hashlib computes it. */
+static void pbkdf2_of_other_hashes(void **state)
+{
+	(void)state;
+	struct secret *password CLEANUP_SECRET = secret_of("password", 8), *got = NULL;
+	assert_ok(crypto_pbkdf2(CRYPTO_SHA1, password, "salt", 4, 4096, 20, &got, err));
+	assert_secret(got, "4b007901b765489abead49d926f721d065a429c1");
+	secret_free(&got);
+	assert_ok(crypto_pbkdf2(CRYPTO_SHA512, password, "salt", 4, 4096, 32, &got, err));
+	assert_secret(got, "d197b1b33db0143e018b12f3d1d1479e6cdebdcc97c5c0f87f6902e072f457b5");
 	secret_free(&got);
 }
 
@@ -132,9 +145,13 @@ static void randoms_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256),   cmocka_unit_test(scrypt),
-		cmocka_unit_test(hkdf),	    cmocka_unit_test(pbkdf2),
-		cmocka_unit_test(argon2id), cmocka_unit_test(randoms_differ),
+		cmocka_unit_test(sha256),
+		cmocka_unit_test(scrypt),
+		cmocka_unit_test(hkdf),
+		cmocka_unit_test(pbkdf2),
+		cmocka_unit_test(pbkdf2_of_other_hashes),
+		cmocka_unit_test(argon2id),
+		cmocka_unit_test(randoms_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypto/crypto.h"
-#include "seal/luks2/luks2.h"
+#include "seal/luks2/internal.h"
 
 #define PARTITION_OFF 36864 /* of both fixtures */
 
@@ -165,7 +164,8 @@ static void check_threads(struct source *clear, const uint8_t *want)
  * Formats a file with the volume key 00, 01, 02, ... and these sizes, encrypts a known payload,
  * adds keyslots, and reads it.
  */
-static void check_format(const char *sector, const char *bits, const char *pbkdf, int keyslots)
+static void check_format(const char *sector, const char *bits, const char *pbkdf, const char *hash,
+			 int keyslots)
 {
 	size_t sector_len = (size_t)atoi(sector), key_len = (size_t)atoi(bits) / 8;
 	uint8_t raw[64];
@@ -181,7 +181,8 @@ static void check_format(const char *sector, const char *bits, const char *pbkdf
 	snprintf(file_option, sizeof(file_option), "--key-file=%s/right", dir);
 	RUN("cryptsetup", "luksFormat", "-q", "--type=luks2", "--pbkdf", pbkdf,
 	    "--pbkdf-force-iterations", argon2 ? "4" : "1000", argon2 ? "--pbkdf-memory=64" : "-q",
-	    "--sector-size", sector, "--key-size", bits, key_option, file_option, image);
+	    "--hash", hash, "--sector-size", sector, "--key-size", bits, key_option, file_option,
+	    image);
 	static char new_file[300];
 	for (int i = 1; i < keyslots; i++) {
 		/* the right one is in the last slot */
@@ -229,10 +230,12 @@ static void check_format(const char *sector, const char *bits, const char *pbkdf
 static void test_cryptsetup(void **state)
 {
 	(void)state;
-	check_format("512", "512", "pbkdf2", 1);
-	check_format("4096", "512", "argon2id", 1);
-	check_format("512", "256", "argon2i", 2);
-	check_format("4096", "256", "pbkdf2", 8);
+	check_format("512", "512", "pbkdf2", "sha256", 1);
+	check_format("512", "256", "pbkdf2", "sha1", 1);
+	check_format("4096", "512", "pbkdf2", "sha512", 2);
+	check_format("4096", "512", "argon2id", "sha256", 1);
+	check_format("512", "256", "argon2i", "sha256", 2);
+	check_format("4096", "256", "pbkdf2", "sha256", 8);
 }
 
 /* The vectors of encryption.md 5.5: key 00..3F, zeros; here through a whole image. */
@@ -242,7 +245,7 @@ static void test_vectors(void **state)
 	uint8_t sectors[2][32], clear_bytes[2][32], zeros[32] = { 0 };
 	unhex("cd6b103236fbd87dba93e9001e29bc3d5e885d6abd1577e3e0e0a5f49e444894", sectors[0], 32);
 	unhex("0c22ed7e2168a8500b30154c2ec00d26f8f158f9af844bffaf0387b64c761a1e", sectors[1], 32);
-	check_format("512", "512", "pbkdf2", 1);
+	check_format("512", "512", "pbkdf2", "sha256", 1);
 	CLEANUP_FD int fd = open(in_dir("image"), O_WRONLY | O_CLOEXEC);
 	assert_int_equal(fd_pwrite(fd, sectors[0], 32, 16 << 20), 0);
 	assert_int_equal(fd_pwrite(fd, sectors[1], 32, (16 << 20) + 512), 0);
@@ -259,7 +262,7 @@ static void test_vectors(void **state)
 static void test_damaged_area(void **state)
 {
 	(void)state;
-	check_format("512", "512", "pbkdf2", 1);
+	check_format("512", "512", "pbkdf2", "sha256", 1);
 	CLEANUP_FD int fd = open(in_dir("image"), O_WRONLY | O_CLOEXEC);
 	assert_int_equal(fd_pwrite(fd, "xxxxxxxx", 8, 32768), 0);
 	struct source *file CLEANUP_SOURCE = open_file(in_dir("image"));
@@ -267,13 +270,60 @@ static void test_damaged_area(void **state)
 	assert_fails(ERROR_KEY_WRONG, unlock(file, "secret", &clear, err));
 }
 
+static int unlock_image(const char *passphrase, struct error **err)
+{
+	struct source *file CLEANUP_SOURCE = open_file(in_dir("image")),
+			    *clear CLEANUP_SOURCE = NULL;
+	return unlock(file, passphrase, &clear, err);
+}
+
+/* As libcryptsetup does: a slot to be ignored is for who asks for it by number. */
+static void test_priorities(void **state)
+{
+	(void)state;
+	check_format("512", "512", "pbkdf2", "sha256", 2);
+	assert_ok(unlock_image("secret", err));
+	RUN("cryptsetup", "config", "--key-slot=1", "--priority=prefer", in_dir("image"));
+	assert_ok(unlock_image("secret", err));
+	RUN("cryptsetup", "config", "--key-slot=1", "--priority=ignore", in_dir("image"));
+	RUN("cryptsetup", "config", "--key-slot=0", "--priority=ignore", in_dir("image"));
+	assert_fails(ERROR_KEY_WRONG, unlock_image("secret", err));
+}
+
+/* One that a wrong key would fit, or that no hash has. */
+static void test_digest_lengths(void **state)
+{
+	(void)state;
+	check_format("512", "512", "pbkdf2", "sha256", 1);
+	struct source *file CLEANUP_SOURCE = open_file(in_dir("image"));
+	struct secret *passphrase CLEANUP_SECRET = NULL;
+	assert_ok(secret_copy("secret", 6, &passphrase, err));
+	struct luks2_header good;
+	assert_ok(luks2_header_read(file, &good, err));
+	uint8_t digest[LUKS2_BASE64_MAX] = { 0 };
+	size_t len;
+	assert_true(base64_decode(good.digest, strlen(good.digest), false, digest, &len));
+	assert_int_equal(len, 32);
+	/* 20 bytes are what a header has that was LUKS1 once: the beginning. */
+	for (len = 1; len <= 64; len++) {
+		struct secret *key CLEANUP_SECRET = NULL;
+		struct buffer text CLEANUP_BUFFER = { 0 };
+		struct luks2_header h = good;
+		assert_ok(base64_encode(digest, len, 0, &text, err));
+		memcpy(h.digest, text.data, text.len + 1);
+		if (len >= 20 && len <= 32)
+			assert_ok(luks2_unlock(&h, file, passphrase, &key, err));
+		else
+			assert_fails(ERROR_DAMAGED, luks2_unlock(&h, file, passphrase, &key, err));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_apptainer),
-		cmocka_unit_test(test_cryptsetup),
-		cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_damaged_area),
+		cmocka_unit_test(test_apptainer),  cmocka_unit_test(test_cryptsetup),
+		cmocka_unit_test(test_vectors),	   cmocka_unit_test(test_damaged_area),
+		cmocka_unit_test(test_priorities), cmocka_unit_test(test_digest_lengths),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

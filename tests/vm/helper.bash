@@ -27,6 +27,9 @@ nothing_left() {
 		sleep 0.1
 	done
 	echo "  left behind: $(devices) $(dmsetup ls)" >&2
+	# That is too late, but tells what is slow from what stays.
+	sleep 10
+	echo "  ten seconds later: $(devices) $(dmsetup ls)" >&2
 	return 1
 }
 

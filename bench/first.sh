@@ -26,7 +26,13 @@ first_take() {
 	[ "$1" = luks2 ] || take "first/$1.$2.theirs" theirs "$watch" -1 apptainer exec $pri \
 		"first.$1.$2.sif" cat /etc/os-release
 }
-first_round() { first_each first_take; }
+first_round() {
+	first_each first_take
+	take first/least.rsa ours unlock rsa pri.pem
+	take first/least.scrypt ours unlock scrypt 10
+	take first/least.luks2 ours unlock luks2
+	take first/least.true ours "$watch" true
+}
 first_run() {
 	skeleton "$work/small"
 	spec=small image small.plain.sif

@@ -15,6 +15,10 @@ start_round() {
 	take start/luks2.ours ours "$watch" coffer exec $pri base.luks2.sif true
 	take start/foreign.ours ours "$watch" coffer exec $pri base.theirs.sif true
 	take start/scrypt ours unlock scrypt 16
+	take start/least.rsa ours unlock rsa pri.pem
+	take start/least.scrypt ours unlock scrypt 10
+	take start/least.kdf ours env GLIBC_TUNABLES=glibc.malloc.hugetlb=1 unlock scrypt 16
+	take start/least.true ours "$watch" true
 }
 start_crowd() {
 	take start/crowd.ours ours "$watch" -j 32 coffer exec $pri base.ours.sif true

@@ -56,7 +56,7 @@ void crypto_digest_free(struct crypto_digest **d);
 int crypto_digest_run(struct crypto_digest *d, const void *in, size_t len, void *ret,
 		      struct error **err);
 
-/* RFC 8018 with the hash' HMAC. ret: a new secret of len bytes. */
+/* RFC 8018 with the HMAC of the hash. ret: a new secret of len bytes. */
 int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const void *salt,
 		  size_t salt_len, uint32_t iterations, size_t len, struct secret **ret,
 		  struct error **err);

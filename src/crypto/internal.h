@@ -22,7 +22,7 @@ int crypto_fail(struct error **err, const char *what);
  * Has OpenSSL load what it will look up by itself, a digest and a message authentication code, so
  * that its tables do not come to lie in guarded memory: they stay for good and hold no secret.
  */
-void crypto_library_warm(const char *mac);
+void crypto_library_warm(const char *digest, const char *mac);
 
 /*
  * Cipher contexts that hold one key in one direction, handed out to the threads that work at the

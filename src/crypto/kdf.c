@@ -13,15 +13,15 @@ static void *unconst(const void *p)
 	return (void *)(uintptr_t)p;
 }
 
-static int derive(const char *name, const OSSL_PARAM *params, size_t len, struct secret **ret,
-		  struct error **err)
+static int derive(const char *name, const char *digest, const OSSL_PARAM *params, size_t len,
+		  struct secret **ret, struct error **err)
 {
 	crypto_start();
 	struct secret *out CLEANUP_SECRET = NULL;
 	if (secret_new(len, &out, err) < 0)
 		return -1;
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, name, NULL);
-	crypto_library_warm("HMAC");
+	crypto_library_warm(digest, "HMAC");
 	crypto_guard_begin();
 	EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
 	bool done = context && EVP_KDF_derive(context, secret_data(out), len, params) == 1;
@@ -50,7 +50,7 @@ int crypto_scrypt(const struct secret *password, const void *salt, size_t salt_l
 		OSSL_PARAM_uint64(OSSL_KDF_PARAM_SCRYPT_MAXMEM, &memory),
 		OSSL_PARAM_END,
 	};
-	return derive("SCRYPT", params, len, ret, err);
+	return derive("SCRYPT", "SHA256", params, len, ret, err);
 }
 
 int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, struct secret **ret,
@@ -63,7 +63,7 @@ int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, st
 		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_INFO, unconst(info), strlen(info)),
 		OSSL_PARAM_END,
 	};
-	return derive("HKDF", params, len, ret, err);
+	return derive("HKDF", "SHA256", params, len, ret, err);
 }
 
 int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const void *salt,
@@ -83,8 +83,5 @@ int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const vo
 		OSSL_PARAM_int(OSSL_KDF_PARAM_PKCS5, &unchecked),
 		OSSL_PARAM_END,
 	};
-	/* Looked up before what is allocated is guarded, as in crypto_library_warm. */
-	crypto_start();
-	EVP_MD_free(EVP_MD_fetch(NULL, name, NULL));
-	return derive("PBKDF2", params, len, ret, err);
+	return derive("PBKDF2", name, params, len, ret, err);
 }

@@ -123,9 +123,8 @@ void crypto_start(void)
 	(void)pthread_once(&once, start);
 }
 
-void crypto_library_warm(const char *mac)
+void crypto_library_warm(const char *digest, const char *mac)
 {
-	static const char *const digest = "SHA256";
 	EVP_MD_free(EVP_MD_fetch(NULL, digest, NULL));
 	EVP_MAC_free(mac ? EVP_MAC_fetch(NULL, mac, NULL) : NULL);
 	ERR_clear_error();

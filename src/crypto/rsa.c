@@ -300,7 +300,7 @@ static void warm(void)
 	EVP_KEYMGMT_free(EVP_KEYMGMT_fetch(NULL, "RSA", NULL));
 	EVP_ASYM_CIPHER_free(EVP_ASYM_CIPHER_fetch(NULL, "RSA", NULL));
 	(void)RAND_priv_bytes(&byte, 1);
-	crypto_library_warm(NULL);
+	crypto_library_warm("SHA256", NULL);
 }
 
 static int set_up(struct crypto_rsa *rsa, struct error **err)

@@ -45,12 +45,13 @@ struct spread_thread {
 /* Zeroed to begin with. Each thread has a number below THREADS_MAX, and uses no other's. */
 struct spread {
 	struct spread_thread threads[THREADS_MAX];
+	atomic_flag sending;
 };
 /* In the thread, before it waits for the first time. */
 void spread_begin(struct spread *s, unsigned thread);
-/* Before and after it waits for a request. Returns how many others it has sent to another CPU. */
+/* Before and after it waits for a request. Returns whether another was sent to another CPU. */
 void spread_wait(struct spread *s, unsigned thread);
-unsigned spread_got(struct spread *s, unsigned thread);
+bool spread_got(struct spread *s, unsigned thread);
 
 /* ------------------------------------------------------------------ serve.c */
 

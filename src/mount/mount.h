@@ -2,6 +2,8 @@
 #ifndef COFFER_MOUNT_MOUNT_H
 #define COFFER_MOUNT_MOUNT_H
 
+#include <fcntl.h>
+
 #include "image/image.h"
 
 /*
@@ -25,6 +27,12 @@
  * errors name what to do when /dev/fuse is missing or closed.
  */
 int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
+
+/*
+ * Opened with both, which nobody does by chance (GNU tar has the first alone), a file is read as it
+ * is asked for: the server reads nothing ahead for who asks for it himself.
+ */
+#define MOUNT_AS_ASKED (O_NONBLOCK | O_APPEND)
 
 /* A mount point that the image lacks, or has a link for: at the end of the path that is covered. */
 struct mount_place {

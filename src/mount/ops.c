@@ -9,7 +9,6 @@
 #include "mount/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,8 +252,7 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		return;
 	}
 	fuse_reply_buf(req, buf, (size_t)n);
-	/* Who does not want to wait has asked for what comes next, too (run/ahead.c). */
-	if (fi->flags & O_NONBLOCK)
+	if ((fi->flags & MOUNT_AS_ASKED) == MOUNT_AS_ASKED)
 		return;
 	/* The request is gone from here on: nobody waits for this thread. */
 	if (atomic_fetch_add_explicit(&ops->ahead, 1, memory_order_relaxed) < ops->ahead_max)

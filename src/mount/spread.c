@@ -10,8 +10,8 @@
  * tick only, up to 4 ms later.
  *
  * So a thread that gets one request after another without waiting, while another one has been at
- * its own read all the time, sends that one to another CPU: it has been woken, or it would have had
- * the request. Where it sleeps after all, nothing happens.
+ * its own read all the time, sends that one to another CPU: with so many requests it has been
+ * woken. Where it sleeps after all, nothing happens.
  */
 #include "mount/internal.h"
 
@@ -42,7 +42,10 @@ void spread_wait(struct spread *s, unsigned thread)
 	atomic_store(&s->threads[thread].waits_since, now_ns());
 }
 
-/* Where it may run is as before afterwards. */
+/*
+ * Where it may run is as before afterwards, among the CPUs that there are now: one that comes
+ * later, or that a cpuset takes in later, is not for a thread that was sent away.
+ */
 static bool send_away(pid_t id)
 {
 	cpu_set_t all, others;
@@ -57,21 +60,23 @@ static bool send_away(pid_t id)
 	       sched_setaffinity(id, sizeof(all), &all) == 0;
 }
 
-unsigned spread_got(struct spread *s, unsigned thread)
+bool spread_got(struct spread *s, unsigned thread)
 {
 	struct spread_thread *own = &s->threads[thread];
 	int64_t now = now_ns(), since = atomic_exchange(&own->waits_since, 0);
-	unsigned sent = 0;
+	bool sent = false;
 	if (now - since > SLEPT_NS)
 		own->busy_since = now;
-	if (now - own->busy_since <= BUSY_NS)
-		return 0;
-	for (unsigned i = 0; i < THREADS_MAX; i++) {
+	/* Of two at once, one would take what the other has set for what was there before. */
+	if (now - own->busy_since <= BUSY_NS || atomic_flag_test_and_set(&s->sending))
+		return false;
+	for (unsigned i = 0; i < THREADS_MAX && !sent; i++) {
 		const struct spread_thread *t = &s->threads[i];
 		int64_t waits_since = atomic_load(&t->waits_since);
 		if (waits_since && waits_since < own->busy_since)
-			sent += send_away(t->id);
+			sent = send_away(t->id);
 	}
+	atomic_flag_clear(&s->sending);
 	own->busy_since = now;
 	return sent;
 }

@@ -43,7 +43,7 @@ static void file_open(const char *path, struct ahead_file *file)
 	struct stat st;
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
-	file->fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	file->fd = open(path, O_RDONLY | MOUNT_AS_ASKED | O_NOCTTY | O_CLOEXEC);
 	file->len = st.st_size;
 }
 
@@ -75,7 +75,7 @@ void run_program_ahead(const char *program)
 	static const char libc[] = "libc.so.6";
 	struct ahead_file files[FILES] = { { .fd = -1 }, { .fd = -1 }, { .fd = -1 } };
 	const char *loader = NULL;
-	char path[PATH_MAX + sizeof(libc)], capability[1];
+	char path[PATH_MAX + sizeof(libc)];
 	file_open(program, &files[0]);
 	(void)dl_iterate_phdr(find_loader, &loader);
 	if (loader && realpath(loader, path)) {
@@ -86,7 +86,7 @@ void run_program_ahead(const char *program)
 	}
 	/* exec asks for it, but once only where an image has no attributes at all. */
 	if (files[0].fd >= 0)
-		(void)fgetxattr(files[0].fd, "security.capability", capability, 0);
+		(void)fgetxattr(files[0].fd, "security.capability", NULL, 0);
 	for (size_t i = 0; i < FILES; i++) {
 		step_ahead(&files[i], 0);
 		if (last_step(&files[i]) > 0)

@@ -37,6 +37,10 @@
 #define LUKS2_AREA_MAX (1u << 20)
 /* All slots together: cryptsetup makes 16 MiB, the specification has 128 at most. */
 #define LUKS2_KEYSLOTS_LEN_MAX (128u << 20)
+/* The one length that libcryptsetup takes. */
+#define LUKS2_KDF_SALT_LEN 32
+/* What a digest has in a header that was LUKS1 once, whatever its hash. */
+#define LUKS1_DIGEST_LEN 20
 /* Text in base64: 64 bytes are 88 characters. */
 #define LUKS2_BASE64_MAX 128
 

@@ -22,6 +22,8 @@ int luks2_header_to_memory(const struct luks2_header *header, struct source *dev
  */
 int luks2_json_read(const char *text, size_t len, uint64_t header_len, uint64_t device_len,
 		    struct luks2_header *ret, struct error **err);
+/* Of a name in a header that was vetted. */
+enum crypto_hash luks2_hash(const char *name);
 int luks2_json_write(const struct luks2_header *header, struct buffer *ret, struct error **err);
 
 /* device.c: a context of libcryptsetup that keeps its words to itself. Stays where it is made. */

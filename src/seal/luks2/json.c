@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void json_free(struct json_object **o)
@@ -167,21 +168,29 @@ static int get_digits(const struct place *at, const char *member, uint64_t *ret,
 	return 0;
 }
 
+/* As it is written; *ret_len is how many bytes it stands for. */
 static int get_base64(const struct place *at, const char *member, char ret[LUKS2_BASE64_MAX + 1],
-		      struct error **err)
+		      size_t *ret_len, struct error **err)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				       "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint8_t bytes[LUKS2_BASE64_MAX];
 	const char *text;
 	if (get_text(at, member, &text, err) < 0)
 		return -1;
-	size_t len = strlen(text), digits = strspn(text, alphabet);
+	size_t len = strlen(text);
 	if (len > LUKS2_BASE64_MAX)
 		return over_limit(at, member, LUKS2_BASE64_MAX, err);
-	if (!len || len % 4 || digits + strspn(text + digits, "=") != len || len - digits > 2)
+	if (!len || !base64_decode(text, len, false, bytes, ret_len))
 		return damaged(at, member, "is not base64", err);
 	memcpy(ret, text, len + 1);
 	return 0;
+}
+
+static int get_salt(const struct place *at, char ret[LUKS2_BASE64_MAX + 1], struct error **err)
+{
+	size_t len = 0;
+	if (get_base64(at, "salt", ret, &len, err) < 0)
+		return -1;
+	return len == LUKS2_KDF_SALT_LEN ? 0 : damaged(at, "salt", "is not 32 bytes long", err);
 }
 
 /* Refuses members that are not in the list. */
@@ -204,7 +213,22 @@ static int only(const struct place *at, const char *const *list, struct error **
 #define CHOICE(at, member, ret, err, ...) \
 	get_choice(at, member, (const char *const[]){ __VA_ARGS__, NULL }, ret, err)
 
-static const char *const hashes[] = { "sha1", "sha256", "sha512", NULL };
+static const char *const hashes[] = {
+	[CRYPTO_SHA1] = "sha1",
+	[CRYPTO_SHA256] = "sha256",
+	[CRYPTO_SHA512] = "sha512",
+	NULL,
+};
+
+enum crypto_hash luks2_hash(const char *name)
+{
+	int i = 0;
+	while (hashes[i] && strcmp(hashes[i], name) != 0)
+		i++;
+	if (!hashes[i])
+		abort();
+	return (enum crypto_hash)i;
+}
 
 /* spec 3.2.3; the null cipher, which encrypts nothing, gets a word of its own. */
 static int check_cipher(const struct place *at, struct error **err)
@@ -243,7 +267,7 @@ static int read_kdf(const struct place *at, struct luks2_kdf *ret, struct work *
 		    struct error **err)
 {
 	if (CHOICE(at, "type", &ret->name, err, "argon2id", "argon2i", "pbkdf2") < 0 ||
-	    get_base64(at, "salt", ret->salt, err) < 0)
+	    get_salt(at, ret->salt, err) < 0)
 		return -1;
 	if (!strcmp(ret->name, "pbkdf2")) {
 		if (ONLY(at, err, "type", "salt", "hash", "iterations") < 0 ||
@@ -412,6 +436,7 @@ static int read_digest(const struct place *root, struct luks2_header *ret, struc
 	struct place all, at;
 	struct json_object *slots, *segments;
 	const char *text;
+	size_t digest_len = 0;
 	if (get_object(root, "digests", &all, err) < 0)
 		return -1;
 	if (json_object_object_length(all.object) != 1)
@@ -424,11 +449,16 @@ static int read_digest(const struct place *root, struct luks2_header *ret, struc
 	    get_choice(&at, "hash", hashes, &ret->digest_hash, err) < 0 ||
 	    get_number(&at, "iterations", 1, LUKS2_DIGEST_ITERATIONS_MAX, &ret->digest_iterations,
 		       err) < 0 ||
-	    get_base64(&at, "salt", ret->digest_salt, err) < 0 ||
-	    get_base64(&at, "digest", ret->digest, err) < 0 ||
+	    get_salt(&at, ret->digest_salt, err) < 0 ||
+	    get_base64(&at, "digest", ret->digest, &digest_len, err) < 0 ||
 	    find(&at, "keyslots", json_type_array, &slots, err) < 0 ||
 	    find(&at, "segments", json_type_array, &segments, err) < 0)
 		return -1;
+
+	/* The longer one would have a wrong key fit, or a shorter one many keys. */
+	if (digest_len != LUKS1_DIGEST_LEN &&
+	    digest_len != crypto_hash_len(luks2_hash(ret->digest_hash)))
+		return damaged(&at, "digest", "is not as long as its hash", err);
 
 	struct json_object *one = json_object_array_length(segments) == 1
 					  ? json_object_array_get_idx(segments, 0)

@@ -10,8 +10,8 @@
  */
 
 /*
- * Loads libcryptsetup, which the functions below need: to be called before them by who has entered
- * another root directory by then, where the libraries are not the host's.
+ * Loads libcryptsetup, which some of the functions below need: to be called before them by who has
+ * entered another root directory by then, where the libraries are not the host's.
  */
 int luks2_load(struct error **err);
 

@@ -76,11 +76,12 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Takes requests, for so long at most, each some time after the one before; how many it sent away.
+/* Takes requests, for so long at most, each some time after the one before; whether it sent one
+ * away.
  */
-static unsigned take_requests(int64_t wait_ns, int64_t most_ns)
+static bool take_requests(int64_t wait_ns, int64_t most_ns)
 {
-	unsigned sent = 0;
+	bool sent = false;
 	for (int64_t until = now_ns() + most_ns; now_ns() < until && !sent;) {
 		spread_wait(&t.spread, 0);
 		for (int64_t begun = now_ns(); now_ns() - begun < wait_ns;)
@@ -90,17 +91,22 @@ static unsigned take_requests(int64_t wait_ns, int64_t most_ns)
 	return sent;
 }
 
+/* Again, when the kernel has brought it back meanwhile. */
 static void who_lines_up_behind_us_is_sent_away(void **state)
 {
 	(void)state;
-	begin();
-	unsigned others = CPU_COUNT(&t.all) > 1;
-	/* The other one stays where it is: this thread runs. */
-	assert_int_equal(sched_setaffinity(t.spread.threads[1].id, sizeof(t.all), &t.all), 0);
-	assert_int_equal(take_requests(0, others ? 10 * SECOND : SECOND / 100), others);
-	if (others)
-		assert_int_not_equal(others_cpu(), t.cpu);
-	end();
+	bool away = false, others = true;
+	for (int times = 0; times < 20 && !away && others; times++) {
+		begin();
+		others = CPU_COUNT(&t.all) > 1;
+		/* The other one stays where it is: this thread runs. */
+		assert_int_equal(sched_setaffinity(t.spread.threads[1].id, sizeof(t.all), &t.all),
+				 0);
+		assert_int_equal(take_requests(0, others ? 10 * SECOND : SECOND / 100), others);
+		away = others_cpu() != t.cpu;
+		end();
+	}
+	assert_int_equal(away, others);
 }
 
 static void who_waits_itself_sends_nobody(void **state)

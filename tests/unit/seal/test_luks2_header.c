@@ -223,6 +223,27 @@ static void test_damaged(void **state)
 	refuses(kind, "\"keyslots\":[\"0\"]", "\"keyslots\":[\"1\"]", "digests.0.keyslots");
 	refuses(kind, "\"segments\":[\"0\"]", "\"segments\":[\"1\"]", "digests.0.segments");
 	refuses(kind, "\"segments\":[\"0\"]", "\"segments\":[null]", "digests.0.segments");
+	/* 31 bytes, 33, and one with bits left over. */
+	refuses(kind, "\"salt\":\"" SALT "\"}}",
+		"\"salt\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==\"}}",
+		"is not 32 bytes long");
+	refuses(kind, "\"salt\":\"" SALT "\"}}",
+		"\"salt\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\"}}",
+		"is not 32 bytes long");
+	refuses(kind, "\"salt\":\"" SALT "\"}}",
+		"\"salt\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=\"}}",
+		"salt is not base64");
+	/* One byte, 19, 21, 31 and 33; 20 is LUKS1's. */
+	static const char *const digests[] = { "AA==", "AAECAwQFBgcICQoLDA0ODxAREg==",
+					       "AAECAwQFBgcICQoLDA0ODxAREhMU",
+					       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",
+					       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g" };
+	for (size_t i = 0; i < sizeof(digests) / sizeof(*digests); i++) {
+		char with[100];
+		snprintf(with, sizeof(with), "\"digest\":\"%s\"", digests[i]);
+		refuses(kind, "\"digest\":\"" SALT "\"", with, "digests.0.digest is not as long");
+	}
+	takes("\"digest\":\"" SALT "\"", "\"digest\":\"AAECAwQFBgcICQoLDA0ODxAREhM=\"");
 	refuses(kind, "\"salt\":\"" SALT "\"}}", "\"salt\":\"AA\"}}", "salt is not base64");
 	refuses(kind, "\"salt\":\"" SALT "\"}}", "\"salt\":\"A===\"}}", "salt is not base64");
 	refuses(kind, "\"0\":{\"type\":\"luks2\"", "\"32\":{\"type\":\"luks2\"", "number");

@@ -2,9 +2,9 @@
 /*
  * From the passphrase to the volume key (encryption.md 5.4).
  *
- * Keyslots with PBKDF2, which an image for an RSA key has, are opened here: their secret is random,
- * and loading libcryptsetup would take several times as long as opening them. What it allocates is
- * not guarded, either. Argon2 is not among OpenSSL 3.0's algorithms: there it does the work.
+ * Keyslots with PBKDF2, as coffer makes them for a random secret, are opened here: loading
+ * libcryptsetup would take twice as long as that, and what it allocates is not guarded. Argon2 is
+ * not among OpenSSL 3.0's algorithms: there it does the work.
  */
 #include "seal/luks2/internal.h"
 

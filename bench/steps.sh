@@ -26,7 +26,7 @@ commands as above: \`true\` in the tree base, and \`cat\` in the image of 100 MB
 steps_starts=25
 steps_run() {
 	build_images base
-	[ -e "$work/base.luks2.sif" ] || spec=base image base.luks2.sif $pub --encryption=luks2
+	spec=base image base.luks2.sif $pub --encryption=luks2
 	warm base.ours.sif base.luks2.sif
 	steps_take gocryptfs base.ours.sif true
 	steps_take luks2 base.luks2.sif true
@@ -45,11 +45,10 @@ steps_take() { # NAME IMAGE COMMAND...
 		$as_user sh -c "i=0; while [ \$i -lt $steps_starts ]; do coffer exec $pri $image $*; i=\$((i + 1)); sleep 0.05; done") \
 		>/dev/null 2>&1 || true
 	perf script -f --ns -i "$work/steps.data" -F tid,time,event,trace 2>/dev/null | awk '
-		function field(name) { return match($0, name "=[0-9]+") ? substr($0, RSTART + length(name) + 1, RLENGTH - length(name) - 1) : "" }
-		{ tid = $1; time = $2 + 0; split($2, t, "[.:]"); ns = t[1] * 1e9 + t[2] }
+		{ tid = $1; split($2, t, "[.:]"); ns = t[1] * 1e9 + t[2] }
 		/sched_process_exec: filename=[^ ]*\/coffer / { command = tid; step = 1; at[0] = ns; next }
-		step == 1 && /sched_process_fork/ && tid == command { container = field("child_pid"); at[step++] = ns; next }
-		step == 2 && /sched_process_fork/ && tid == command { server = field("child_pid"); at[step++] = ns; next }
+		step == 1 && /sched_process_fork/ && tid == command { sub(/.*child_pid=/, ""); container = $0 + 0; at[step++] = ns; next }
+		step == 2 && /sched_process_fork/ && tid == command { at[step++] = ns; next }
 		step == 3 && /fuse_request_end/ { at[step++] = ns; next }
 		step == 4 && /sched_process_exec/ && tid == container { at[step++] = ns; next }
 		step == 5 && /sched_process_exit/ && tid == container { at[step++] = ns; next }

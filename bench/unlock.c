@@ -16,6 +16,7 @@
 #include <time.h>
 
 static const char password[] = "0123456789abcdef0123456789abcdef";
+static const unsigned char salt[32] = "thirty-two bytes of salt, always";
 
 static uint64_t now(void)
 {
@@ -26,7 +27,6 @@ static uint64_t now(void)
 
 static int derive(unsigned log_n)
 {
-	static const unsigned char salt[32] = "thirty-two bytes of salt, always";
 	unsigned char key[32];
 	return EVP_PBE_scrypt(password, sizeof(password) - 1, salt, sizeof(salt), 1ull << log_n, 8,
 			      1, UINT64_C(1) << 28, key, sizeof(key)) == 1;
@@ -77,7 +77,6 @@ static uint64_t rsa(const char *path)
 
 static int stretch(const void *key, size_t key_len, int rounds, unsigned char *out, int out_len)
 {
-	static const unsigned char salt[32] = "thirty-two bytes of salt, always";
 	return PKCS5_PBKDF2_HMAC(key, (int)key_len, salt, sizeof(salt), rounds, EVP_sha256(),
 				 out_len, out);
 }

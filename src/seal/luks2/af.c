@@ -13,11 +13,10 @@
 int luks2_af_init(struct luks2_af *af, enum crypto_hash hash, size_t key_len, struct error **err)
 {
 	af->digest_len = crypto_hash_len(hash);
-	return secret_new(key_len, &af->key, err) < 0 ||
-			       secret_new(NUMBER_LEN + 2 * DIGEST_MAX, &af->piece, err) < 0 ||
-			       crypto_digest_new(hash, &af->digest, err) < 0
-		       ? -1
-		       : 0;
+	if (secret_new(key_len, &af->key, err) < 0 ||
+	    secret_new(NUMBER_LEN + 2 * DIGEST_MAX, &af->piece, err) < 0)
+		return -1;
+	return crypto_digest_new(hash, &af->digest, err);
 }
 
 void luks2_af_done(struct luks2_af *af)

@@ -76,9 +76,8 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Takes requests, for so long at most, each some time after the one before; whether it sent one
- * away.
- */
+/* Takes requests for so long at most, each some time after the one before; whether it sent one
+ * away. */
 static bool take_requests(int64_t wait_ns, int64_t most_ns)
 {
 	bool sent = false;

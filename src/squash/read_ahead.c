@@ -105,7 +105,8 @@ static bool fragment_goes_on(struct ahead *a, uint32_t fragment)
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < FRAGMENTS; i++) {
 		here |= a->fragments[i] == fragment;
-		before |= a->fragments[i] == fragment - 1;
+		/* What stands for no fragment is 0 - 1. */
+		before |= fragment && a->fragments[i] == fragment - 1;
 	}
 	if (!here)
 		a->fragments[a->next_fragment++ % FRAGMENTS] = fragment;

@@ -404,6 +404,22 @@ static void one_block_in_the_midst(void **state)
 	image_end(&i);
 }
 
+/* One read says nothing of what comes next, not even one of the very first block of fragments. */
+static void nothing_after_one_read(void **state)
+{
+	(void)state;
+	bool of_first_fragment = false;
+	for (unsigned k = 0; k < FILES; k += 8) {
+		struct image i;
+		image_begin(&i, 0);
+		assert_true(read_part(&i, &i.small[k], BLOCK, 0, true));
+		assert_int_equal(i.probe.reads, 1);
+		of_first_fragment |= i.small[k].inode.fragment == 0;
+		image_end(&i);
+	}
+	assert_true(of_first_fragment);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +432,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_decoded_twice),
 		cmocka_unit_test(answers_out_of_order),
 		cmocka_unit_test(one_block_in_the_midst),
+		cmocka_unit_test(nothing_after_one_read),
 	};
 	return cmocka_run_group_tests(tests, make_image, remove_image);
 }

@@ -25,6 +25,9 @@ build_images() { # TREE
 	spec=$1 image "$1.plain.sif"
 }
 build_run() {
+	for tree in base sci; do
+		ours tar cf - "$tree" | wc -c >&2
+	done
 	rounds 3 build_pair base
 	rounds 2 build_sci
 	rounds 1 build_zstd

@@ -40,7 +40,7 @@ files_run() {
 		ours tar cf - "files.$count" | wc -c >&2
 		rounds $few files_build "$count"
 		[ "$count" -ge 1000000 ] || rounds 1 files_build_theirs "$count"
-		warm "files.$count.ours.sif"
+		calm "files.$count.ours.sif"
 		rounds 7 files_start "$count"
 		rounds $few files_find "$count"
 	done

@@ -93,6 +93,21 @@ warm() {
 		cat "$work/$file" >/dev/null 2>&1 || true
 	done
 }
+# Empties the kernel's caches, as its hash tables of names and inodes do not grow: a million of them left
+# there by one part make find take twice as long in the next. Then brings back the images that are named
+# and what a start needs on all sides.
+calm() { # IMAGE...
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	warm "$@" base.ours.sif base.theirs.sif
+	calm_once ours coffer exec $pri base.ours.sif true
+	calm_once theirs apptainer exec $pri base.theirs.sif true
+	# shellcheck disable=SC2046 # words
+	calm_once ours $(in_root base true)
+}
+calm_once() {
+	"$@" >&2 || say "not there yet: $*"
+}
 # What a command prints, or nothing.
 try() { "$@" 2>/dev/null || true; }
 
@@ -106,6 +121,11 @@ value() { # PART/KEY UNIT
 			scale["s"] = 1e9; scale["ms"] = 1e6; scale["us"] = 1e3; scale["MB"] = 1e6; scale["MiB"] = 1048576
 			printf "%.6g", m / (unit in scale ? scale[unit] : 1)
 		}'
+}
+# What one figure is more than another in each round; nothing when one of them failed in some.
+differences() { # PART/KEY PART/KEY-OF-LESS PART/KEY-OF-RESULT
+	[ ! -e "$results/$1.failed" ] && [ ! -e "$results/$2.failed" ] || return 0
+	paste "$results/$1" "$results/$2" | awk '{ print $1 - $2 }' >"$results/$3"
 }
 # One row of a table, for bench/report and bench/plot, fields separated by tabs: label, unit, coffer,
 # Apptainer, third, what the target says, and the most that coffer may take by it. LIMIT is for awk:

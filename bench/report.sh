@@ -41,9 +41,10 @@ report() {
 # Performance
 
 Made by \`scripts/bench\`: medians of alternating rounds, coffer and its peers in turn, as a normal user
-on all sides, the image file in the page cache. A ratio above Apptainer's column says how many times
-longer Apptainer takes; one after the third column, what part of its time coffer takes. Targets are
-the project's own; none of them is a condition of this document's being written.
+on all sides, the image file in the page cache; all else that a part left in the kernel's caches is dropped
+before the next. A ratio above Apptainer's column says how many times longer Apptainer takes; one after the
+third column, what part of its time coffer takes. Targets are the project's own; none of them is a condition
+of this document's being written.
 
 | | |
 |---|---|

@@ -14,8 +14,8 @@
 
 /*
  * The memory of scrypt, 1 MiB for a random secret, 64 for gocryptfs' default, is used up to its
- * last byte and in no order: the kernel gives it at once, not at each page's first use, and as
- * large pages where it fills some.
+ * last byte and in no order. Where it fills large pages it gets them, each zeroed at its first use
+ * and so in the CPU's cache when it is written; small ones the kernel gives all at once.
  */
 #define ROOM_LEN ((size_t)512 << 10)
 #define LARGE_PAGE ((size_t)2 << 20)
@@ -27,9 +27,7 @@ static void *room(size_t len)
 	size_t page = large ? LARGE_PAGE : (size_t)sysconf(_SC_PAGESIZE);
 	if (posix_memalign(&p, page, len) != 0)
 		return NULL;
-	if (large)
-		(void)madvise(p, len & ~(page - 1), MADV_HUGEPAGE);
-	(void)madvise(p, len & ~(page - 1), MADV_POPULATE_WRITE);
+	(void)madvise(p, len & ~(page - 1), large ? MADV_HUGEPAGE : MADV_POPULATE_WRITE);
 	return p;
 }
 
@@ -43,6 +41,8 @@ static void *room(size_t len)
 static _Thread_local unsigned guards;
 /* There was no memory for something since the last crypto_cause. */
 static _Thread_local bool refused;
+/* What is too large for a key's place: the working memory of scrypt; or NULL. */
+static _Thread_local void *working;
 
 void crypto_guard_begin(void)
 {
@@ -58,10 +58,11 @@ static void *wiping_malloc(size_t len, const char *file, int line)
 {
 	(void)file;
 	(void)line;
-	/* What is larger is the working memory of scrypt. */
 	void *p = guards && len <= SECRET_HEAP_MAX ? secret_heap_alloc(len)
 		  : len < ROOM_LEN		   ? malloc(len)
 						   : room(len);
+	if (guards && len >= ROOM_LEN)
+		working = p;
 	refused |= !p && len;
 	return p;
 }
@@ -69,6 +70,19 @@ static void *wiping_malloc(size_t len, const char *file, int line)
 static size_t usable_size(void *p)
 {
 	return secret_heap_owns(p) ? secret_heap_size(p) : malloc_usable_size(p);
+}
+
+/*
+ * OpenSSL wipes scrypt's memory itself (CRYPTO_clear_free); 64 MiB once more would take longer than
+ * most steps of a start. In use it is pseudo-random all over (RFC 7914, section 5): nothing of it
+ * is left where each KiB begins with zeros.
+ */
+static bool looks_wiped(const unsigned char *p, size_t len)
+{
+	uint64_t any = 0;
+	for (size_t off = 0; off + sizeof(any) <= len && !any; off += 1024)
+		memcpy(&any, p + off, sizeof(any));
+	return !any;
 }
 
 static void wiping_free(void *p, const char *file, int line)
@@ -81,7 +95,11 @@ static void wiping_free(void *p, const char *file, int line)
 		secret_heap_free(p);
 		return;
 	}
-	explicit_bzero(p, malloc_usable_size(p));
+	size_t len = malloc_usable_size(p);
+	if (p != working || !looks_wiped(p, len))
+		explicit_bzero(p, len);
+	if (p == working)
+		working = NULL;
 	free(p);
 }
 

@@ -6,8 +6,10 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
@@ -181,6 +183,31 @@ static void derivations(void **state)
 	assert_gone(key_byte, 16);
 }
 
+/* As large as scrypt's: whether OpenSSL leaves all of it or one KiB in its midst, it is wiped. */
+static void working_memory(void **state)
+{
+	(void)state;
+	const size_t len = 3 << 20;
+	/* Freed memory stays in the map, where it can be searched. */
+	(void)mallopt(M_MMAP_THRESHOLD, 8 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
+	crypto_start();
+	for (unsigned part = 0; part < 2; part++) {
+		crypto_guard_begin();
+		unsigned char *p = OPENSSL_malloc(len);
+		crypto_guard_end();
+		assert_non_null(p);
+		seed += 7;
+		memset(p, part ? 0 : 1, len);
+		for (size_t i = 0; i < 64; i++)
+			p[len / 2 + i] = key_byte(i);
+		assert_true(search(key_byte, 0).plain > 0);
+		OPENSSL_free(p);
+		assert_gone(key_byte, 0);
+		assert_gone(key_byte, 16);
+	}
+}
+
 /* What a digest has come to stays in its context until the next one. */
 static void digest_states(void **state)
 {
@@ -259,7 +286,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_is_there), cmocka_unit_test(gcm_schedules),
 		cmocka_unit_test(xts_schedules),       cmocka_unit_test(derivations),
-		cmocka_unit_test(digest_states),       cmocka_unit_test(private_keys),
+		cmocka_unit_test(working_memory),      cmocka_unit_test(digest_states),
+		cmocka_unit_test(private_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

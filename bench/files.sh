@@ -2,10 +2,17 @@
 # How build, start and find depend on the number of files.
 
 files_title="A million files"
+files_tables=$(grep -oE '[di]hash_entries=[0-9]+' /proc/cmdline | paste -sd' ')
 files_third=""
 files_text="Small files, a thousand a directory: build (gocryptfs, gzip), \`exec IMAGE true\`, and \`find -size +0\`
 through a cold mount, the start included. Linear: ten times the files may take 12.5 times as long. Of a
-start: 1.25 times. Apptainer's build of a million is left out: it had not ended after seven minutes."
+start: 1.25 times. Apptainer's build of a million is left out: it had not ended after seven minutes.
+
+The kernel's tables of names and inodes have as many places as it was told when it was booted, or one for
+so much memory (this kernel: ${files_tables:-the latter}). What is
+looked up there is in a chain at its place, and the rows below tell how much CPU time the whole find spends in
+the chains (__d_lookup, find_inode; perf, a run of its own). With many more inodes than places no file system
+is linear on a kernel; without that time, find is."
 
 files_counts=${COFFER_BENCH_FILES:-10000 100000 1000000}
 
@@ -27,10 +34,21 @@ files_start() { # COUNT
 	take "files/start.$1.ours" ours "$watch" coffer exec $pri "files.$1.ours.sif" true
 	take "files/start.$1.theirs" theirs "$watch" apptainer exec $pri "files.$1.ours.sif" true
 }
+files_command() { # COUNT
+	echo "test \$(find / -xdev -type f -size +0 2>/dev/null | wc -l) -ge $1"
+}
 files_find() { # COUNT
-	command="test \$(find / -xdev -type f -size +0 2>/dev/null | wc -l) -ge $1"
+	command=$(files_command "$1")
 	take "files/find.$1.ours" ours "$watch" coffer exec $pri "files.$1.ours.sif" sh -c "$command"
 	take "files/find.$1.theirs" theirs "$watch" apptainer exec $pri "files.$1.ours.sif" sh -c "$command"
+}
+files_chains() { # COUNT
+	# shellcheck disable=SC2086 # words
+	(cd "$work" && perf record -q -B -N -e cpu-clock -F 1000 -o "$work/chains.data" -- $as_user \
+		coffer exec $pri "files.$1.ours.sif" sh -c "$(files_command "$1")") >/dev/null 2>&1 || return 0
+	perf script -f -i "$work/chains.data" -F ip,sym 2>/dev/null |
+		awk '$2 ~ /^(find_inode|__d_lookup(_rcu)?)$/ { n++ } END { print n * 1000000 }' >"$results/files/chains.$1"
+	rm -f "$work/chains.data"
 }
 files_run() {
 	for count in $files_counts; do
@@ -43,6 +61,7 @@ files_run() {
 		calm "files.$count.ours.sif"
 		rounds 7 files_start "$count"
 		rounds $few files_find "$count"
+		files_chains "$count"
 	done
 }
 files_rows() {
@@ -61,5 +80,8 @@ files_rows() {
 			row "$what, $count files" $unit files/$what.$count.ours $theirs - "$target" "$limit"
 			before=$(value files/$what.$count.ours $unit)
 		done
+	done
+	for count in $files_counts; do
+		row "  find, $count files: in the kernel's chains" s "files/chains.$count" - - "" ""
 	done
 }

@@ -40,7 +40,7 @@ read_run() {
 	rounds 5 read_round tar-sci sci
 	rounds 3 read_round pipe-sci sci
 	rounds 7 read_round import sci
-	rounds 5 read_round find sci
+	rounds 15 read_round find sci
 }
 read_rows() {
 	for tree in base sci; do

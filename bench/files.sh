@@ -12,7 +12,7 @@ The kernel's tables of names and inodes have as many places as it was told when 
 so much memory (this kernel: ${files_tables:-the latter}). What is
 looked up there is in a chain at its place, and the rows below tell how much CPU time the whole find spends in
 the chains (__d_lookup, find_inode; perf, a run of its own). With many more inodes than places no file system
-is linear on a kernel; without that time, find is."
+is linear there: a chain is as long as there are inodes for a place."
 
 files_counts=${COFFER_BENCH_FILES:-10000 100000 1000000}
 

@@ -21,7 +21,12 @@ commands as above: \`true\` in the tree base, and \`cat\` in the image of 100 MB
 5. The program: the loader, libraries and what it touches of them. What is read was asked for at once and
    is unpacked by all CPUs; the program waits for the rest of it here.
 6. To the command's end: the mount is taken down, the server wipes its keys and ends, so that the image is
-   closed when the command returns. The first byte does not wait for that."
+   closed when the command returns. The first byte does not wait for that.
+
+What could go and stays, because it is the safer way: the blinding of the RSA operation; the KDF between the
+secret and the volume key, as a second copy of the key without one would be another format to keep right;
+Debian's libcrypto, whose security updates reach every start, in place of a copy linked in; and a network
+namespace for the server, beside a filter under which it makes no socket anyway."
 
 steps_starts=25
 steps_run() {

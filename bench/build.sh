@@ -26,7 +26,7 @@ build_images() { # TREE
 }
 build_run() {
 	for tree in base sci; do
-		ours tar cf - "$tree" | wc -c >&2
+		warm_tree "$tree"
 	done
 	rounds 3 build_pair base
 	rounds 2 build_sci

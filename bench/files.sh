@@ -54,8 +54,7 @@ files_run() {
 	for count in $files_counts; do
 		files_tree "$count"
 		few=$((count < 1000000 ? 3 : 1))
-		# In the page cache, as the other trees are by their second round.
-		ours tar cf - "files.$count" | wc -c >&2
+		warm_tree "files.$count"
 		rounds $few files_build "$count"
 		[ "$count" -ge 1000000 ] || rounds 1 files_build_theirs "$count"
 		calm "files.$count.ours.sif"

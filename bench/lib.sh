@@ -93,6 +93,10 @@ warm() {
 		cat "$work/$file" >/dev/null 2>&1 || true
 	done
 }
+# And those of a tree's files.
+warm_tree() { # DIRECTORY
+	ours tar cf - "$1" | wc -c >&2
+}
 # Empties the kernel's caches, as its hash tables of names and inodes do not grow: a million of them left
 # there by one part make find take twice as long in the next. Then brings back the images that are named
 # and what a start needs on all sides.

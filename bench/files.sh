@@ -9,10 +9,10 @@ through a cold mount, the start included. Linear: ten times the files may take 1
 start: 1.25 times. Apptainer's build of a million is left out: it had not ended after seven minutes.
 
 The kernel's tables of names and inodes have as many places as it was told when it was booted, or one for
-so much memory (this kernel: ${files_tables:-the latter}). What is
-looked up there is in a chain at its place, and the rows below tell how much CPU time the whole find spends in
-the chains (__d_lookup, find_inode; perf, a run of its own). With many more inodes than places no file system
-is linear there: a chain is as long as there are inodes for a place."
+so much memory (this kernel: ${files_tables:-the latter}).
+What is looked up there is in a chain at its place, as long as there are inodes for a place: with many more of
+them than places no file system is linear on a kernel. So the last rows part the CPU time that is spent in the
+chains (__d_lookup, find_inode; perf) from the rest of the same run."
 
 files_counts=${COFFER_BENCH_FILES:-10000 100000 1000000}
 
@@ -42,12 +42,15 @@ files_find() { # COUNT
 	take "files/find.$1.ours" ours "$watch" coffer exec $pri "files.$1.ours.sif" sh -c "$command"
 	take "files/find.$1.theirs" theirs "$watch" apptainer exec $pri "files.$1.ours.sif" sh -c "$command"
 }
+# How much of a find is spent in the kernel's chains, and the rest of that very run.
 files_chains() { # COUNT
 	# shellcheck disable=SC2086 # words
-	(cd "$work" && perf record -q -B -N -e cpu-clock -F 1000 -o "$work/chains.data" -- $as_user \
-		coffer exec $pri "files.$1.ours.sif" sh -c "$(files_command "$1")") >/dev/null 2>&1 || return 0
-	perf script -f -i "$work/chains.data" -F ip,sym 2>/dev/null |
-		awk '$2 ~ /^(find_inode|__d_lookup(_rcu)?)$/ { n++ } END { print n * 1000000 }' >"$results/files/chains.$1"
+	took=$(cd "$work" && perf record -q -B -N -e cpu-clock -F 1000 -o "$work/chains.data" -- $as_user \
+		"$watch" coffer exec $pri "files.$1.ours.sif" sh -c "$(files_command "$1")" 2>/dev/null) || return 0
+	chains=$(perf script -f -i "$work/chains.data" -F ip,sym 2>/dev/null |
+		awk '$2 ~ /^(find_inode|__d_lookup(_rcu)?)$/ { n++ } END { print n * 1000000 }')
+	echo "$chains" >>"$results/files/chains.$1"
+	echo $((took - chains)) >>"$results/files/rest.$1"
 	rm -f "$work/chains.data"
 }
 files_run() {
@@ -60,7 +63,7 @@ files_run() {
 		calm "files.$count.ours.sif"
 		rounds 7 files_start "$count"
 		rounds $few files_find "$count"
-		files_chains "$count"
+		rounds 3 files_chains "$count"
 	done
 }
 files_rows() {
@@ -82,5 +85,10 @@ files_rows() {
 	done
 	for count in $files_counts; do
 		row "  find, $count files: in the kernel's chains" s "files/chains.$count" - - "" ""
+	done
+	before=""
+	for count in $files_counts; do
+		row "  find, $count files: all else" s "files/rest.$count" - - "${before:+linear}" "${before:+$before * 12.5}"
+		before=$(value "files/rest.$count" s)
 	done
 }

@@ -5,8 +5,8 @@ start_title="Start"
 start_third="bwrap, plain folder"
 start_text="\`exec IMAGE true\` with an RSA key of 4096 bits, the tree base; bwrap makes a container of the folder
 itself. The KDF alone is that of the image which Apptainer built: scrypt, N = 2^16, in a program that
-does nothing else. What a start takes longer than that is the median of the differences in each round: one
-of the two medians would be the machine's, whose speed changes more between rounds than the 8 ms."
+does nothing else. What a start takes longer than that is the median of the differences in each round: that
+of the two medians would be the machine's, whose speed changes by more than 8 ms from round to round."
 
 start_round() {
 	take start/own.ours ours "$watch" coffer exec $pri base.ours.sif true

@@ -26,7 +26,8 @@ commands as above: \`true\` in the tree base, and \`cat\` in the image of 100 MB
 What could go and stays, because it is the safer way: the blinding of the RSA operation; the KDF between the
 secret and the volume key, as a second copy of the key without one would be another format to keep right;
 Debian's libcrypto, whose security updates reach every start, in place of a copy linked in; and a network
-namespace for the server, beside a filter under which it makes no socket anyway."
+namespace for the server, beside a filter under which it makes no socket anyway. A C library that is stored
+unpacked would be there sooner, but the image would be larger than Apptainer's."
 
 steps_starts=25
 steps_run() {

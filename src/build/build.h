@@ -31,7 +31,7 @@ struct build_plan {
 	int level;
 	uint32_t block_size; /* 0: the usual */
 	unsigned threads;    /* 0: one per CPU */
-	const struct run_config *config;
+	const struct config *config;
 };
 
 /*

@@ -293,12 +293,12 @@ static int prepare(const struct invocation *in, struct build_plan *plan, struct 
 static int run_build(const struct invocation *in, struct error **err)
 {
 	struct build_plan plan;
-	struct run_config config = { 0 };
+	struct config config = { 0 };
 	struct base_key base = { 0 };
 	make_plan(in, &plan);
 	plan.config = &config;
-	run_config_default(&config, err);
-	int r = *err ? -1 : run_config_read(&config, in->config, err);
+	config_default(&config, err);
+	int r = *err ? -1 : config_read(&config, in->config, err);
 	if (r == 0)
 		r = prepare(in, &plan, &base, err);
 	if (r == 0)
@@ -306,7 +306,7 @@ static int run_build(const struct invocation *in, struct error **err)
 	key_free(&plan.key);
 	secret_free(&base.passphrase);
 	text_free(&base.pem_path);
-	run_config_free(&config);
+	config_free(&config);
 	return r;
 }
 

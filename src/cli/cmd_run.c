@@ -9,12 +9,6 @@
 
 /* run, exec, shell and test: one road with four endings. */
 
-static void config_free(struct run_config *c)
-{
-	run_config_free(c);
-}
-#define CLEANUP_CONFIG __attribute__((cleanup(config_free)))
-
 static bool on(const struct invocation *in, const char *name)
 {
 	return invocation_option(in, name)->on;
@@ -116,7 +110,7 @@ static int check_key(const struct image *img, struct key **key, struct error **e
 	return 0;
 }
 
-static int check_policy(const struct run_config *c, const struct image *img, struct error **err)
+static int check_policy(const struct config *c, const struct image *img, struct error **err)
 {
 	const struct {
 		bool refused;
@@ -173,14 +167,14 @@ static int explain_key(const struct image *img, bool passphrase, struct error **
 
 static int start(const struct invocation *in, enum run_action action, struct error **err)
 {
-	CLEANUP_CONFIG struct run_config config = { 0 };
+	CLEANUP_CONFIG struct config config = { 0 };
 	CLEANUP_KEY struct key *key = NULL;
 	CLEANUP_IMAGE struct image *img = NULL;
 	CLEANUP_STRINGS struct strings mounts = { 0 };
 	struct run_plan plan;
 	int status;
-	run_config_default(&config, err);
-	if (*err || run_config_read(&config, in->config, err) < 0)
+	config_default(&config, err);
+	if (*err || config_read(&config, in->config, err) < 0)
 		return -1;
 	if (make_plan(in, action, &plan, &mounts, err) < 0 || choose_key(in, &key, err) < 0)
 		return -1;

@@ -230,6 +230,9 @@ _Noreturn void run_child(const struct run_job *job, int sock)
 
 /* ---------------------------------------------------------------- the command */
 
+_Static_assert(CONFIG_IMAGE_CACHE_DEFAULT_MIB == SQUASH_CACHE_DEFAULT >> 20,
+	       "config/ does not know squash/");
+
 static int serve_image(const struct run_job *job, struct key **key, int sock,
 		       struct process *server, int *says, struct error **err)
 {

@@ -75,10 +75,6 @@ int run_env_prepare(const struct run_env_source *source, struct run_env *ret, st
 int run_envfile_parse(const char *text, const char *name, const struct strings *known,
 		      struct strings *ret, struct error **err);
 
-/* config.c: a configuration's text, which is cut up; path is for the messages. */
-int run_config_parse(struct run_config *c, const char *path, struct buffer *text,
-		     struct error **err);
-
 /* ---------------------------------------------------------------- plan.c */
 
 enum run_mount_kind {
@@ -111,7 +107,7 @@ struct run_mount {
 
 struct run_job {
 	const struct run_plan *plan;
-	const struct run_config *config;
+	const struct config *config;
 	struct image *image;
 
 	uid_t uid; /* the caller's */

@@ -37,7 +37,7 @@ void run_job_free(struct run_job *j)
 
 static int check_policy(const struct run_job *job, struct error **err)
 {
-	const struct run_config *c = job->config;
+	const struct config *c = job->config;
 	struct stat root, image;
 	switch (job->image->kind) {
 	case IMAGE_SANDBOX:
@@ -192,7 +192,7 @@ static bool namespace_allowed(bool wanted, bool allowed, const char *name)
 static int choose_namespaces(struct run_job *job, struct error **err)
 {
 	const struct run_plan *plan = job->plan;
-	const struct run_config *c = job->config;
+	const struct config *c = job->config;
 	if (plan->hostname && !hostname_ok(plan->hostname))
 		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", plan->hostname);
 	job->clone_flags |= CLONE_NEWNS;
@@ -321,7 +321,7 @@ static void warn_no_mount(const struct run_job *job)
 
 static int add_dev(struct run_job *job, struct error **err)
 {
-	if (job->config->mount_dev == RUN_DEV_NO || no_mount(job, "dev"))
+	if (job->config->mount_dev == CONFIG_DEV_NO || no_mount(job, "dev"))
 		return 0;
 	struct run_mount m = {
 		.kind = job->minimal_dev ? RUN_MOUNT_DEV : RUN_MOUNT_BIND,
@@ -459,7 +459,7 @@ static int add_tmp(struct run_job *job, struct error **err)
 
 static int add_files(struct run_job *job, struct error **err)
 {
-	const struct run_config *c = job->config;
+	const struct config *c = job->config;
 	if (c->config_resolv_conf && !job->plan->for_build && !no_mount(job, "/etc/resolv.conf") &&
 	    !no_mount(job, "bind-paths") && exists("/etc/resolv.conf") &&
 	    add_bind(job, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
@@ -748,7 +748,7 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 	*job = (struct run_job){ .plan = plan, .config = plan->config, .image = image };
 	CLEANUP_TEXT char *home = NULL;
 	job->contain = plan->contain || plan->containall;
-	job->minimal_dev = job->contain || job->config->mount_dev == RUN_DEV_MINIMAL;
+	job->minimal_dev = job->contain || job->config->mount_dev == CONFIG_DEV_MINIMAL;
 	job->writable = plan->writable;
 	job->writable_tmpfs = plan->writable_tmpfs && !plan->writable;
 	if (plan->writable_tmpfs && plan->writable)

@@ -2,6 +2,7 @@
 #ifndef COFFER_RUN_RUN_H
 #define COFFER_RUN_RUN_H
 
+#include "config/config.h"
 #include "image/image.h"
 #include "mount/mount.h"
 
@@ -10,39 +11,13 @@
  * exit status. Behaviour: spec runtime.md.
  */
 
-/* The server may have 1 GiB of memory in all (mount/isolate.c). */
-#define RUN_IMAGE_CACHE_MAX_MIB 512
-
-/* Site configuration (coffer.conf): runtime.md 20. */
-struct run_config {
-	bool allow_container_sif, allow_container_encrypted, allow_container_dir,
-		allow_container_squashfs;
-	bool mount_proc, mount_sys, mount_home, mount_tmp, mount_devpts, mount_slave;
-	enum run_mount_dev { RUN_DEV_YES, RUN_DEV_NO, RUN_DEV_MINIMAL } mount_dev;
-	bool config_passwd, config_group, config_resolv_conf;
-	bool user_bind_control;
-	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
-	/* `mount encrypted = kernel`: LUKS2 images as with --mount=kernel, where the caller may */
-	bool mount_kernel;
-	uint64_t sessiondir_max_mib; /* default 64 */
-	uint64_t image_cache_mib;    /* 1 to RUN_IMAGE_CACHE_MAX_MIB; default 16 */
-	struct strings bind_paths;   /* default /etc/localtime, /etc/hosts */
-};
-void run_config_default(struct run_config *c, struct error **err);
-/*
- * Reads the file over the defaults. A missing file is no error. One that is not root's or that
- * others may write is not honoured: ERROR_POLICY.
- */
-int run_config_read(struct run_config *c, const char *path, struct error **err);
-void run_config_free(struct run_config *c);
-
 enum run_action { RUN_RUN, RUN_EXEC, RUN_SHELL, RUN_TEST };
 
 /* What the user asked for. Zero is the default of each member. All of it is borrowed. */
 struct run_plan {
 	enum run_action action;
 	const char *const *arguments; /* after the image, NULL-terminated */
-	const struct run_config *config;
+	const struct config *config;
 
 	/* options, named as on the command line; lists are not yet parsed */
 	struct strings

@@ -4,19 +4,19 @@
 
 #include <string.h>
 
-#include "run/internal.h"
+#include "config/config.h"
 
 int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 {
-	struct run_config c = { 0 };
+	struct config c = { 0 };
 	struct buffer text CLEANUP_BUFFER = { 0 };
-	run_config_default(&c, err);
+	config_default(&c, err);
 	int r = *err ? -1 : buffer_append(&text, data, len, err);
 	if (r == 0)
-		r = run_config_parse(&c, "coffer.conf", &text, err);
+		r = config_parse(&c, "coffer.conf", &text, err);
 	for (size_t i = 0; r == 0 && i < c.bind_paths.len; i++)
 		fuzz_saw(c.bind_paths.items[i], strlen(c.bind_paths.items[i]));
 	fuzz_saw_number(c.sessiondir_max_mib);
-	run_config_free(&c);
+	config_free(&c);
 	return r;
 }

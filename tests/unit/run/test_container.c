@@ -13,7 +13,7 @@
  */
 
 static char tree[] = "/tmp/coffer-run-XXXXXX";
-static struct run_config config;
+static struct config config;
 
 static void put(const char *name, const char *text, mode_t mode)
 {
@@ -41,7 +41,7 @@ static int make_tree(void **state)
 {
 	(void)state;
 	struct error *err = NULL;
-	run_config_default(&config, &err);
+	config_default(&config, &err);
 	assert_null(err);
 	assert_non_null(mkdtemp(tree));
 	assert_int_equal(chmod(tree, 0755), 0);
@@ -68,7 +68,7 @@ static int remove_tree(void **state)
 {
 	(void)state;
 	shell("rm -rf %s", tree);
-	run_config_free(&config);
+	config_free(&config);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "run/run.h"
+#include "config/config.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,31 +17,31 @@ static void write_config(const char *text, mode_t mode)
 	assert_int_equal(chmod(path, mode), 0);
 }
 
-static void defaults(struct run_config *c)
+static void defaults(struct config *c)
 {
 	struct error *e = NULL;
-	run_config_default(c, &e);
+	config_default(c, &e);
 	assert_null(e);
 }
 
 static void no_file(void **state)
 {
 	(void)state;
-	struct run_config c;
+	struct config c;
 	defaults(&c);
-	assert_ok(run_config_read(&c, "/nonexistent/coffer.conf", err));
+	assert_ok(config_read(&c, "/nonexistent/coffer.conf", err));
 	assert_int_equal(c.bind_paths.len, 2);
 	assert_true(c.allow_container_encrypted);
 	assert_int_equal(c.sessiondir_max_mib, 64);
 	assert_int_equal(c.image_cache_mib, 14);
-	run_config_free(&c);
+	config_free(&c);
 }
 
 /* Only a file of root's is honoured, so only root can see it work. */
 static void directives(void **state)
 {
 	(void)state;
-	struct run_config c;
+	struct config c;
 	defaults(&c);
 	write_config("# comment\nallow container encrypted = no\n mount dev=minimal \n"
 		     "unknown thing = 7\nsessiondir max size = 16\nimage cache size = 512\nbind "
@@ -49,29 +49,29 @@ static void directives(void **state)
 		     "bind path = /d\nmount encrypted = kernel\nmount home =\n",
 		     0644);
 	if (geteuid() != 0) {
-		assert_fails(ERROR_POLICY, run_config_read(&c, path, err));
-		run_config_free(&c);
+		assert_fails(ERROR_POLICY, config_read(&c, path, err));
+		config_free(&c);
 		return;
 	}
-	assert_ok(run_config_read(&c, path, err));
+	assert_ok(config_read(&c, path, err));
 	assert_false(c.allow_container_encrypted);
 	assert_true(c.allow_container_sif);
-	assert_int_equal(c.mount_dev, RUN_DEV_MINIMAL);
+	assert_int_equal(c.mount_dev, CONFIG_DEV_MINIMAL);
 	assert_int_equal(c.sessiondir_max_mib, 16);
 	assert_int_equal(c.image_cache_mib, 512);
 	assert_true(c.mount_kernel);
 	assert_true(c.mount_home);
 	assert_int_equal(c.bind_paths.len, 3);
 	assert_string_equal(c.bind_paths.items[1], "/b:/c");
-	run_config_free(&c);
+	config_free(&c);
 
 	/* With a file and no `bind path` there is none. */
 	defaults(&c);
 	write_config("mount tmp = no\n", 0644);
-	assert_ok(run_config_read(&c, path, err));
+	assert_ok(config_read(&c, path, err));
 	assert_int_equal(c.bind_paths.len, 0);
 	assert_false(c.mount_tmp);
-	run_config_free(&c);
+	config_free(&c);
 }
 
 static void bad_values(void **state)
@@ -84,11 +84,11 @@ static void bad_values(void **state)
 		"image cache size = 0\n",     "image cache size = 513\n"
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		struct run_config c;
+		struct config c;
 		defaults(&c);
 		write_config(bad[i], 0644);
-		assert_fails(ERROR_POLICY, run_config_read(&c, path, err));
-		run_config_free(&c);
+		assert_fails(ERROR_POLICY, config_read(&c, path, err));
+		config_free(&c);
 	}
 }
 
@@ -97,21 +97,21 @@ static void others_may_write(void **state)
 	(void)state;
 	static const mode_t modes[] = { 0664, 0646, 0666 };
 	for (size_t i = 0; i < 3; i++) {
-		struct run_config c;
+		struct config c;
 		defaults(&c);
 		write_config("allow container encrypted = no\n", modes[i]);
-		assert_fails(ERROR_POLICY, run_config_read(&c, path, err));
+		assert_fails(ERROR_POLICY, config_read(&c, path, err));
 		assert_true(c.allow_container_encrypted);
-		run_config_free(&c);
+		config_free(&c);
 	}
 	if (geteuid() == 0) {
-		struct run_config c;
+		struct config c;
 		defaults(&c);
 		write_config("mount tmp = no\n", 0644);
 		assert_int_equal(chown(path, 12345, 0), 0);
-		assert_fails(ERROR_POLICY, run_config_read(&c, path, err));
+		assert_fails(ERROR_POLICY, config_read(&c, path, err));
 		assert_int_equal(chown(path, 0, 0), 0);
-		run_config_free(&c);
+		config_free(&c);
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run/internal.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
-void run_config_default(struct run_config *c, struct error **err)
+void config_default(struct config *c, struct error **err)
 {
-	*c = (struct run_config){
+	*c = (struct config){
 		.allow_container_sif = true,
 		.allow_container_encrypted = true,
 		.allow_container_dir = true,
@@ -23,7 +23,7 @@ void run_config_default(struct run_config *c, struct error **err)
 		.mount_tmp = true,
 		.mount_devpts = true,
 		.mount_slave = true,
-		.mount_dev = RUN_DEV_YES,
+		.mount_dev = CONFIG_DEV_YES,
 		.config_passwd = true,
 		.config_group = true,
 		.config_resolv_conf = true,
@@ -33,13 +33,13 @@ void run_config_default(struct run_config *c, struct error **err)
 		.allow_ipc_ns = true,
 		.allow_uts_ns = true,
 		.sessiondir_max_mib = 64,
-		.image_cache_mib = SQUASH_CACHE_DEFAULT >> 20,
+		.image_cache_mib = CONFIG_IMAGE_CACHE_DEFAULT_MIB,
 	};
 	if (strings_add(&c->bind_paths, "/etc/localtime", err) == 0)
 		(void)strings_add(&c->bind_paths, "/etc/hosts", err);
 }
 
-void run_config_free(struct run_config *c)
+void config_free(struct config *c)
 {
 	strings_free(&c->bind_paths);
 }
@@ -48,24 +48,24 @@ static const struct {
 	const char *name;
 	size_t at;
 } switches[] = {
-	{ "allow container sif", offsetof(struct run_config, allow_container_sif) },
-	{ "allow container encrypted", offsetof(struct run_config, allow_container_encrypted) },
-	{ "allow container dir", offsetof(struct run_config, allow_container_dir) },
-	{ "allow container squashfs", offsetof(struct run_config, allow_container_squashfs) },
-	{ "mount proc", offsetof(struct run_config, mount_proc) },
-	{ "mount sys", offsetof(struct run_config, mount_sys) },
-	{ "mount home", offsetof(struct run_config, mount_home) },
-	{ "mount tmp", offsetof(struct run_config, mount_tmp) },
-	{ "mount devpts", offsetof(struct run_config, mount_devpts) },
-	{ "mount slave", offsetof(struct run_config, mount_slave) },
-	{ "config passwd", offsetof(struct run_config, config_passwd) },
-	{ "config group", offsetof(struct run_config, config_group) },
-	{ "config resolv_conf", offsetof(struct run_config, config_resolv_conf) },
-	{ "user bind control", offsetof(struct run_config, user_bind_control) },
-	{ "allow user ns", offsetof(struct run_config, allow_user_ns) },
-	{ "allow pid ns", offsetof(struct run_config, allow_pid_ns) },
-	{ "allow ipc ns", offsetof(struct run_config, allow_ipc_ns) },
-	{ "allow uts ns", offsetof(struct run_config, allow_uts_ns) },
+	{ "allow container sif", offsetof(struct config, allow_container_sif) },
+	{ "allow container encrypted", offsetof(struct config, allow_container_encrypted) },
+	{ "allow container dir", offsetof(struct config, allow_container_dir) },
+	{ "allow container squashfs", offsetof(struct config, allow_container_squashfs) },
+	{ "mount proc", offsetof(struct config, mount_proc) },
+	{ "mount sys", offsetof(struct config, mount_sys) },
+	{ "mount home", offsetof(struct config, mount_home) },
+	{ "mount tmp", offsetof(struct config, mount_tmp) },
+	{ "mount devpts", offsetof(struct config, mount_devpts) },
+	{ "mount slave", offsetof(struct config, mount_slave) },
+	{ "config passwd", offsetof(struct config, config_passwd) },
+	{ "config group", offsetof(struct config, config_group) },
+	{ "config resolv_conf", offsetof(struct config, config_resolv_conf) },
+	{ "user bind control", offsetof(struct config, user_bind_control) },
+	{ "allow user ns", offsetof(struct config, allow_user_ns) },
+	{ "allow pid ns", offsetof(struct config, allow_pid_ns) },
+	{ "allow ipc ns", offsetof(struct config, allow_ipc_ns) },
+	{ "allow uts ns", offsetof(struct config, allow_uts_ns) },
 };
 
 static int refuse(const char *path, const char *words, struct error **err)
@@ -87,14 +87,14 @@ static int set_switch(bool *to, const char *path, const char *name, const char *
 	return words ? refuse(path, words, err) : -1;
 }
 
-static int set_dev(struct run_config *c, const char *path, const char *value, struct error **err)
+static int set_dev(struct config *c, const char *path, const char *value, struct error **err)
 {
 	if (!strcmp(value, "yes"))
-		c->mount_dev = RUN_DEV_YES;
+		c->mount_dev = CONFIG_DEV_YES;
 	else if (!strcmp(value, "no"))
-		c->mount_dev = RUN_DEV_NO;
+		c->mount_dev = CONFIG_DEV_NO;
 	else if (!strcmp(value, "minimal"))
-		c->mount_dev = RUN_DEV_MINIMAL;
+		c->mount_dev = CONFIG_DEV_MINIMAL;
 	else
 		return refuse(path,
 			      "value authorized for directive 'mount dev' are [yes no minimal]",
@@ -117,7 +117,7 @@ static int set_size(uint64_t *to, uint64_t max_mib, const char *path, const char
 	return words ? refuse(path, words, err) : -1;
 }
 
-static int add_paths(struct run_config *c, char *value, struct error **err)
+static int add_paths(struct config *c, char *value, struct error **err)
 {
 	char *rest = value;
 	for (char *item; (item = strsep(&rest, ","));) {
@@ -131,7 +131,7 @@ static int add_paths(struct run_config *c, char *value, struct error **err)
 	return 0;
 }
 
-static int set_directive(struct run_config *c, const char *path, const char *name, char *value,
+static int set_directive(struct config *c, const char *path, const char *name, char *value,
 			 struct error **err)
 {
 	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
@@ -144,7 +144,7 @@ static int set_directive(struct run_config *c, const char *path, const char *nam
 	if (!strcmp(name, "sessiondir max size"))
 		return set_size(&c->sessiondir_max_mib, UINT64_MAX >> 20, path, name, value, err);
 	if (!strcmp(name, "image cache size"))
-		return set_size(&c->image_cache_mib, RUN_IMAGE_CACHE_MAX_MIB, path, name, value,
+		return set_size(&c->image_cache_mib, CONFIG_IMAGE_CACHE_MAX_MIB, path, name, value,
 				err);
 	if (!strcmp(name, "bind path"))
 		return add_paths(c, value, err);
@@ -180,8 +180,7 @@ static int check_owner(int fd, const char *path, struct error **err)
 	return error_hint(err, "as root: chown root %s && chmod go-w %s", path, path);
 }
 
-int run_config_parse(struct run_config *c, const char *path, struct buffer *text,
-		     struct error **err)
+int config_parse(struct config *c, const char *path, struct buffer *text, struct error **err)
 {
 	if (text->len && memchr(text->data, 0, text->len))
 		return refuse(path, "it holds a NUL byte", err);
@@ -201,7 +200,7 @@ int run_config_parse(struct run_config *c, const char *path, struct buffer *text
 	return 0;
 }
 
-int run_config_read(struct run_config *c, const char *path, struct error **err)
+int config_read(struct config *c, const char *path, struct error **err)
 {
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && errno == ENOENT)
@@ -215,5 +214,5 @@ int run_config_read(struct run_config *c, const char *path, struct error **err)
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	if (fd_read_all(fd, CONFIG_LIMIT, path, &text, err) < 0)
 		return -1;
-	return run_config_parse(c, path, &text, err);
+	return config_parse(c, path, &text, err);
 }

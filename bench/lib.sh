@@ -5,7 +5,7 @@
 work=${COFFER_BENCH_WORK:-/var/tmp/coffer-bench}
 results=$work/results
 watch=$work/bin/stopwatch
-peer=../shared/peer/peer
+peer=tests/peer/peer
 pub=--pem-path=pub.pem
 pri=--pem-path=pri.pem
 

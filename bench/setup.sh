@@ -3,7 +3,7 @@
 
 setup() {
 	scripts/install-packages build run test bench
-	../shared/peer/setup >&2
+	tests/peer/setup >&2
 	[ -e /dev/fuse ] || mknod /dev/fuse c 10 229
 	chmod 0666 /dev/fuse
 	id coffer-test >/dev/null 2>&1 || useradd -m -s /bin/bash coffer-test

@@ -84,7 +84,7 @@ int remote_send_text(int socket, enum message tag, const void *text, size_t len,
 /*
  * Waits for the next message. *ret_fd: -1 when it brings none. A sent error comes back as the
  * error, with its words; the end of the process without one is an error as well, but for
- * end_is_done, where it comes as MESSAGE_DONE. A signal to end (interrupt.c) is an error.
+ * end_is_done, where it comes as MESSAGE_DONE. A signal to end (interrupt_hold) is an error.
  */
 int remote_receive(struct remote *r, bool end_is_done, enum message *ret_tag, int *ret_fd,
 		   struct error **err);

@@ -72,7 +72,7 @@ int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err);
 /*
  * Loads the filter that answers making a block or character device (but 0:0) with success and does
  * nothing; with `owners` also the families of chown, setuid, setgid and setgroups, for a root that
- * is mapped alone (design.md: a user without subordinate ids). Needs no_new_privs or
+ * is mapped alone (a user without subordinate ids). Needs no_new_privs or
  * CAP_SYS_ADMIN. Programs that look whether they really became another user still fail: apt wants
  * APT::Sandbox::User "root".
  */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Every command of the user guide (shared/spec/encrypted-containers-guide.txt), with coffer in the
+# Every command of Apptainer's user guide, "Encrypted Containers", with coffer in the
 # place of apptainer, in a real terminal where it prompts. Run as root these are the guide's
 # "Privileged Encryption" flows, as a normal user its "Unprivileged Encryption" ones.
 

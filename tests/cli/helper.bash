@@ -2,14 +2,14 @@
 # What every end-to-end test loads. The runner (scripts/check) sets:
 #   COFFER         the program
 #   COFFER_ROOT    where tests/ lies
-#   COFFER_SHARED  the shared folder (fixtures, spec)
+# The reference images are in $FIXTURES.
 # Tests run as root, as a user with subordinate ids and as one without: `am_root`, `have_subids`.
 
 bats_require_minimum_version 1.5.0
 : "${COFFER:=$BATS_TEST_DIRNAME/../../build/coffer}"
 : "${COFFER_ROOT:=$BATS_TEST_DIRNAME/../..}"
-: "${COFFER_SHARED:=$COFFER_ROOT/../shared}"
-FIXTURES=$COFFER_SHARED/fixtures
+FIXTURES=$COFFER_ROOT/tests/fixtures
+[ -e "$FIXTURES/plain.sif" ] || FIXTURES=$(dirname "$COFFER")/tests/fixtures
 PATH=$(dirname "$COFFER"):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export COFFER PATH
 unset APPTAINER_ENCRYPTION_PEM_PATH APPTAINER_ENCRYPTION_PEM_DATA APPTAINER_ENCRYPTION_PASSPHRASE

@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Exchange with a real Apptainer: what coffer builds runs there, what it builds runs here. As root
 # (the peer's root needs it); containers are built and run as normal users on both sides.
-#   COFFER  the program, readable by all;  COFFER_SHARED  the shared folder
+#   COFFER           the program, readable by all
+#   COFFER_FIXTURES  the folder of the reference images
 
 bats_require_minimum_version 1.5.0
 
 setup_file() {
 	[ "$(id -u)" -eq 0 ] || { echo "run me as root" >&2; return 1; }
-	"$COFFER_SHARED/peer/setup" >&2
+	"$BATS_TEST_DIRNAME/setup" >&2
 	id coffer-test >/dev/null || return 1
 	export X=/var/tmp/coffer-exchange
 	rm -rf $X
 	mkdir -p $X
 	chmod 0777 $X
-	cp "$COFFER_SHARED/fixtures/rsa_private.pem" "$COFFER_SHARED/fixtures/rsa_public.pem" $X
+	cp "$COFFER_FIXTURES/rsa_private.pem" "$COFFER_FIXTURES/rsa_public.pem" $X
 	chmod 0644 $X/*.pem
 	mkdir -p $X/tree/bin $X/tree/etc
 	cp /bin/busybox $X/tree/bin/
@@ -49,7 +50,7 @@ here() { # as a normal user, with coffer
 }
 
 there() { # as a normal user, with Apptainer
-	"$COFFER_SHARED/peer/peer" -u peer -b $X:$X "cd $X && $1"
+	"$BATS_TEST_DIRNAME/peer" -u peer -b $X:$X "cd $X && $1"
 }
 
 sums='cd / && find . -xdev -type f ! -path "./.singularity.d/*" ! -path ./etc/hosts ! -path ./etc/resolv.conf ! -path ./etc/passwd ! -path ./etc/group ! -path ./etc/localtime ! -path ./etc/post.txt -exec md5sum {} + | sort -k2'

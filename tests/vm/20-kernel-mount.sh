@@ -2,7 +2,7 @@
 # --mount=kernel: what it shows, and that nothing is left however it ends.
 . "$(dirname "$0")/helper.bash"
 mkdir mnt
-fixtures=$COFFER_SHARED/fixtures
+fixtures=$COFFER_BUILD/tests/fixtures
 
 # The same image with a KDF that takes no time, so that what is killed below is past it.
 quick() {

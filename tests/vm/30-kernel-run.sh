@@ -28,9 +28,9 @@ nobody_left() {
 }
 
 check "the fixtures run"
-APPTAINER_ENCRYPTION_PASSPHRASE=secret "$coffer" exec --mount=kernel "$COFFER_SHARED/fixtures/luks-pass.sif" \
+APPTAINER_ENCRYPTION_PASSPHRASE=secret "$coffer" exec --mount=kernel "$COFFER_BUILD/tests/fixtures/luks-pass.sif" \
 	sh -c 'exit 7' || [ $? = 7 ]
-with "" "$COFFER_SHARED/fixtures/plain.sif"
+with "" "$COFFER_BUILD/tests/fixtures/plain.sif"
 "${run[@]}" true
 nothing_left
 

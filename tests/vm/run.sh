@@ -4,19 +4,18 @@
 # a directory of its own: run.sh [SCRIPT...]. Ends with the line "N passed, N failed".
 #
 # The guest's root is this machine's, under a tmpfs; so the build directory (COFFER_BUILD, default
-# build) is there by its path. COFFER_SHARED has vm/run, which boots (default ../shared).
+# build) is there by its path. `boot` boots it.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 root=$(realpath "$here/../..")
 export COFFER_BUILD=$(realpath "${COFFER_BUILD:-$root/build}")
-export COFFER_SHARED=$(realpath "${COFFER_SHARED:-$root/../shared}")
 [ -x "$COFFER_BUILD/tests/tools/seal" ] || { echo "build coffer first: $COFFER_BUILD" >&2; exit 1; }
 [ $# -gt 0 ] || set -- "$here"/[0-9]*.sh
 
 share=$(mktemp -d)
 trap 'rm -rf "$share"' EXIT
 {
-	echo "export COFFER_BUILD='$COFFER_BUILD' COFFER_SHARED='$COFFER_SHARED' COFFER_SOURCE='$root'"
+	echo "export COFFER_BUILD='$COFFER_BUILD' COFFER_SOURCE='$root'"
 	for script; do echo "set -- \"\$@\" '$(realpath "$script")'"; done
 	cat <<'EOF'
 passed=0 failed=0
@@ -35,4 +34,4 @@ echo "$passed passed, $failed failed"
 [ "$passed" -gt 0 ] && [ "$failed" -eq 0 ]
 EOF
 } > "$share/all"
-VM_TIMEOUT=${VM_TIMEOUT:-900} "$COFFER_SHARED/vm/run" / "$share" "$share/all"
+VM_TIMEOUT=${VM_TIMEOUT:-900} "$here/boot" / "$share" "$share/all"

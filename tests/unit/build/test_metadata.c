@@ -121,7 +121,7 @@ static void test_inspect_reference(void **state)
 	(void)state;
 	CLEANUP_TEXT char *path = NULL;
 	char want[2106 + 1] = { 0 };
-	assert_int_not_equal(asprintf(&path, "%s/fixtures/plain.sif", getenv("COFFER_SHARED")), -1);
+	assert_int_not_equal(asprintf(&path, "%s/plain.sif", getenv("COFFER_FIXTURES")), -1);
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(fd_pread(fd, want, sizeof(want) - 1, 32388), sizeof(want) - 1);

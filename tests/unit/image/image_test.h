@@ -20,10 +20,10 @@ static inline struct key *test_key(enum key_use use, const char *pem, const char
 	return k;
 }
 
-static inline char *shared_path(const char *name)
+static inline char *fixture_path(const char *name)
 {
 	struct error *err = NULL;
-	char *path = path_join(getenv("COFFER_SHARED"), name, &err);
+	char *path = path_join(getenv("COFFER_FIXTURES"), name, &err);
 	assert_non_null(path);
 	return path;
 }

@@ -7,7 +7,7 @@
 /* All five reference images open, and their trees are what went in. */
 static void same_contents(struct squash *sq)
 {
-	CLEANUP_TEXT char *list = shared_path("fixtures/contents.md5");
+	CLEANUP_TEXT char *list = fixture_path("contents.md5");
 	FILE *f = fopen(list, "r");
 	assert_non_null(f);
 	char sum[33], path[256], got[33];
@@ -31,15 +31,15 @@ static void reference_images(void **state)
 		enum image_kind kind;
 		bool pem, encrypted;
 	} cases[] = {
-		{ "fixtures/plain.sif", IMAGE_SIF, false, false },
-		{ "fixtures/luks-pass.sif", IMAGE_LUKS2, false, true },
-		{ "fixtures/luks-pem.sif", IMAGE_LUKS2, true, true },
-		{ "fixtures/gocryptfs-pass.sif", IMAGE_GOCRYPTFS, false, true },
-		{ "fixtures/gocryptfs-pem.sif", IMAGE_GOCRYPTFS, true, true },
+		{ "plain.sif", IMAGE_SIF, false, false },
+		{ "luks-pass.sif", IMAGE_LUKS2, false, true },
+		{ "luks-pem.sif", IMAGE_LUKS2, true, true },
+		{ "gocryptfs-pass.sif", IMAGE_GOCRYPTFS, false, true },
+		{ "gocryptfs-pem.sif", IMAGE_GOCRYPTFS, true, true },
 	};
-	CLEANUP_TEXT char *pem = shared_path("fixtures/rsa_private.pem");
+	CLEANUP_TEXT char *pem = fixture_path("rsa_private.pem");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP_TEXT char *path = shared_path(cases[i].name);
+		CLEANUP_TEXT char *path = fixture_path(cases[i].name);
 		CLEANUP_IMAGE struct image *img = NULL;
 		CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 		CLEANUP_KEY struct key *key = NULL;
@@ -60,11 +60,10 @@ static void reference_images(void **state)
 static void wrong_keys(void **state)
 {
 	(void)state;
-	CLEANUP_TEXT char *pem = shared_path("fixtures/rsa_private.pem");
-	static const char *const names[] = { "fixtures/luks-pass.sif",
-					     "fixtures/gocryptfs-pass.sif" };
+	CLEANUP_TEXT char *pem = fixture_path("rsa_private.pem");
+	static const char *const names[] = { "luks-pass.sif", "gocryptfs-pass.sif" };
 	for (size_t i = 0; i < 2; i++) {
-		CLEANUP_TEXT char *path = shared_path(names[i]);
+		CLEANUP_TEXT char *path = fixture_path(names[i]);
 		CLEANUP_IMAGE struct image *img = NULL;
 		struct image_tree *tree = NULL;
 		CLEANUP_KEY struct key *wrong = test_key(KEY_FOR_RUN, NULL, "Secret");
@@ -82,7 +81,7 @@ static void no_images(void **state)
 	assert_fails(ERROR_NOT_FOUND, image_open("/nonexistent.sif", &img, err));
 	assert_fails(ERROR_UNSUPPORTED, image_open("/dev/null", &img, err));
 	assert_fails(ERROR_POLICY, image_open("/", &img, err));
-	CLEANUP_TEXT char *text = shared_path("fixtures/contents.md5");
+	CLEANUP_TEXT char *text = fixture_path("contents.md5");
 	assert_fails(ERROR_UNSUPPORTED, image_open(text, &img, err));
 	assert_ok(image_open("/tmp", &img, err));
 	assert_int_equal(img->kind, IMAGE_SANDBOX);
@@ -93,7 +92,7 @@ static void no_images(void **state)
 static void changed_image(const char *reference, size_t slot, size_t off, const void *bytes,
 			  size_t len, char name[])
 {
-	CLEANUP_TEXT char *path = shared_path(reference);
+	CLEANUP_TEXT char *path = fixture_path(reference);
 	CLEANUP_BUFFER struct buffer all = { 0 };
 	assert_ok(fd_read_file(AT_FDCWD, path, 1 << 24, &all, err));
 	memcpy(all.data + 4096 + slot * 585 + off, bytes, len);
@@ -105,7 +104,7 @@ static void changed_image(const char *reference, size_t slot, size_t off, const 
 /* Of its primary partition's descriptor. */
 static void changed_descriptor(size_t off, const void *bytes, size_t len, char name[])
 {
-	changed_image("fixtures/plain.sif", 2, off, bytes, len, name);
+	changed_image("plain.sif", 2, off, bytes, len, name);
 }
 
 static void changed_partitions(void **state)
@@ -135,7 +134,7 @@ static void long_messages(void **state)
 		size_t len;
 		enum error_kind kind;
 	} cases[] = { { 65536, ERROR_DAMAGED }, { 65537, ERROR_LIMIT } };
-	CLEANUP_TEXT char *pem = shared_path("fixtures/rsa_private.pem");
+	CLEANUP_TEXT char *pem = fixture_path("rsa_private.pem");
 	CLEANUP_KEY struct key *key = test_key(KEY_FOR_RUN, pem, NULL);
 	for (size_t i = 0; i < 2; i++) {
 		char name[] = "/tmp/coffer-test-XXXXXX";
@@ -143,7 +142,7 @@ static void long_messages(void **state)
 		struct image_tree *tree = NULL;
 		uint8_t place[16] = { 0 }; /* from the file's begin on */
 		bytes_put_le(place + 8, cases[i].len, 8);
-		changed_image("fixtures/gocryptfs-pem.sif", 3, 17, place, sizeof(place), name);
+		changed_image("gocryptfs-pem.sif", 3, 17, place, sizeof(place), name);
 		assert_ok(image_open(name, &img, err));
 		assert_fails(cases[i].kind, image_unseal(img, key, NULL, &tree, err));
 		unlink(name);
@@ -174,7 +173,7 @@ static void outer_trees(void **state)
 		  "gocryptfs.conf is larger", ERROR_LIMIT },
 	};
 	CLEANUP_KEY struct key *key = test_key(KEY_FOR_RUN, NULL, "secret");
-	CLEANUP_TEXT char *plain = shared_path("fixtures/plain.sif");
+	CLEANUP_TEXT char *plain = fixture_path("plain.sif");
 	CLEANUP_BUFFER struct buffer all = { 0 };
 	assert_ok(fd_read_file(AT_FDCWD, plain, 1 << 24, &all, err));
 	uint8_t *descriptor = (uint8_t *)all.data + 4096 + 2 * 585;

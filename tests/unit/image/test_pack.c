@@ -40,8 +40,8 @@ static int remove_tree(void **state)
 
 static void round_trip(const char *tree_path, enum image_kind kind, bool pem)
 {
-	CLEANUP_TEXT char *public_pem = shared_path("fixtures/rsa_public.pem");
-	CLEANUP_TEXT char *private_pem = shared_path("fixtures/rsa_private.pem");
+	CLEANUP_TEXT char *public_pem = fixture_path("rsa_public.pem");
+	CLEANUP_TEXT char *private_pem = fixture_path("rsa_private.pem");
 	const char *passphrase = pem ? NULL : "correct horse";
 	char name[] = "/tmp/coffer-test-XXXXXX";
 	CLEANUP_KEY struct key *build_key = NULL, *run_key = NULL;
@@ -103,8 +103,8 @@ static void pack_every_way(const char *path, void (*check)(struct squash *sq, vo
 	static const enum squash_codec codecs[] = { SQUASH_GZIP, SQUASH_LZO, SQUASH_XZ, SQUASH_LZ4,
 						    SQUASH_ZSTD };
 	static const enum image_kind kinds[] = { IMAGE_SIF, IMAGE_LUKS2, IMAGE_GOCRYPTFS };
-	CLEANUP_TEXT char *public_pem = shared_path("fixtures/rsa_public.pem");
-	CLEANUP_TEXT char *private_pem = shared_path("fixtures/rsa_private.pem");
+	CLEANUP_TEXT char *public_pem = fixture_path("rsa_public.pem");
+	CLEANUP_TEXT char *private_pem = fixture_path("rsa_private.pem");
 	CLEANUP_KEY struct key *build_key = test_key(KEY_FOR_BUILD, public_pem, NULL);
 	CLEANUP_KEY struct key *run_key = test_key(KEY_FOR_RUN, private_pem, NULL);
 	CLEANUP_FD int tree = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

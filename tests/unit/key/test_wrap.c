@@ -112,16 +112,16 @@ static void from_apptainer(void **state)
 {
 	(void)state;
 	static const char *const names[] = { "luks-pem.sif", "gocryptfs-pem.sif" };
-	const char *shared = getenv("COFFER_SHARED");
-	assert_non_null(shared);
+	const char *fixtures = getenv("COFFER_FIXTURES");
+	assert_non_null(fixtures);
 	char *key_path CLEANUP_TEXT = NULL;
-	assert_true(asprintf(&key_path, "%s/fixtures/rsa_private.pem", shared) > 0);
+	assert_true(asprintf(&key_path, "%s/rsa_private.pem", fixtures) > 0);
 	struct key *private CLEANUP_KEY = key_of(key_path, KEY_FOR_RUN);
 	for (int form = 0; form < 2; form++) {
 		struct buffer image CLEANUP_BUFFER = { 0 };
 		struct secret *got CLEANUP_SECRET = NULL;
 		char *path CLEANUP_TEXT = NULL;
-		assert_true(asprintf(&path, "%s/fixtures/%s", shared, names[form]) > 0);
+		assert_true(asprintf(&path, "%s/%s", fixtures, names[form]) > 0);
 		assert_ok(fd_read_file(AT_FDCWD, path, 64 << 20, &image, err));
 		const char *message = memmem(image.data, image.len, "-----BEGIN MESSAGE", 18);
 		assert_non_null(message);

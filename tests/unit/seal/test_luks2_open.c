@@ -81,7 +81,7 @@ static void test_apptainer(void **state)
 {
 	(void)state;
 	char path[4096];
-	snprintf(path, sizeof(path), "%s/fixtures/luks-pass.sif", getenv("COFFER_SHARED"));
+	snprintf(path, sizeof(path), "%s/luks-pass.sif", getenv("COFFER_FIXTURES"));
 	struct source *file CLEANUP_SOURCE = open_file(path);
 	struct source *part CLEANUP_SOURCE = NULL, *clear CLEANUP_SOURCE = NULL;
 	assert_ok(source_slice(file, PARTITION_OFF, file->size - PARTITION_OFF, &part, err));

@@ -64,8 +64,7 @@ static void reference_image(void **state)
 {
 	(void)state;
 	struct error *none = NULL;
-	CLEANUP_TEXT char *path =
-		path_join(getenv("COFFER_SHARED"), "fixtures/luks-pem.sif", &none);
+	CLEANUP_TEXT char *path = path_join(getenv("COFFER_FIXTURES"), "luks-pem.sif", &none);
 	CLEANUP_SOURCE struct source *file = NULL;
 	CLEANUP_SIF struct sif *s = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -320,16 +320,15 @@ static void a_reference_image(void **state)
 {
 	(void)state;
 	struct source *s[2];
-	const char *shared = getenv("COFFER_SHARED");
+	const char *fixtures = getenv("COFFER_FIXTURES");
 	char *path CLEANUP_TEXT = NULL;
-	assert_ok((path = text_printf(err, "%s/fixtures/plain.sif", shared)) ? 0 : -1);
+	assert_ok((path = text_printf(err, "%s/plain.sif", fixtures)) ? 0 : -1);
 	struct squash *sq = tree_open(path, 36864, s);
 	tree_shell("mkdir %s/fixture", base);
 	int fd CLEANUP_FD = open(below("fixture"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_ok(squash_extract(sq, fd, &(struct squash_extract_rules){ 0 }, err));
-	tree_shell(
-		"cd %s/fixture && md5sum --quiet --strict -c $(realpath %s)/fixtures/contents.md5",
-		base, shared);
+	tree_shell("cd %s/fixture && md5sum --quiet --strict -c $(realpath %s)/contents.md5", base,
+		   fixtures);
 	tree_close(sq, s);
 }
 

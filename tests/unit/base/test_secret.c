@@ -293,6 +293,72 @@ static void sides_of_a_fork_are_apart(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------ what is given back */
+
+/* The kernel refuses to take back what begins there: so it can be looked at. */
+static bool refuse_unmapping(const unsigned char *start)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	return filter &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(munmap), 1,
+				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)(uintptr_t)start)) == 0 &&
+	       seccomp_load(filter) == 0;
+}
+
+__attribute__((no_sanitize_address)) static bool all_zeros(const volatile unsigned char *p,
+							   size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+/* Two pages: the bytes begin in the midst of the first one, behind its guard. */
+static int free_then_look(void)
+{
+	const unsigned char *at = secret_bytes(large);
+	const unsigned char *page = (const unsigned char *)((uintptr_t)at & ~(uintptr_t)4095);
+	if (!refuse_unmapping(page - 4096))
+		return 1;
+	memset(secret_data(large), 0xa5, 5000);
+	secret_free(&large);
+	return all_zeros(at, 5000) ? 0 : 2;
+}
+
+static int shorten_then_look(void)
+{
+	memset(secret_data(large), 0xa5, 5000);
+	secret_shorten(large, 100);
+	return all_zeros(secret_bytes(large) + 100, 4900) && secret_bytes(large)[99] == 0xa5 ? 0
+											     : 2;
+}
+
+static int keep_then_free_then_look(void)
+{
+	secret_keep_all();
+	return free_then_look();
+}
+
+static int free_a_block_then_look(void)
+{
+	unsigned char *p = block;
+	memset(p, 0xa5, 100);
+	secret_heap_free(block);
+	return all_zeros(p, 100) ? 0 : 2;
+}
+
+static void wiped_before_given_back(void **state)
+{
+	(void)state;
+	make_secrets();
+	assert_int_equal(in_child(free_then_look), 0);
+	assert_int_equal(in_child(keep_then_free_then_look), 0);
+	assert_int_equal(in_child(shorten_then_look), 0);
+	assert_int_equal(in_child(free_a_block_then_look), 0);
+	free_secrets();
+}
+
 /* ------------------------------------------------------------------ memory that cannot be locked
  */
 
@@ -457,6 +523,7 @@ int main(void)
 		cmocka_unit_test(reserved_blocks_are_hidden),
 		cmocka_unit_test(kept_after_a_fork),
 		cmocka_unit_test(sides_of_a_fork_are_apart),
+		cmocka_unit_test(wiped_before_given_back),
 		cmocka_unit_test(what_is_not_locked_is_said_once),
 		cmocka_unit_test(blocks_are_apart_and_clean),
 		cmocka_unit_test(heap_limits),

@@ -252,12 +252,76 @@ static void an_empty_content(void **state)
 	drop(&m);
 }
 
+/* What a file has for itself, written with a master key that is given. */
+static void write_with(const struct secret *master, const uint8_t *plain, size_t len, uint8_t *ret,
+		       size_t ret_len)
+{
+	struct sink *file CLEANUP_SINK = NULL, *sink CLEANUP_SINK = NULL;
+	int fd CLEANUP_FD = memfd_create("test", MFD_CLOEXEC);
+	assert_ok(sink_from_fd(fd, &file, err));
+	assert_ok(gocryptfs_sink_new(file, master, &sink, err));
+	assert_ok(sink_write(sink, plain, len, 0, err));
+	assert_ok(sink_finish(sink, err));
+	assert_int_equal(pread(fd, ret, ret_len, 0), ret_len);
+}
+
+/* Of two builds with the same key, of the same tree: no block of one passes for one of the other.
+ */
+static void each_build_has_its_own_id(void **state)
+{
+	(void)state;
+	uint8_t plain[2 * 4096], files[2][18 + 2 * 4128], back[4096], kept[4128];
+	struct secret *master CLEANUP_SECRET = NULL;
+	struct gocryptfs_content content = { 0 };
+	fill(plain, sizeof(plain), 3);
+	assert_ok(secret_new(KEY_LEN, &master, err));
+	memset(secret_data(master), 9, KEY_LEN);
+	for (size_t i = 0; i < 2; i++)
+		write_with(master, plain, sizeof(plain), files[i], sizeof(files[i]));
+	assert_memory_not_equal(files[0] + 2, files[1] + 2, FILE_ID_LEN);
+	assert_ok(gocryptfs_content_key(master, &content.gcm, err));
+	memcpy(content.file_id, files[1] + 2, FILE_ID_LEN);
+	for (size_t number = 0; number < 2; number++) {
+		const size_t at = 18 + number * 4128;
+		memcpy(kept, files[1] + at, sizeof(kept));
+		assert_ok(gocryptfs_blocks_open(&content, number, kept, sizeof(kept), 0, back,
+						sizeof(back), err));
+		assert_memory_equal(back, plain + number * 4096, sizeof(back));
+		memcpy(kept, files[0] + at, sizeof(kept));
+		assert_fails(ERROR_DAMAGED,
+			     gocryptfs_blocks_open(&content, number, kept, sizeof(kept), 0, back,
+						   sizeof(back), err));
+	}
+	crypto_gcm_free(&content.gcm);
+}
+
+/* The same passphrase: what one build is read with does not read the other. */
+static void each_build_has_its_own_key(void **state)
+{
+	(void)state;
+	uint8_t plain[4096], back[4096];
+	struct made one = three_blocks(plain, sizeof(plain));
+	struct made other = three_blocks(plain, sizeof(plain));
+	struct source *mixed CLEANUP_SOURCE = NULL;
+	assert_ok(source_read(one.source, back, sizeof(back), 0, err));
+	assert_ok(gocryptfs_open(one.below, other.conf.data, other.conf.len, one.password, &mixed,
+				 err));
+	assert_fails(ERROR_DAMAGED, source_read(mixed, back, sizeof(back), 0, err));
+	drop(&one);
+	drop(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(like_memory),	     cmocka_unit_test(every_bit_counts),
-		cmocka_unit_test(zeros_are_no_hole), cmocka_unit_test(a_missing_tail),
-		cmocka_unit_test(nonces_are_fresh),  cmocka_unit_test(an_empty_content),
+		cmocka_unit_test(like_memory),
+		cmocka_unit_test(every_bit_counts),
+		cmocka_unit_test(zeros_are_no_hole),
+		cmocka_unit_test(a_missing_tail),
+		cmocka_unit_test(nonces_are_fresh),
+		cmocka_unit_test(an_empty_content),
+		cmocka_unit_test(each_build_has_its_own_id),
+		cmocka_unit_test(each_build_has_its_own_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

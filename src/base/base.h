@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/library.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/path.h"
 #include "base/process.h"
 #include "base/secret.h"

@@ -55,124 +55,10 @@ int namespaces_enter(const struct namespaces *n, struct error **err)
 
 /* ------------------------------------------------------------------ memory */
 
-static bool read_number(const char *path, uint64_t *ret)
-{
-	CLEANUP_ERROR struct error *ignored = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	char *end;
-	if (fd_read_file(AT_FDCWD, path, 4096, &text, &ignored) < 0 || !text.len)
-		return false;
-	errno = 0;
-	unsigned long long v = strtoull(text.data, &end, 10);
-	if (end == text.data || errno)
-		return false; /* "max" */
-	*ret = v;
-	return true;
-}
-
-/* The two versions of control groups: how /proc/self/cgroup marks a group, and where it lies. */
-static const struct {
-	const char *mark, *place, *max, *used, *files[2];
-} group_versions[] = {
-	{ "0::",
-	  "/sys/fs/cgroup",
-	  "memory.max",
-	  "memory.current",
-	  { "inactive_file", "active_file" } },
-	{ ":memory:",
-	  "/sys/fs/cgroup/memory",
-	  "memory.limit_in_bytes",
-	  "memory.usage_in_bytes",
-	  { "total_inactive_file", "total_active_file" } },
-};
-
-/* The number in a line "KEY NUMBER" of the text; 0 without one. */
-static uint64_t stat_number(const char *text, const char *key)
-{
-	size_t len = strlen(key);
-	for (const char *line = text, *end; line; line = end ? end + 1 : NULL) {
-		end = strchr(line, '\n');
-		if (strncmp(line, key, len) == 0 && line[len] == ' ' && line[len + 1] >= '0' &&
-		    line[len + 1] <= '9')
-			return strtoull(line + len, NULL, 10);
-	}
-	return 0;
-}
-
-/*
- * Of what a group uses, the files that the kernel keeps in memory only until it is wanted. A group
- * that has read much is full of them, and has room all the same.
- */
-static uint64_t group_files(size_t version, const char *group, uint64_t used)
-{
-	CLEANUP_ERROR struct error *err = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	uint64_t files = 0;
-	CLEANUP_TEXT char *path =
-		text_printf(&err, "%s%s/memory.stat", group_versions[version].place, group);
-	if (!path || fd_read_file(AT_FDCWD, path, 65536, &text, &err) < 0 || !text.len)
-		return 0;
-	for (size_t i = 0; i < 2; i++) {
-		uint64_t n = stat_number(text.data, group_versions[version].files[i]);
-		files += n < used - files ? n : used - files;
-	}
-	return files;
-}
-
-/* What this group, or one above it, leaves to us. Cuts `group` off. */
-static uint64_t group_left(size_t version, char *group, uint64_t limit)
-{
-	CLEANUP_ERROR struct error *err = NULL;
-	for (;;) {
-		uint64_t max, current = 0;
-		const char *place = group_versions[version].place;
-		CLEANUP_TEXT char *path =
-			text_printf(&err, "%s%s/%s", place, group, group_versions[version].max);
-		CLEANUP_TEXT char *used =
-			text_printf(&err, "%s%s/%s", place, group, group_versions[version].used);
-		if (path && used && read_number(path, &max)) {
-			(void)read_number(used, &current);
-			current -= group_files(version, group, current);
-			uint64_t left = max > current ? max - current : 0;
-			limit = left < limit ? left : limit;
-		}
-		char *slash = strrchr(group, '/');
-		if (!slash)
-			return limit;
-		*slash = '\0';
-	}
-}
-
-/* What the control groups above this process leave to it. */
-static uint64_t group_memory(uint64_t limit)
-{
-	CLEANUP_ERROR struct error *err = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (fd_read_file(AT_FDCWD, "/proc/self/cgroup", 65536, &text, &err) < 0 || !text.len)
-		return limit;
-	char *rest = text.data;
-	for (char *line; (line = strsep(&rest, "\n"));) {
-		for (size_t v = 0; v < sizeof(group_versions) / sizeof(group_versions[0]); v++) {
-			char *at = strstr(line, group_versions[v].mark);
-			if (at)
-				limit = group_left(v, at + strlen(group_versions[v].mark), limit);
-		}
-	}
-	return limit;
-}
-
 /* Bytes that a tree may take. */
-static uint64_t available_memory(void)
+static uint64_t tree_memory(void)
 {
-	CLEANUP_ERROR struct error *err = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	uint64_t available = (uint64_t)1 << 30;
-	if (fd_read_file(AT_FDCWD, "/proc/meminfo", 65536, &text, &err) == 0 && text.len) {
-		const char *at = strstr(text.data, "MemAvailable:");
-		if (at)
-			available = strtoull(at + 13, NULL, 10) << 10;
-	}
-	available = group_memory(available);
+	uint64_t available = memory_available("/");
 	/* The programs that fill the tree, and the packer, need some too. */
 	available -= available / 8;
 	return available < (64 << 20) ? 64 << 20 : available;
@@ -192,7 +78,7 @@ static bool swap_is_on(void)
 static int mount_tmpfs(const struct build *b, const char *where, struct error **err)
 {
 	CLEANUP_TEXT char *options = text_printf(err, "mode=0700,nr_inodes=0,size=%llu",
-						 (unsigned long long)available_memory());
+						 (unsigned long long)tree_memory());
 	CLEANUP_TEXT char *without_swap = options ? text_printf(err, "%s,noswap", options) : NULL;
 	if (!without_swap)
 		return -1;

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/process.h"
+#include "base/screen.h"
 #include "base/secret.h"
 
 #endif

@@ -152,18 +152,6 @@ char *text_printf(struct error **err, const char *fmt, ...)
 	return text;
 }
 
-void text_defuse(char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
-		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-			text[i] = '?';
-		else if (c == 0xc2 && next >= 0x80 && next < 0xa0) /* C1 controls in UTF-8 */
-			text[i] = text[i + 1] = '?';
-	}
-}
-
 void text_free(char **text)
 {
 	free(*text);

@@ -54,9 +54,6 @@ int strings_take(struct strings *s, char *text, struct error **err);
 char *text_dup(const char *text, struct error **err);
 char *text_dup_len(const char *text, size_t len, struct error **err);
 char *text_printf(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Words may be an image's: what could steer a terminal becomes question marks. Lines and tabs stay.
- */
-void text_defuse(char *text, size_t len);
 void text_free(char **text);
 #define CLEANUP_TEXT __attribute__((cleanup(text_free)))
 

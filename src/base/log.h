@@ -8,7 +8,8 @@
  * Messages to the person, on standard error: "INFO:    text". Labels, numbers and form are
  * Apptainer's (cli-messages, section 1), so that scripts keep working. FATAL and ERROR lines are
  * written by cli/ from an error object; other folders say only what is said here.
- * Never give these a secret or a text that may hold one.
+ * Never give these a secret or a text that may hold one. Words may be an image's: each call makes
+ * one line, whatever is in them, and nothing that steers a terminal (base/screen.h).
  */
 enum log_level {
 	LOG_FATAL = -4,
@@ -26,6 +27,8 @@ int log_get_level(void);
 void log_set_colour(bool on);
 
 void log_say(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line that begins with `label` as it is given (up to 64 bytes, ours), at every level. */
+void log_plain(const char *label, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_info(...) log_say(LOG_INFO, __VA_ARGS__)
 #define log_warning(...) log_say(LOG_WARNING, __VA_ARGS__)
 #define log_verbose(...) log_say(LOG_VERBOSE, __VA_ARGS__)

@@ -171,25 +171,24 @@ static int sorted_keys(struct json_object *map, struct strings *ret, struct erro
 
 /* ------------------------------------------------------------------ as text */
 
-/* A stranger's text on a terminal must not be able to steer it. */
-static int put_text(struct buffer *out, const struct wish *wish, const char *text, size_t len,
+/* report_print shows it as it may be shown; but what has to be on one line is known here alone. */
+static int put_line(struct buffer *out, const struct wish *wish, const char *text, size_t len,
 		    struct error **err)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
-		bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ||
-			       (c == 0xc2 && next >= 0x80 && next < 0xa0);
-		if (buffer_append(out, wish->terminal && control ? "?" : text + i, 1, err) < 0)
-			return -1;
-	}
-	return 0;
+	return wish->terminal ? screen_show(SCREEN_LINE, text, len, out, err)
+			      : buffer_append(out, text, len, err);
 }
 
-static int put_value(struct buffer *out, const struct wish *wish, struct json_object *value,
+static int put_value(struct buffer *out, struct json_object *value, struct error **err)
+{
+	return buffer_append(out, json_object_get_string(value),
+			     (size_t)json_object_get_string_len(value), err);
+}
+
+static int put_label(struct buffer *out, const struct wish *wish, struct json_object *value,
 		     struct error **err)
 {
-	return put_text(out, wish, json_object_get_string(value),
+	return put_line(out, wish, json_object_get_string(value),
 			(size_t)json_object_get_string_len(value), err);
 }
 
@@ -203,9 +202,9 @@ static int put_map(struct buffer *out, const struct wish *wish, enum part part,
 		struct json_object *value = json_object_object_get(map, keys.items[i]);
 		bool labels = part == PART_LABELS;
 		if (buffer_puts(out, labels ? "" : "=== ", err) < 0 ||
-		    put_text(out, wish, keys.items[i], strlen(keys.items[i]), err) < 0 ||
+		    put_line(out, wish, keys.items[i], strlen(keys.items[i]), err) < 0 ||
 		    buffer_puts(out, labels ? ": " : " ===\n", err) < 0 ||
-		    put_value(out, wish, value, err) < 0 ||
+		    (labels ? put_label(out, wish, value, err) : put_value(out, value, err)) < 0 ||
 		    buffer_puts(out, labels ? "\n" : "\n\n", err) < 0)
 			return -1;
 	}
@@ -220,7 +219,7 @@ static int put_as_text(struct buffer *out, const struct wish *wish, struct json_
 	if (wish->list_apps && apps && sorted_keys(apps, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.len; i++)
-		if (put_text(out, wish, names.items[i], strlen(names.items[i]), err) < 0 ||
+		if (put_line(out, wish, names.items[i], strlen(names.items[i]), err) < 0 ||
 		    buffer_puts(out, "\n", err) < 0)
 			return -1;
 	struct json_object *fields = attributes;
@@ -234,8 +233,7 @@ static int put_as_text(struct buffer *out, const struct wish *wish, struct json_
 		if (json_object_is_type(value, json_type_object)) {
 			if (put_map(out, wish, part, value, err) < 0)
 				return -1;
-		} else if (put_value(out, wish, value, err) < 0 ||
-			   buffer_puts(out, "\n", err) < 0) {
+		} else if (put_value(out, value, err) < 0 || buffer_puts(out, "\n", err) < 0) {
 			return -1;
 		}
 	}

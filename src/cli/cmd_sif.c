@@ -109,6 +109,7 @@ static int run_dump(const struct invocation *in, struct error **err)
 	CLEANUP_SOURCE struct source *file = NULL;
 	CLEANUP_SIF struct sif *s = NULL;
 	CLEANUP_BUFFER struct buffer bytes = { 0 };
+	struct screen screen = { .form = SCREEN_TEXT };
 	const struct sif_descriptor *object;
 	if (open_object(in, &file, &s, &object, err) < 0 || !buffer_reserve(&bytes, DUMP_STEP, err))
 		return -1;
@@ -116,10 +117,10 @@ static int run_dump(const struct invocation *in, struct error **err)
 		uint64_t left = object->len - done;
 		bytes.len = left < DUMP_STEP ? (size_t)left : DUMP_STEP;
 		if (source_read(file, bytes.data, bytes.len, object->off + done, err) < 0 ||
-		    report_print(&bytes, err) < 0)
+		    report_piece(&screen, &bytes, err) < 0)
 			return -1;
 	}
-	return 0;
+	return report_end(&screen, err);
 }
 
 const struct command cli_sif = {

@@ -82,8 +82,14 @@ int report_usage(const struct command *command, const char *program, bool flag,
 /* The same for a word that is no command (NULL: none was given), of the group where not NULL. */
 int report_no_command(const struct command *group, const char *program, const char *word,
 		      struct error **err);
-/* Writes text to standard output: an error when it cannot be written. */
+/*
+ * Writes text to standard output: an error when it cannot be written. On a terminal it is shown
+ * through base/screen.h, as parts of it may be a stranger's.
+ */
 int report_print(const struct buffer *text, struct error **err);
+/* The same piece by piece; report_end after the last one. */
+int report_piece(struct screen *screen, const struct buffer *text, struct error **err);
+int report_end(struct screen *screen, struct error **err);
 
 /* ------------------------------------------------------------------ tty.c */
 

@@ -50,7 +50,7 @@ static const char *usual_hint(enum error_kind kind)
 static void say_hint(const char *hint)
 {
 	if (hint)
-		dprintf(STDERR_FILENO, "%-8s %s\n", "", hint);
+		log_plain("         ", "%s", hint);
 }
 
 int report_error(const struct error *e)
@@ -69,8 +69,8 @@ int report_usage(const struct command *command, const char *program, bool flag,
 {
 	struct error *err = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	dprintf(STDERR_FILENO, "Error for command \"%s\": %s\n",
-		command == &command_global ? program : command_word(command), error_message(e));
+	log_plain("Error for command ", "\"%s\": %s",
+		  command == &command_global ? program : command_word(command), error_message(e));
 	say_hint(error_hint_text(e));
 	dprintf(STDERR_FILENO, "\n");
 	/* The status says it already: text that cannot be shown changes nothing. */
@@ -99,17 +99,31 @@ int report_no_command(const struct command *group, const char *program, const ch
 	return EXIT_USAGE;
 }
 
+static int write_out(const struct buffer *text, struct error **err)
+{
+	int r = text->len ? fd_write(STDOUT_FILENO, text->data, text->len) : 0;
+	return r < 0 ? error_errno(err, -r, "write to standard output") : 0;
+}
+
+int report_piece(struct screen *screen, const struct buffer *text, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer shown = { 0 };
+	/* What a pipe or a file gets is data, and stays as it is. */
+	if (!isatty(STDOUT_FILENO))
+		return write_out(text, err);
+	if (screen_put(screen, text->data, text->len, &shown, err) < 0)
+		return -1;
+	return write_out(&shown, err);
+}
+
+int report_end(struct screen *screen, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer shown = { 0 };
+	return screen_finish(screen, &shown, err) < 0 ? -1 : write_out(&shown, err);
+}
+
 int report_print(const struct buffer *text, struct error **err)
 {
-	CLEANUP_BUFFER struct buffer tame = { 0 };
-	const struct buffer *out = text;
-	/* What a pipe gets is data, and stays as it is. */
-	if (text->len && isatty(STDOUT_FILENO)) {
-		if (buffer_append(&tame, text->data, text->len, err) < 0)
-			return -1;
-		text_defuse(tame.data, tame.len);
-		out = &tame;
-	}
-	int r = out->len ? fd_write(STDOUT_FILENO, out->data, out->len) : 0;
-	return r < 0 ? error_errno(err, -r, "write to standard output") : 0;
+	struct screen screen = { .form = SCREEN_TEXT };
+	return report_piece(&screen, text, err) < 0 ? -1 : report_end(&screen, err);
 }

@@ -104,10 +104,13 @@ static int prompt_fd(int *owned)
 
 static void say(int fd, const char *text)
 {
-	if (fd < 0)
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer shown = { 0 };
+	/* It may name a file, and a name may have been chosen by a stranger. */
+	if (fd < 0 || screen_show(SCREEN_TEXT, text, strlen(text), &shown, &err) < 0)
 		return;
 	/* A prompt that cannot be shown does not keep the answer from being read. */
-	(void)!write(fd, text, strlen(text));
+	(void)!write(fd, shown.data, shown.len);
 }
 
 int tty_ask(void *context, const char *prompt, struct secret **ret, struct error **err)

@@ -70,7 +70,7 @@ int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options
 /*
  * Who gets an error from the mount sees its number alone, or a SIGBUS. So the server says the first
  * one in words: when *ret_says can be read, this takes them, once. False when there are none. The
- * text is a hostile one's when the server is: only what can be printed is left of it.
+ * text is a hostile one's when the server is: to be shown by log_say alone.
  */
 #define MOUNT_TEXT_LEN 1024
 bool mount_hear(int says, char text[MOUNT_TEXT_LEN]);

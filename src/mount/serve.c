@@ -75,9 +75,6 @@ bool mount_hear(int says, char text[MOUNT_TEXT_LEN])
 	    fd_read(says, &s, sizeof(s)) != sizeof(s) || s.ready)
 		return false;
 	s.message[sizeof(s.message) - 1] = '\0';
-	for (char *at = s.message; *at; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
 	memcpy(text, s.message, sizeof(s.message));
 	return true;
 }

@@ -96,6 +96,50 @@ sif_error() { # WORDS USAGE
 	[[ "$output" == *$'\033]0;owned\007\033[31mX?Size: 1'* ]]
 	[ "$(grep -c 'Size:' <<<"$output")" -eq 2 ]
 	run -0 terminal -- coffer sif info 1 evil.sif
-	[[ "$output" == *'?]0;owned??[31mX?Size: 1'* ]]
+	[[ "$output" == *'\x1b]0;owned\x07\x1b[31mX?Size: 1'* ]]
 	refute grep -q $'\033' <<<"$output"
+}
+
+# Each of these is cut by the end of a piece of the dump (64 KiB) in turn.
+@test "a dump steers no terminal, wherever a control lies; a file gets its bytes as they are" {
+	local at way off
+	cd "$BATS_TEST_TMPDIR"
+	mkdir tree
+	{ printf 'Bootstrap: localimage\nFrom: tree\n%%help\n'; for ((at = 0; at < 700; at++)); do printf '%099d\n' 0; done; } >evil.def
+	coffer -q build evil.sif evil.def
+	coffer sif dump 1 evil.sif | cmp evil.def -
+	off=$(coffer sif list evil.sif | sed -n 's/^1 .*|\([0-9]*\)-.*Def.*/\1/p')
+	for at in 65533 65534 65535 65536; do
+		for way in $'\xc2\x9b31m' $'\x9b31m' $'\xe2\x80\xae' $'\e]0;x\a' $'\xf0\x9f\x98\x80'; do
+			cp evil.def text
+			cp evil.sif changed.sif
+			printf %s "$way" | dd of=text bs=1 seek=$at conv=notrunc status=none
+			printf %s "$way" | dd of=changed.sif bs=1 seek=$((off + at)) conv=notrunc status=none
+			coffer sif dump 1 changed.sif >dumped
+			cmp text dumped
+			coffer sif dump 1 changed.sif | cmp text -
+			terminal -- coffer sif dump 1 changed.sif >shown
+			harmless shown
+			case $way in
+			$'\xf0\x9f\x98\x80') cmp text shown ;;
+			*) grep -qE '0\\(x1b|x9b|u\{9b\}|u\{202e\})' shown ;;
+			esac
+		done
+	done
+}
+
+@test "what an image says in an error makes no line of a log" {
+	local evil command
+	cd "$BATS_TEST_TMPDIR"
+	evil=$'evil\nFATAL:   forged\x9b\e[m.sif'
+	head -c 5000 "$FIXTURES/plain.sif" >"$evil"
+	for command in "sif list" "sif header" "sif info 1" inspect exec; do
+		# shellcheck disable=SC2086
+		run --separate-stderr coffer $command "$evil" $([ "$command" = exec ] && echo true)
+		[ "$status" -ne 0 ]
+		printf '%s\n' "$stderr" >said
+		grep -qF 'evil\nFATAL:   forged\x9b\x1b[m.sif' said || [[ $command == sif* ]]
+		refute grep -q '^FATAL:   forged' said
+		harmless said
+	done
 }

@@ -73,6 +73,12 @@ make_keys() { # in the current folder: rsa_pri.pem, rsa_pub.pem as in the guide,
 	done
 }
 
+# A terminal may be given this file: UTF-8, and nothing in it that a terminal obeys.
+harmless() {
+	iconv -f UTF-8 -t UTF-8 "$1" >/dev/null
+	refute env LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]' "$1"
+}
+
 # Runs a command in a terminal of its own: terminal [PROMPT ANSWER]... -- COMMAND...
 terminal() { "$COFFER_ROOT/tests/cli/terminal" "$@"; }
 

@@ -9,14 +9,25 @@
 #define OBJECT_MAX 4096
 #define FILE_LEN 40960
 
-/* As on a terminal: nothing of it is left that could steer one. */
-static void show(struct buffer *text)
+/* As on a terminal: nothing of it is left that could steer one, and it is the same wherever it is
+ * cut. */
+static void show(const struct buffer *text, struct error **err)
 {
-	text_defuse(text->data, text->len);
-	for (size_t i = 0; i < text->len; i++) {
-		unsigned char c = (unsigned char)text->data[i];
-		bool c1 = c == 0xc2 && i + 1 < text->len &&
-			  ((unsigned char)text->data[i + 1] & 0xe0) == 0x80;
+	struct buffer whole CLEANUP_BUFFER = { 0 }, parts CLEANUP_BUFFER = { 0 };
+	struct screen s = { .form = SCREEN_TEXT };
+	size_t half = text->len / 2;
+	if (screen_show(SCREEN_TEXT, text->data, text->len, &whole, err) < 0 ||
+	    screen_put(&s, text->data, half, &parts, err) < 0 ||
+	    screen_put(&s, text->data + half, text->len - half, &parts, err) < 0 ||
+	    screen_finish(&s, &parts, err) < 0) {
+		error_free(err);
+		return;
+	}
+	if (whole.len != parts.len || memcmp(whole.data, parts.data, whole.len) != 0)
+		fuzz_bug("a text of %zu bytes is shown otherwise when it is cut", text->len);
+	for (size_t i = 0; i < whole.len; i++) {
+		unsigned char c = (unsigned char)whole.data[i];
+		bool c1 = c == 0xc2 && ((unsigned char)whole.data[i + 1] & 0xe0) == 0x80;
 		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || c1)
 			fuzz_bug("byte %#x for a terminal", c);
 	}
@@ -31,7 +42,7 @@ static int objects(struct source *file, const struct sif *s, struct error **err)
 		struct error *e CLEANUP_ERROR = NULL;
 		if (sif_print_info(d, &info, &e) == 0) {
 			fuzz_saw(info.data, info.len);
-			show(&info);
+			show(&info, &e);
 		}
 		fuzz_note(&first, &e);
 		if (sif_object(file, d, OBJECT_MAX, &bytes, &e) == 0)
@@ -60,7 +71,7 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	if (sif_print_list(s, &text, err) < 0 || sif_print_header(s, &text, err) < 0)
 		return -1;
 	fuzz_saw(text.data, text.len);
-	show(&text);
+	show(&text, err);
 	const struct sif_descriptor *primary = sif_primary(s);
 	if (primary) {
 		const struct sif_descriptor *message = sif_crypt_message(s, primary);

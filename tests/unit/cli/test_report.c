@@ -67,6 +67,21 @@ static void test_lines(void **state)
 	log_set_level(LOG_INFO);
 }
 
+/* A name that an image chose is in an error, in its hint, or in both. */
+static void test_forged_lines(void **state)
+{
+	(void)state;
+	CLEANUP_ERROR struct error *e = NULL;
+	error_set(&e, ERROR_DAMAGED, "object a\nFATAL:   b\x9b");
+	error_hint(&e, "dump c\nINFO:    d\033]0;");
+	caught(report_error, e);
+	assert_string_equal(errors, "FATAL:   object a\\nFATAL:   b\\x9b\n"
+				    "         dump c\\nINFO:    d\\x1b]0;\n");
+	caught(usage, e);
+	assert_string_equal(errors, "Error for command \"fake\": object a\\nFATAL:   b\\x9b\n"
+				    "         dump c\\nINFO:    d\\x1b]0;\n\n");
+}
+
 static void test_usage(void **state)
 {
 	(void)state;
@@ -86,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_forged_lines),
 		cmocka_unit_test(test_usage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,7 @@ static int make_plan(const struct invocation *in, enum run_action action, struct
 		.no_init = on(in, "no-init") || compat,
 		.no_umask = on(in, "no-umask") || compat,
 		.no_eval = on(in, "no-eval") || compat,
+		.allow_setuid = on(in, "allow-setuid"),
 	};
 	return split_mounts(in, plan, ret_mounts, err);
 }

@@ -28,7 +28,10 @@
 	}
 
 #define RUN_OPTIONS_WORKING                                                                       \
-	VALUE_("app", 0, OPTION_TEXT, "name", "APP APPNAME", "run this app of the container"),    \
+	SWITCH_("allow-setuid", 0, "ALLOW_SETUID",                                                \
+		"root only: let set-user-ID files and file capabilities of the image count"),     \
+		VALUE_("app", 0, OPTION_TEXT, "name", "APP APPNAME",                              \
+		       "run this app of the container"),                                          \
 		{ .name = "bind",                                                                 \
 		  .letter = 'B',                                                                  \
 		  .kind = OPTION_ARRAY,                                                           \
@@ -113,7 +116,6 @@
 
 #define RUN_OPTIONS_MISSING                                                                     \
 	MISSING_("add-caps", 0, OPTION_TEXT, "list", "ADD_CAPS"),                               \
-		MISSING_("allow-setuid", 0, OPTION_SWITCH, NULL, "ALLOW_SETUID"),               \
 		MISSING_("apply-cgroups", 0, OPTION_TEXT, "file", "APPLY_CGROUPS"),             \
 		MISSING_("blkio-weight", 0, OPTION_INT, "n", "BLKIO_WEIGHT"),                   \
 		MISSING_("blkio-weight-device", 0, OPTION_LIST, "spec", "BLKIO_WEIGHT_DEVICE"), \

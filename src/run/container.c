@@ -137,8 +137,8 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 			return error_set(err, ERROR_NOT_FOUND, "%s has changed", job->image->path);
 		fd_close(&job->image->directory);
-		uint64_t set =
-			job->writable ? MOUNT_ATTR_NODEV : MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY;
+		uint64_t set = MOUNT_ATTR_NODEV | run_job_nosuid(job) |
+			       (job->writable ? 0 : MOUNT_ATTR_RDONLY);
 		if (run_tree_attributes(tree, set, err) < 0 || run_tree_place(tree, place, err) < 0)
 			return -1;
 	} else {

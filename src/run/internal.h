@@ -88,6 +88,18 @@ enum run_mount_kind {
 	RUN_MOUNT_GROUP,
 	RUN_MOUNT_CWD, /* a bind that is left out where it would hide something (7.3) */
 };
+/* An object of the host as it was when it was looked at; zeros: there was none (witness.c). */
+struct run_witness {
+	dev_t device;
+	uint64_t inode;
+	int64_t born_s;
+	uint32_t born_ns;
+	bool directory;
+};
+void run_witness_look(const char *path, struct run_witness *ret);
+/* run_tree_clone of what is at path, which must be that object still. */
+int run_witness_clone(const struct run_witness *w, const char *path, struct error **err);
+
 struct run_mount {
 	enum run_mount_kind kind;
 	char *source;
@@ -101,6 +113,10 @@ struct run_mount {
 	bool layered;	 /* a missing target is made in the layer */
 	bool over_link;	 /* a link at the target is covered by the layer, not followed */
 	mode_t mode;	 /* RUN_MOUNT_SESSION */
+	/* The source must still be what it was. Not so of files of the system, which are replaced
+	 * at any time, by root alone. */
+	bool witnessed;
+	struct run_witness witness;
 	/* Not made where the target is the same place as this one, which came before; or NULL. */
 	const char *twin;
 };
@@ -143,6 +159,11 @@ static inline bool run_job_is_served(const struct run_job *j)
 {
 	return j->image->kind != IMAGE_SANDBOX && !j->kernel_mount;
 }
+/*
+ * MOUNT_ATTR_NOSUID for the image's tree, or 0: its set-user-ID files and file capabilities count
+ * only for root who asked for it, and in the sections of a build, where its tree is being made.
+ */
+uint64_t run_job_nosuid(const struct run_job *j);
 
 /* ---------------------------------------------------------------- passwd.c */
 
@@ -158,6 +179,7 @@ struct run_session {
 	int dir;	 /* the session's tmpfs */
 	int root;	 /* the image's tree */
 	int final;	 /* what becomes / */
+	int cwd;	 /* the caller's working folder, until all is mounted */
 	uint64_t device; /* st_dev of the session */
 	int *sources; /* owned: trees opened ahead, one for each mount of the job, or -1; or NULL */
 };

@@ -261,25 +261,18 @@ static int mount_overlay(const struct run_job *job, struct run_session *session,
 		options[n++] = "off";
 	}
 	options[n++] = NULL;
-	return run_new_filesystem("overlay", options, MOUNT_ATTR_NODEV, err);
+	return run_new_filesystem("overlay", options, MOUNT_ATTR_NODEV | run_job_nosuid(job), err);
 }
 
-static int use_root(struct run_session *session, struct error **err)
-{
-	session->final = fcntl(session->root, F_DUPFD_CLOEXEC, 3);
-	return session->final < 0 ? error_errno(err, errno, "open the image's root") : 0;
-}
-
-/*
- * The mount of the image becomes the root, and is what an overlay would be: not nosuid. For who is
- * not root that is without effect (caps.c).
- */
-static int show_places(struct run_session *session, struct error **err)
+/* The mount of the image becomes the root. Ours and the kernel's are nosuid from birth. */
+static int use_root(const struct run_job *job, struct run_session *session, struct error **err)
 {
 	struct mount_attr attr = { .attr_clr = MOUNT_ATTR_NOSUID };
-	if (mount_setattr(session->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+	if (!run_job_nosuid(job) && job->image->kind != IMAGE_SANDBOX &&
+	    mount_setattr(session->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return error_errno(err, errno, "set the options of the image's mount");
-	return use_root(session, err);
+	session->final = fcntl(session->root, F_DUPFD_CLOEXEC, 3);
+	return session->final < 0 ? error_errno(err, errno, "open the image's root") : 0;
 }
 
 static int make_overlay(const struct run_job *job, const struct place_list *places,
@@ -298,7 +291,7 @@ static int make_overlay(const struct run_job *job, const struct place_list *plac
 	CLEANUP_FD int overlay = mount_overlay(job, session, &failed);
 	if (overlay < 0 && !made && !job->writable_tmpfs) {
 		log_verbose("no overlay, and none is needed: %s", error_message(failed));
-		return use_root(session, err);
+		return use_root(job, session, err);
 	}
 	if (overlay < 0) {
 		*err = failed;
@@ -328,13 +321,13 @@ static int make_layer(const struct run_job *job, const struct place_list *places
 		log_verbose("%s: in an overlay", error_message(failed));
 		shown = false;
 	}
-	return shown ? show_places(session, err) : make_overlay(job, places, session, err);
+	return shown ? use_root(job, session, err) : make_overlay(job, places, session, err);
 }
 
 int run_layer_make(const struct run_job *job, struct run_session *session, struct error **err)
 {
 	if (job->writable)
-		return use_root(session, err);
+		return use_root(job, session, err);
 	struct place_list places = { 0 };
 	int r = find_places(job, session, &places, err);
 	if (r == 0)

@@ -81,6 +81,8 @@ int run_session_open(const struct run_job *job, struct run_session *ret, struct 
 	CLEANUP_FD int dir = open_tmpfs(job, err);
 	if (dir < 0)
 		return -1;
+	/* By no name: the kernel has taken the working folder along into the new namespace. */
+	CLEANUP_FD int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/*
 	 * Mounts can only be placed in a tree that is attached. "/" is the one directory that
 	 * always exists and that nobody needs to reach through it: whose root directory is there
@@ -93,6 +95,7 @@ int run_session_open(const struct run_job *job, struct run_session *ret, struct 
 		return error_errno(err, errno, "make the session directory");
 	*ret = (struct run_session){ .root = -1, .final = -1, .device = st.st_dev };
 	ret->dir = fd_steal(&dir);
+	ret->cwd = fd_steal(&cwd);
 	return 0;
 }
 
@@ -233,7 +236,7 @@ static bool is_there(const struct run_session *session, const struct run_mount *
 	if (fstat(target, &here) < 0)
 		return false;
 	if (m->kind == RUN_MOUNT_CWD)
-		return stat(m->source, &there) == 0 && same_file(&here, &there);
+		return fstat(session->cwd, &there) == 0 && same_file(&here, &there);
 	CLEANUP_FD int twin = m->twin ? path_open_in_root(session->final, m->twin, O_PATH, 0) : -1;
 	return twin >= 0 && fstat(twin, &there) == 0 && same_file(&here, &there);
 }
@@ -256,11 +259,13 @@ static int open_source(const struct run_job *job, const struct run_session *sess
 		return new_or_bound(m, "sysfs", err);
 	case RUN_MOUNT_DEV:
 		return session_place(session, "dev", 0755, err);
-	case RUN_MOUNT_BIND:
 	case RUN_MOUNT_CWD:
+		return run_tree_clone(session->cwd, "", err);
+	case RUN_MOUNT_BIND:
 		break;
 	}
-	return run_tree_clone(AT_FDCWD, m->source, err);
+	return m->witnessed ? run_witness_clone(&m->witness, m->source, err)
+			    : run_tree_clone(AT_FDCWD, m->source, err);
 }
 
 void run_sources_open(const struct run_job *job, struct run_session *session)
@@ -334,11 +339,11 @@ static int mount_at(const struct run_job *job, struct run_session *session,
 	CLEANUP_FD int tree = take_source(job, session, m, err);
 	if (tree < 0)
 		return *err ? -1 : 0;
-	uint64_t set = m->restricted ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : 0;
+	uint64_t set = MOUNT_ATTR_NOSUID;
+	if (m->restricted)
+		set |= MOUNT_ATTR_NODEV;
 	if (m->read_only)
 		set |= MOUNT_ATTR_RDONLY;
-	if (m->kind == RUN_MOUNT_DEV)
-		set = MOUNT_ATTR_NOSUID;
 	/* What was asked for must hold; for the rest the host's mounts may be what they are. */
 	CLEANUP_ERROR struct error *refused = NULL;
 	if (run_tree_attributes(tree, set, &refused) < 0) {
@@ -396,5 +401,6 @@ int run_mounts_make(const struct run_job *job, struct run_session *session, stru
 	int r = make_mounts(job, session, err);
 	/* Folders of the host: what runs next must not find them open. */
 	close_sources(job, session);
+	fd_close(&session->cwd);
 	return r;
 }

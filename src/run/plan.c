@@ -109,6 +109,13 @@ static int choose_users(struct run_job *job, struct error **err)
 	/* All other owners would show as nobody. */
 	job->own_all = run_single_id();
 	job->fake_root = plan->fakeroot;
+	if (plan->allow_setuid && job->uid != 0) {
+		error_set(err, ERROR_POLICY,
+			  "Could not configure --allow-setuid: --allow-setuid requires root "
+			  "privileges");
+		return error_hint(err, "leave --allow-setuid out: a user's set-user-ID files would "
+				       "have no effect");
+	}
 	if (plan->inherit_namespaces)
 		return 0;
 	if (job->uid == 0 && !plan->userns && !plan->fakeroot && has_sys_admin())
@@ -288,11 +295,25 @@ static int add_bind(struct run_job *job, const char *source, const char *target,
 		.source = (char *)source,
 		.target = (char *)target,
 		.phase = phase,
-		.directory = is_directory(source),
 		.restricted = true,
 		.layered = true,
+		.witnessed = true,
 	};
+	run_witness_look(source, &m.witness);
+	m.directory = m.witness.directory;
 	return add_mount(job, &m, err);
+}
+
+/* A file of the system that nobody asked for: to be read, whoever is root inside. */
+static int add_system_file(struct run_job *job, const char *source, const char *target,
+			   const char *phase, struct error **err)
+{
+	if (add_bind(job, source, target, phase, err) < 0)
+		return -1;
+	struct run_mount *m = &job->mounts[job->mount_count - 1];
+	m->read_only = true;
+	m->witnessed = false;
+	return 0;
 }
 
 static bool no_mount(const struct run_job *job, const char *word)
@@ -356,7 +377,7 @@ static int add_bind_paths(struct run_job *job, struct error **err)
 				log_warning("skipping mount of %s: it does not exist", source);
 			continue;
 		}
-		if (add_bind(job, source, target, "binds", err) < 0)
+		if ((usual ? add_system_file : add_bind)(job, source, target, "binds", err) < 0)
 			return -1;
 		job->mounts[job->mount_count - 1].over_link = usual;
 	}
@@ -462,7 +483,7 @@ static int add_files(struct run_job *job, struct error **err)
 	const struct config *c = job->config;
 	if (c->config_resolv_conf && !job->plan->for_build && !no_mount(job, "/etc/resolv.conf") &&
 	    !no_mount(job, "bind-paths") && exists("/etc/resolv.conf") &&
-	    add_bind(job, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
+	    add_system_file(job, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
 		return -1;
 	struct run_mount text = { .phase = "files", .restricted = true, .layered = true };
 	if (job->plan->hostname && job->clone_flags & CLONE_NEWUTS) {
@@ -566,6 +587,8 @@ static int add_build_binds(struct run_job *job, struct error **err)
 		}
 		if (run_bind_parse(path, &job->binds, err) < 0)
 			return -1;
+		/* A section that adds a line to it means the image's. */
+		job->binds.items[job->binds.len - 1].read_only = true;
 	}
 	return 0;
 }

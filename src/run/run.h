@@ -32,7 +32,7 @@ struct run_plan {
 	const char *hostname;
 	const char *shell; /* --shell */
 	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns,
-		pid, ipc, uts, no_init, no_umask, no_eval;
+		pid, ipc, uts, no_init, no_umask, no_eval, allow_setuid;
 	bool kernel_mount; /* --mount=kernel: an error where it cannot be done */
 
 	/* for build's sections: not reachable from the command line */

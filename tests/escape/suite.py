@@ -66,11 +66,38 @@ def own_mounts():
                               'mount --make-rshared / && exec "$@"', "-"] + [sys.executable] + sys.argv)
 
 
-class Suite:
-    """With a program of one of the kinds coffer, apptainer, bwrap; root: where its root lies."""
+def may(set_name, capability):
+    line = next(l for l in open("/proc/self/status") if l.startswith(set_name))
+    return int(line.split()[1], 16) >> capability & 1
 
-    def __init__(self, kind, program, attempt, image, root=""):
-        self.kind, self.program, self.image, self.root = kind, program, image, root
+
+# Enters the root $1, which sees the host's folder $2, in the folder $3 of it.
+PEERS = """
+set -e
+root=$1 base=$2 home=$3
+shift 3
+mount --bind "$root" "$root"
+for name in proc sys dev tmp; do mount --rbind "/$name" "$root/$name"; done
+mkdir -p "$root$base"
+mount --bind "$base" "$root$base"
+mount --bind "$base/subids" "$root/etc/subuid"
+mount --bind "$base/subids" "$root/etc/subgid"
+cd "$root"
+mkdir -p .old
+pivot_root . .old
+cd /
+umount -l /.old
+cd "$home"
+exec "$@"
+"""
+
+
+class Suite:
+    """With a program of one of the kinds coffer, apptainer, bwrap; images: what make_images made;
+    root: where the root lies that the program is run in."""
+
+    def __init__(self, kind, program, attempt, images, root=""):
+        self.kind, self.program, self.root = kind, program, root
         self.name = "coffer-escape-" + secrets.token_hex(4)
         self.base = "/var/lib/" + self.name
         for folder, mode in (("", 0o755), ("/hidden", 0o777), ("/rw", 0o777), ("/rw/point", 0o777), ("/ro", 0o777),
@@ -78,11 +105,17 @@ class Suite:
             os.mkdir(self.base + folder)
             os.chmod(self.base + folder, mode)
         shutil.copy(attempt, self.base + "/bin/attempt")
+        # A tree is copied with its owners and attributes.
+        name = {"coffer": "image.sif", "apptainer": "plain.sif", "bwrap": "tree"}[kind]
+        self.image = self.base + "/" + name
+        subprocess.run(["cp", "-a", images + "/" + name, images + "/key.pem", self.base], check=True)
         self.names = attempt_names(attempt)
         self.changed = []
 
     def close(self):
         shutil.rmtree(self.base, ignore_errors=True)
+        if self.root and os.path.isdir(self.root + self.base):
+            os.rmdir(self.root + self.base)
 
     def file(self, path, text, mode=0o644, uid=0, gid=0):
         with open(path, "w") as out:
@@ -167,7 +200,7 @@ class Suite:
         base = self.base
         attempt = ["/bin/attempt"] + ["%s=%s" % fact for fact in sorted(facts.items())] + names
         if self.kind == "bwrap":
-            words = [self.program, "--bind", self.image, "/", "--proc", "/proc"]
+            words = [self.program, "--ro-bind", self.image, "/", "--proc", "/proc"]
             # The closest that it has: what Apptainer shows unasked, and --containall.
             if contained:
                 words += ["--unshare-pid", "--unshare-ipc", "--new-session", "--dev", "/dev", "--tmpfs", "/tmp"]
@@ -185,8 +218,11 @@ class Suite:
         words += ["--net", "--network", "none"] if netless else []
         words += ["-B", base + "/rw:/rw", "-B", base + "/ro:/ro:ro", "-B", base + "/cover:/cover",
                   "-B", base + "/empty:/cover/inner"]
+        if self.kind == "apptainer" and self.uid == 0 and not options and not may("CapEff", 24):
+            # It asks for all capabilities, of which the root of a machine in a machine may lack one.
+            words += ["--drop-caps", "CAP_SYS_RESOURCE"]
         if self.kind == "coffer":
-            words.append("--pem-path=" + os.path.dirname(self.image) + "/key.pem")
+            words.append("--pem-path=" + base + "/key.pem")
         return words + [self.image] + attempt
 
     def container(self, user, options, contained, netless=False, names=()):
@@ -200,11 +236,10 @@ class Suite:
             self.base, self.base, out, err) + 'while IFS= read -r -t 0.3 line; do echo "$line"; done >%s' % typed
         command = self.as_user(["env", "-i", "HOME=" + self.home, "USER=" + user, "PATH=" + os.environ["PATH"],
                                 "CANARY=" + self.token, "bash", "-c", script, "-"] + words)
-        if self.root:  # the peer's, in a mount namespace
+        if self.root:
+            self.file(self.base + "/subids", "%s:100000:65536\n" % user)
             command = ["unshare", "-m", "--propagation", "private", "sh", "-c",
-                       'r=$1; b=$2; h=$3; shift 3; mount --bind $r $r && for m in proc sys dev tmp; do mount --rbind /$m $r/$m; done && '
-                       'mkdir -p $r$b && mount --bind $b $r$b && cd $r && mkdir -p .old && pivot_root . .old && cd / && '
-                       'umount -l /.old && cd $h && exec "$@"', "-", self.root, self.base, self.home] + command
+                       PEERS, "-", self.root, self.base, self.home] + command
         for path in (out, err, typed):
             self.file(path, "", 0o644, self.uid, self.gid)
         pid, terminal = os.forkpty()
@@ -294,7 +329,8 @@ class Suite:
             alone = self.container(user, options, contained, names=[name])
             # It ends the container before it can say so.
             message_alone = alone.pop("")[1]
-            results[name] = alone.get(name, ("out", message_alone.strip().split("\n")[-1]))
+            ended = "out" if results else "none"
+            results[name] = alone.get(name, (ended, message_alone.strip().split("\n")[-1]))
         netless = self.container(user, options, contained, True, NETLESS)
         said = netless.pop("")[1].strip().split("\n")[-1]
         for name in NETLESS:
@@ -306,7 +342,8 @@ def make_images(coffer, attempt, folder):
     """An encrypted image for coffer, a plain one for others, and the tree; set-uid root in it a
     program, and one with capabilities."""
     tree = folder + "/tree"
-    for part in ("bin", "etc", "mnt", "rw", "ro", "cover", "proc", "sys", "dev", "tmp", "run", "root", "home", "var/tmp"):
+    for part in ("bin", "etc", "mnt", "rw", "ro", "cover", "proc", "sys", "dev", "tmp", "run", "root", "home/coffer-test",
+                 "home/coffer-alone", "var/tmp"):
         os.makedirs(tree + "/" + part)
     shutil.copy("/bin/busybox", tree + "/bin/busybox")
     os.symlink("busybox", tree + "/bin/sh")
@@ -314,7 +351,7 @@ def make_images(coffer, attempt, folder):
         shutil.copy(attempt, tree + "/bin/" + name)
         os.chmod(tree + "/bin/" + name, 0o6755 if name == "set-uid" else 0o755)
     os.setxattr(tree + "/bin/capable", "security.capability",
-                b"\1\0\0\2" + b"\xff\xff\xff\xff" + bytes(4) + b"\xff\1\0\0" + bytes(4))
+                b"\1\0\0\2" + (1 << 21).to_bytes(4, "little") + bytes(12))  # CAP_SYS_ADMIN, effective
     for name, text in (("passwd", "root:x:0:0:root:/root:/bin/sh\n"), ("group", "root:x:0:\n"), ("marker", "as it was\n"),
                        ("hosts", ""), ("resolv.conf", ""), ("localtime", "")):
         with open(tree + "/etc/" + name, "w") as out:

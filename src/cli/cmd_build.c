@@ -272,7 +272,7 @@ static void make_plan(const struct invocation *in, struct build_plan *plan)
 static int find_keys(const struct invocation *in, struct build_plan *plan, struct base_key *base,
 		     struct error **err)
 {
-	if (keys_begin(err) < 0)
+	if (keys_limit(in, err) < 0 || keys_begin(err) < 0)
 		return -1;
 	int r = plan_base_key(in, plan, base, err);
 	if (r == 0)
@@ -337,6 +337,7 @@ static const struct option build_options[] = {
 	SWITCH_("fakeroot", 'f', "FAKEROOT", "be root while building, as users always are"),
 	SWITCH_("fix-perms", 0, "FIXPERMS", "let the owner read and write everything"),
 	SWITCH_("force", 'F', "FORCE", "overwrite the target, and labels and help of the base"),
+	OPTION_MAX_KDF_MEMORY,
 	VALUE_("mksquashfs-args", 0, OPTION_TEXT, "args", "MKSQUASHFS_ARGS",
 	       "of these: -comp, -Xcompression-level, -b, -processors"),
 	SWITCH_("no-cleanup", 0, "NO_CLEANUP", "with --tmpdir: leave the tree there"),

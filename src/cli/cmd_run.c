@@ -78,7 +78,7 @@ static int choose_key(const struct invocation *in, struct key **ret, struct erro
 		.use_environment = true,
 		.ask = tty_ask,
 	};
-	if (keys_begin(err) < 0)
+	if (keys_limit(in, err) < 0 || keys_begin(err) < 0)
 		return -1;
 	if (!request.pem_path && request.ask_passphrase)
 		log_verbose("Using interactive passphrase entry for encrypted container");

@@ -14,6 +14,15 @@ extern const struct command cli_build, cli_completion, cli_exec, cli_help, cli_i
 		.name = "help", .letter = 'h', .kind = OPTION_SWITCH, .help = "print this help" \
 	}
 
+/* For commands that may open an encrypted image: keys_limit. */
+#define OPTION_MAX_KDF_MEMORY                                                              \
+	{                                                                                  \
+		.name = "max-kdf-memory", .kind = OPTION_INT, .argument = "MiB",           \
+		.variables = "MAX_KDF_MEMORY",                                             \
+		.help = "the memory that an image may ask for to unlock it; without this " \
+			"three quarters of what is free"                                   \
+	}
+
 /*
  * Round everything that finds a key: from keys_begin on no process of the same user can read our
  * memory, a child's after a fork neither (see run/ about id maps); keys_end takes the key
@@ -21,6 +30,8 @@ extern const struct command cli_build, cli_completion, cli_exec, cli_help, cli_i
  */
 int keys_begin(struct error **err);
 void keys_end(void);
+/* Takes --max-kdf-memory to where keys are derived. */
+int keys_limit(const struct invocation *in, struct error **err);
 
 /* A command without options of its own. */
 extern const struct option options_help_only[];

@@ -2,8 +2,10 @@
 #include "cli/commands.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 
+#include "crypto/crypto.h"
 #include "key/key.h"
 
 int keys_begin(struct error **err)
@@ -19,4 +21,15 @@ void keys_end(void)
 {
 	key_environment_wipe();
 	secret_report_unlocked();
+}
+
+int keys_limit(const struct invocation *in, struct error **err)
+{
+	const struct option_value *limit = invocation_option(in, "max-kdf-memory");
+	if (limit->set && (limit->number <= 0 || limit->number > INT32_MAX))
+		return error_set(err, ERROR_USAGE,
+				 "--max-kdf-memory %ld: give it in MiB, 1 or more", limit->number);
+	if (limit->set)
+		crypto_kdf_allow((uint64_t)limit->number << 20);
+	return 0;
 }

@@ -65,6 +65,7 @@
 		       "the folder to be home, and its place in the container"),                  \
 		VALUE_("hostname", 0, OPTION_TEXT, "name", "HOSTNAME",                            \
 		       "the container's host name"),                                              \
+		OPTION_MAX_KDF_MEMORY,                                                            \
 		SWITCH_("ipc", 'i', "IPC UNSHARE_IPC", "in an IPC namespace of its own"),         \
 		{ .name = "mount",                                                                \
 		  .kind = OPTION_ARRAY,                                                           \

@@ -38,6 +38,16 @@ int crypto_sha256(const void *data, size_t len, uint8_t ret[CRYPTO_SHA256_LEN], 
 int crypto_scrypt(const struct secret *password, const void *salt, size_t salt_len, uint64_t n,
 		  uint32_t r, uint32_t p, size_t len, struct secret **ret, struct error **err);
 
+/*
+ * Whether a key derivation may take so many bytes, which an image asks for before anything is known
+ * of who made it: up to what crypto_kdf_allow said, else to three quarters of
+ * memory_available(root). ERROR_MEMORY, with both figures and the option. `what` names who asks:
+ * "keyslot 1".
+ */
+int crypto_kdf_check(const char *root, const char *what, uint64_t bytes, struct error **err);
+/* The user's word for this process and its children; 0 takes it back. */
+void crypto_kdf_allow(uint64_t bytes);
+
 /* RFC 5869 with SHA-256 and no salt. ret: a new secret of len bytes. */
 int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, struct secret **ret,
 		       struct error **err);

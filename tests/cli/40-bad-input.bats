@@ -417,3 +417,19 @@ K=--pem-path=rsa_pri.pem
 	refused 255 "Failed to create user namespace"
 	err_has "sysctl user.max_user_namespaces="
 }
+
+@test "before its key is proved an image has so much memory to unlock it, and no more" {
+	local image
+	for image in lp gp; do
+		APPTAINER_ENCRYPTION_PASSPHRASE=secret run --separate-stderr coffer exec --max-kdf-memory=20 $image.sif true
+		[ "$status" -eq 255 ]
+		[[ "$stderr" == *' MiB of memory to unlock it, and may have 20 MiB (--max-kdf-memory)'* ]]
+		[[ "$stderr" == *'--max-kdf-memory='[0-9]* ]]
+		APPTAINER_MAX_KDF_MEMORY=20 APPTAINER_ENCRYPTION_PASSPHRASE=secret run --separate-stderr coffer exec $image.sif true
+		[ "$status" -eq 255 ]
+		APPTAINER_ENCRYPTION_PASSPHRASE=secret run -0 coffer exec --max-kdf-memory=2048 $image.sif true
+	done
+	run --separate-stderr coffer exec --max-kdf-memory=0 lp.sif true
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *'give it in MiB'* ]]
+}

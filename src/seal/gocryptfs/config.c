@@ -212,7 +212,10 @@ int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct sec
 			 struct crypto_gcm **ret, struct error **err)
 {
 	struct secret *scrypted CLEANUP_SECRET = NULL, *kek CLEANUP_SECRET = NULL;
+	/* RFC 7914, 2: the large vector and the blocks */
+	uint64_t memory = 128 * (uint64_t)config->r * (config->n + config->p);
 	if (gocryptfs_check_password(password, err) < 0 ||
+	    crypto_kdf_check("/", "gocryptfs.conf", memory, err) < 0 ||
 	    crypto_scrypt(password, config->salt, config->salt_len, config->n, config->r, config->p,
 			  KEY_LEN, &scrypted, err) < 0 ||
 	    crypto_hkdf_sha256(scrypted, CONTENT_INFO, KEY_LEN, &kek, err) < 0)

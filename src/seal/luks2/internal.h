@@ -60,7 +60,7 @@ int luks2_af_merge(struct luks2_af *af, const uint8_t *stripe, bool last, struct
 /* keyslot.c: the volume key. */
 int luks2_unlock(const struct luks2_header *header, struct source *device,
 		 const struct secret *passphrase, struct secret **ret, struct error **err);
-/* keyslot.c: ERROR_MEMORY when a slot's KDF wants more than the machine has. */
+/* keyslot.c: ERROR_MEMORY when a slot's KDF wants more than crypto_kdf_check lets it have. */
 int luks2_check_memory(const struct luks2_header *header, struct error **err);
 
 /* create.c: a fresh header area of LUKS2_NEW_DATA_OFF bytes in a memory file, and its key. */

@@ -9,28 +9,20 @@
 #include "seal/luks2/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 
 /* Key material is read in pieces of so many bytes; a slot's area is a multiple of it. */
 #define PIECE LUKS2_AREA_ALIGNMENT
 
 int luks2_check_memory(const struct luks2_header *header, struct error **err)
 {
-	struct sysinfo info;
-	if (sysinfo(&info) < 0)
-		return error_errno(err, errno, "find out how much memory there is");
-	uint64_t have_kib = (uint64_t)info.totalram * info.mem_unit / 1024;
 	for (unsigned i = 0; i < header->count; i++) {
 		const struct luks2_keyslot *slot = &header->keyslots[i];
-		if (slot->kdf.memory_kib <= have_kib)
-			continue;
-		error_set(err, ERROR_MEMORY,
-			  "keyslot %u needs %u MiB of memory to unlock, the machine has %llu",
-			  slot->id, slot->kdf.memory_kib / 1024,
-			  (unsigned long long)have_kib / 1024);
-		return error_hint(err, "unlock it on a larger machine, or build the image anew "
-				       "with a key file (--pem-path), which needs no memory");
+		char what[32];
+		snprintf(what, sizeof(what), "keyslot %u", slot->id);
+		if (crypto_kdf_check("/", what, (uint64_t)slot->kdf.memory_kib << 10, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "folder.h"
 
 #include <argon2.h>
 
@@ -132,6 +132,35 @@ static void argon2id(void **state)
 	assert_memory_equal(out, want, 32);
 }
 
+/* Before any key is proved: the figures are a folder's. */
+static void memory(void **state)
+{
+	(void)state;
+	const uint64_t mib = 1 << 20;
+	struct error *e CLEANUP_ERROR = NULL;
+	folder_make(NULL);
+	folder_shell("mkdir -p proc/self sys/fs/cgroup/job");
+	folder_save("proc/meminfo", "MemAvailable: 2097152 kB\n", 25);
+	folder_save("proc/self/cgroup", "0::/job\n", 8);
+	assert_ok(crypto_kdf_check(folder, "it", 1536 * mib, err));
+	assert_fails(ERROR_MEMORY, crypto_kdf_check(folder, "it", 1536 * mib + 1, err));
+	folder_save("sys/fs/cgroup/job/memory.max", "268435456\n", 10);
+	assert_ok(crypto_kdf_check(folder, "it", 192 * mib, err));
+	assert_int_equal(crypto_kdf_check(folder, "keyslot 1", 4096 * mib, &e), -1);
+	assert_non_null(strstr(error_message(e), "keyslot 1 asks for 4096 MiB"));
+	assert_non_null(strstr(error_message(e), "may have 192 MiB"));
+	assert_non_null(strstr(error_hint_text(e), "--max-kdf-memory=4096"));
+	/* The user knows better, in both directions. */
+	crypto_kdf_allow(4096 * mib);
+	assert_ok(crypto_kdf_check(folder, "it", 4096 * mib, err));
+	crypto_kdf_allow(64 * mib);
+	assert_fails(ERROR_MEMORY, crypto_kdf_check(folder, "it", 65 * mib, err));
+	/* A little is had in any case. */
+	assert_ok(crypto_kdf_check(folder, "it", 16 * mib, err));
+	crypto_kdf_allow(0);
+	folder_remove(NULL);
+}
+
 static void randoms_differ(void **state)
 {
 	(void)state;
@@ -151,6 +180,7 @@ int main(void)
 		cmocka_unit_test(pbkdf2),
 		cmocka_unit_test(pbkdf2_of_other_hashes),
 		cmocka_unit_test(argon2id),
+		cmocka_unit_test(memory),
 		cmocka_unit_test(randoms_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,6 +288,13 @@ static void test_memory(void **state)
 	struct secret *passphrase CLEANUP_SECRET = NULL, *key CLEANUP_SECRET = NULL;
 	header.keyslots[0].kdf.memory_kib = 32;
 	assert_ok(luks2_check_memory(&header, err));
+	/* One slot is enough, and the user's word counts. */
+	header.keyslots[1].kdf.memory_kib = 65 << 10;
+	crypto_kdf_allow(64 << 20);
+	assert_fails(ERROR_MEMORY, luks2_check_memory(&header, err));
+	crypto_kdf_allow(65 << 20);
+	assert_ok(luks2_check_memory(&header, err));
+	crypto_kdf_allow(0);
 	header.keyslots[1].kdf.memory_kib = UINT32_MAX; /* 4 TiB */
 	assert_fails(ERROR_MEMORY, luks2_check_memory(&header, err));
 	assert_ok(source_from_memory("", 0, &nothing, err));

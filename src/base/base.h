@@ -14,6 +14,5 @@
 #include "base/path.h"
 #include "base/process.h"
 #include "base/screen.h"
-#include "base/secret.h"
 
 #endif

@@ -11,7 +11,7 @@
 /*
  * A byte string that grows. Always followed by a NUL that is not counted, so that text can be used
  * as a C string; data is NULL only while it is empty and untouched. Not for secrets: growing
- * leaves copies behind (see base/secret.h).
+ * leaves copies behind (see secret/secret.h).
  */
 struct buffer {
 	char *data;

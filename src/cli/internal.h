@@ -3,6 +3,7 @@
 #define COFFER_CLI_INTERNAL_H
 
 #include "cli/command.h"
+#include "secret/secret.h"
 
 /* ------------------------------------------------------------------ parse.c */
 

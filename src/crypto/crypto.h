@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "secret/secret.h"
 
 /*
  * The door of crypto/, the one place that knows OpenSSL. A closed list of algorithms; nothing is

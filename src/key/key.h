@@ -3,6 +3,7 @@
 #define COFFER_KEY_KEY_H
 
 #include "base/base.h"
+#include "secret/secret.h"
 
 /*
  * The door of key/: what the user has (a passphrase or an RSA key) and the secret that opens a

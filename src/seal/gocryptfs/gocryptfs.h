@@ -3,6 +3,7 @@
 #define COFFER_SEAL_GOCRYPTFS_GOCRYPTFS_H
 
 #include "io/io.h"
+#include "secret/secret.h"
 
 /*
  * The door of seal/gocryptfs/: one gocryptfs content file with its gocryptfs.conf, as a source

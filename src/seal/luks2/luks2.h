@@ -3,6 +3,7 @@
 #define COFFER_SEAL_LUKS2_LUKS2_H
 
 #include "io/io.h"
+#include "secret/secret.h"
 
 /*
  * The door of seal/luks2/: a LUKS2 device image as a source and as a sink. Format: LUKS2 On-Disk

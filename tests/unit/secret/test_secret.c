@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "secret/secret.h"
 #include "unit.h"
 
 #include <errno.h>

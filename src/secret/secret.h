@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_BASE_SECRET_H
-#define COFFER_BASE_SECRET_H
+#ifndef COFFER_SECRET_SECRET_H
+#define COFFER_SECRET_SECRET_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/error.h"
+#include "base/base.h"
 
 /*
  * Memory for keys and passphrases: its own pages between two that cannot be touched, locked

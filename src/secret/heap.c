@@ -9,7 +9,7 @@
  * (secret_wipe_all) harms nothing, and pages whose blocks are free are all zeros, which makes them
  * cheap to move (secret_keep_all).
  */
-#include "base/base.h"
+#include "secret/secret.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -106,6 +106,25 @@ static bool is_server(const char *pid, int parent)
 	       (!parent || its == parent);
 }
 
+/*
+ * Where /proc is mounted with hidepid, a process that hides has no name there. Calls find it all
+ * the same: the next one of ours that /proc does not show.
+ */
+static pid_t find_hidden(pid_t parent)
+{
+	char path[64];
+	for (pid_t pid = parent + 1; pid < 1 << 22; pid++) {
+		int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (fd < 0)
+			continue;
+		close(fd);
+		snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+		if (kill(pid, 0) == 0 && access(path, F_OK) < 0)
+			return pid;
+	}
+	return 0;
+}
+
 static pid_t find_server(int parent)
 {
 	DIR *proc = opendir("/proc");
@@ -115,6 +134,8 @@ static pid_t find_server(int parent)
 			found = atoi(e->d_name);
 	if (proc)
 		closedir(proc);
+	if (!found && parent)
+		found = find_hidden(parent);
 	return found;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,4 +166,11 @@ int process_run(const struct process_spawn *spawn, struct error **err)
 		return -1;
 	int status = process_wait(&child);
 	return status < 0 ? error_errno(err, -status, "wait for %s", name) : status;
+}
+
+bool process_in_first_user_namespace(void)
+{
+	/* PROC_USER_INIT_INO: the kernel's own number, the same since Linux 3.8. */
+	struct stat st;
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == 0xEFFFFFFDU;
 }

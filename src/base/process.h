@@ -34,6 +34,8 @@ int process_fork(unsigned long long clone_flags, struct process *ret);
  * bounding set, ambient, permitted. Returns 0 or -errno.
  */
 int process_drop_capabilities(void);
+/* Whether this is the machine's user namespace, where numbers of users mean what they say. */
+bool process_in_first_user_namespace(void);
 /* Whether this thread has a capability that it could use now. */
 bool process_has_capabilities(void);
 

@@ -15,10 +15,31 @@
 
 /* ------------------------------------------------------------------ localimage */
 
-char *bootstrap_image_path(const struct build *b, struct error **err)
+static char *image_path(const struct build *b, struct error **err)
 {
 	const char *from = definition_header(b->definition, "from");
 	return path_absolute(from && *from ? from : ".", err);
+}
+
+int bootstrap_open_base(struct build *b, struct image **ret, struct error **err)
+{
+	CLEANUP_IMAGE struct image *image = NULL;
+	CLEANUP_TEXT char *path = image_path(b, err);
+	struct stat st;
+	if (!path || image_open(path, &image, err) < 0)
+		return -1;
+	if (fstat(image->kind == IMAGE_SANDBOX ? image->directory : image->fd, &st) < 0)
+		return error_errno(err, errno, "look at %s", image->path);
+	if (b->base_known && (st.st_dev != b->base_device || st.st_ino != b->base_inode))
+		return error_set(err, ERROR_POLICY, "%s is not the file that it was", image->path);
+	if (!b->base_known && run_policy_image(b->plan->config, image, err) < 0)
+		return -1;
+	b->base_known = true;
+	b->base_device = st.st_dev;
+	b->base_inode = st.st_ino;
+	*ret = image;
+	image = NULL;
+	return 0;
 }
 
 static int localimage_check(const struct build *b, struct error **err)
@@ -88,14 +109,12 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 static int localimage_run(struct builder *b, struct error **err)
 {
 	CLEANUP_IMAGE struct image *image = NULL;
-	CLEANUP_TEXT char *path = bootstrap_image_path(b->build, err);
-	if (!path)
-		return -1;
-	if (image_open(path, &image, err) < 0)
-		return error_wrap(err, "conveyor failed to get");
+	if (bootstrap_open_base(b->build, &image, err) < 0)
+		return error_kind(*err) == ERROR_POLICY ? -1
+							: error_wrap(err, "conveyor failed to get");
 	if (image->sif) {
 		if (sif_find(image->sif, SIF_SIGNATURE, NULL))
-			log_warning("The signature of %s is not checked.", path);
+			log_warning("The signature of %s is not checked.", image->path);
 		const struct sif_descriptor *oci =
 			sif_find(image->sif, SIF_JSON, "oci-config.json");
 		if (oci &&

@@ -19,6 +19,7 @@ struct build_plan {
 	enum image_kind kind;	     /* with encrypt: IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
 	struct key *key;	     /* with encrypt; owned by the caller */
 	struct key_request base_key; /* how to find the key of an encrypted base image */
+	bool base_key_given;	     /* on the command line: the base must be encrypted */
 	const char *tmpdir;	 /* --tmpdir: the tree goes to disk there; NULL: a private tmpfs */
 	struct strings sections; /* --section */
 	struct strings build_args;

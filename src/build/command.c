@@ -130,13 +130,12 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	secret_keep_all();
 	CLEANUP_IMAGE struct image *image = NULL;
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
-	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
 	const struct squash_extract_rules rules = {
 		.owners = b->map == RUN_MAP_ROOT_SUBIDS,
 		.devices = b->real_root,
 		.setuid = true,
 	};
-	if (!path || image_open(path, &image, err) < 0 ||
+	if (bootstrap_open_base(j->build, &image, err) < 0 ||
 	    image_unseal(image, b->base_key, NULL, &tree, err) < 0 ||
 	    namespaces_enter(&j->ns, err) < 0)
 		return -1;
@@ -448,11 +447,20 @@ int build_find_base_key(struct build *b, struct error **err)
 	CLEANUP_IMAGE struct image *image = NULL;
 	if (strcmp(definition_header(b->definition, "bootstrap"), "localimage") != 0)
 		return 0;
-	CLEANUP_TEXT char *path = bootstrap_image_path(b, err);
-	if (!path)
+	/* %pre may make the image: then it is looked at, and the key asked for, when it is there.
+	 */
+	if (bootstrap_open_base(b, &image, &not_yet) < 0) {
+		if (error_kind(not_yet) != ERROR_POLICY)
+			return 0;
+		*err = not_yet;
+		not_yet = NULL;
 		return -1;
-	/* %pre may make the image: then the key is asked for when it is there. */
-	if (image_open(path, &image, &not_yet) < 0 || !image_is_encrypted(image))
+	}
+	if (image_is_encrypted(image))
+		return choose_base_key(b, err);
+	if (!b->plan->base_key_given)
 		return 0;
-	return choose_base_key(b, err);
+	error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it", image->path);
+	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "
+			       "leave out --base-pem-path and --base-passphrase");
 }

@@ -25,11 +25,14 @@ struct build {
 	struct build_plan *plan;
 	struct definition *definition;
 	struct key *base_key; /* owned; NULL: none */
-	bool user_namespace;  /* one is made for the builder */
-	bool real_root;	      /* root of the machine: may make devices */
-	enum run_id_map map;  /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */
-	char *arch;	      /* the --arch value or the machine's: a name */
-	char *disk;	      /* where the tree goes on disk: a folder of its own; NULL: tmpfs */
+	bool base_known;      /* whether the base image is there, and allowed: this one */
+	dev_t base_device;
+	ino_t base_inode;
+	bool user_namespace; /* one is made for the builder */
+	bool real_root;	     /* root of the machine: may make devices */
+	enum run_id_map map; /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */
+	char *arch;	     /* the --arch value or the machine's: a name */
+	char *disk;	     /* where the tree goes on disk: a folder of its own; NULL: tmpfs */
 	int64_t time;
 	bool deterministic;
 	mode_t umask; /* the caller's */
@@ -131,8 +134,11 @@ int section_run_test(struct builder *b, struct error **err);
 /* bootstrap.c: checks are made by the command before anything is done. */
 int bootstrap_check(const struct build *b, struct error **err);
 int bootstrap_run(struct builder *b, struct error **err);
-/* The path of a localimage. */
-char *bootstrap_image_path(const struct build *b, struct error **err);
+/*
+ * Opens the image that is built upon and asks the policy about it; each time after that it must be
+ * the same file.
+ */
+int bootstrap_open_base(struct build *b, struct image **ret, struct error **err);
 int bootstrap_debootstrap_check(const struct build *b, struct error **err);
 int bootstrap_debootstrap(struct builder *b, struct error **err);
 

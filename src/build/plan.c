@@ -248,7 +248,7 @@ static int prepare(struct build *b, struct error **err)
 		log_warning("--no-cleanup keeps nothing without --tmpdir: the container is built "
 			    "in memory");
 	find_privilege(b);
-	return 0;
+	return b->user_namespace ? run_policy_user_namespace(b->plan->config, err) : 0;
 }
 
 /* Before %pre, and an hour of %post, although Apptainer says so after them. */

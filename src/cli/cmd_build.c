@@ -239,6 +239,7 @@ static int plan_base_key(const struct invocation *in, struct build_plan *plan,
 	} else {
 		plan->base_key.ask_passphrase = tty_present();
 	}
+	plan->base_key_given = text(in, "base-pem-path") || on(in, "base-passphrase");
 	plan->base_key.use = KEY_FOR_RUN;
 	plan->base_key.pem_path = base->pem_path;
 	plan->base_key.ask = base_ask;
@@ -284,7 +285,12 @@ static int find_keys(const struct invocation *in, struct build_plan *plan, struc
 static int prepare(const struct invocation *in, struct build_plan *plan, struct base_key *base,
 		   struct error **err)
 {
-	if (plan_compression(in, plan, err) < 0 || plan_encryption(in, plan, err) < 0 ||
+	if (plan_compression(in, plan, err) < 0)
+		return -1;
+	if (plan->config->squash_threads &&
+	    (!plan->threads || plan->threads > plan->config->squash_threads))
+		plan->threads = (unsigned)plan->config->squash_threads;
+	if (plan_encryption(in, plan, err) < 0 ||
 	    build_check_target(plan, tty_present() ? tty_confirm : NULL, NULL, err) < 0)
 		return -1;
 	return find_keys(in, plan, base, err);
@@ -297,8 +303,7 @@ static int run_build(const struct invocation *in, struct error **err)
 	struct base_key base = { 0 };
 	make_plan(in, &plan);
 	plan.config = &config;
-	config_default(&config, err);
-	int r = *err ? -1 : config_read(&config, in->config, err);
+	int r = settings_read_config(in, &config, err);
 	if (r == 0)
 		r = prepare(in, &plan, &base, err);
 	if (r == 0)

@@ -88,7 +88,8 @@ static int choose_key(const struct invocation *in, struct key **ret, struct erro
 }
 
 /* What can be said of the key before anything is started: cli-messages 5.3, step 3. */
-static int check_key(const struct image *img, struct key **key, struct error **err)
+static int check_key(const struct invocation *in, const struct image *img, struct key **key,
+		     struct error **err)
 {
 	if (image_is_encrypted(img)) {
 		if (*key) {
@@ -104,36 +105,18 @@ static int check_key(const struct image *img, struct key **key, struct error **e
 			"or an APPTAINER_ENCRYPTION_ variable",
 			img->path);
 	}
+	/* Who gives a key means an encrypted image: this one may stand in its place. A variable may
+	 * be for another. */
+	if (*key && (text(in, "pem-path") || on(in, "passphrase"))) {
+		error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it (%s)",
+			  img->path, key_origin(*key));
+		return error_hint(err, "it may not be the image that is meant; to run it as it is "
+				       "leave out --pem-path and --passphrase");
+	}
 	if (*key)
 		log_warning("%s is not encrypted: the key (%s) is not used", img->path,
 			    key_origin(*key));
 	key_free(key);
-	return 0;
-}
-
-static int check_policy(const struct config *c, const struct image *img, struct error **err)
-{
-	const struct {
-		bool refused;
-		const char *what, *directive;
-	} rules[] = {
-		{ image_is_encrypted(img) && !c->allow_container_encrypted,
-		  "running encrypted SIF containers", "allow container encrypted" },
-		{ img->kind == IMAGE_SIF && !c->allow_container_sif,
-		  "running unencrypted SIF containers", "allow container sif" },
-		{ img->kind == IMAGE_SANDBOX && !c->allow_container_dir,
-		  "running sandbox containers", "allow container dir" },
-		{ img->kind == IMAGE_SQUASHFS && !c->allow_container_squashfs,
-		  "running squashfs containers", "allow container squashfs" },
-	};
-	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
-		if (!rules[i].refused)
-			continue;
-		error_set(err, ERROR_POLICY, "configuration disallows users from %s",
-			  rules[i].what);
-		return error_hint(err, "`%s = no` in the site configuration: ask the administrator",
-				  rules[i].directive);
-	}
 	return 0;
 }
 
@@ -174,8 +157,7 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	CLEANUP_STRINGS struct strings mounts = { 0 };
 	struct run_plan plan;
 	int status;
-	config_default(&config, err);
-	if (*err || config_read(&config, in->config, err) < 0)
+	if (settings_read_config(in, &config, err) < 0)
 		return -1;
 	if (make_plan(in, action, &plan, &mounts, err) < 0 || choose_key(in, &key, err) < 0)
 		return -1;
@@ -186,7 +168,10 @@ static int start(const struct invocation *in, enum run_action action, struct err
 		return error_kind(*err) == ERROR_POLICY
 			       ? -1
 			       : error_wrap(err, "While checking container encryption");
-	if (check_key(img, &key, err) < 0 || check_policy(&config, img, err) < 0)
+	/* These say no as the site does. */
+	config.require_encrypted |= on(in, "require-encrypted");
+	config.allow_container_luks2 &= !on(in, "no-luks2");
+	if (run_policy_encrypted(&config, img, err) < 0 || check_key(in, img, &key, err) < 0)
 		return -1;
 	bool passphrase = key && key_is_passphrase(key);
 	if (run_container(img, &key, &plan, &status, err) < 0)

@@ -61,7 +61,7 @@ struct invocation {
 	const char *const *arguments; /* what is left, NULL-terminated; owned */
 	size_t argument_count;
 	const char *program; /* "coffer", "apptainer" or "singularity" */
-	const char *config;  /* --config, or the default */
+	const char *config;  /* --config, or NULL */
 };
 
 struct command {

@@ -77,6 +77,8 @@
 		SWITCH_("no-eval", 0, "NO_EVAL", "leave $ and back quotes in variables alone"),   \
 		SWITCH_("no-home", 0, "NO_HOME", "without the home folder"),                      \
 		SWITCH_("no-init", 0, "NOSHIMINIT", "with --pid: no init process"),               \
+		SWITCH_("no-luks2", 0, "NO_LUKS2",                                                \
+			"refuse an image of the LUKS2 kind, which has no authentication"),        \
 		VALUE_("no-mount", 0, OPTION_LIST, "what", "NO_MOUNT",                            \
 		       "without this mount: proc, sys, dev, devpts, home, tmp, cwd, bind-paths, " \
 		       "or "                                                                      \
@@ -89,6 +91,8 @@
 		VALUE_("pem-path", 0, OPTION_TEXT, "file", NULL,                                  \
 		       "the RSA private key (PEM) of the encrypted container"),                   \
 		SWITCH_("pid", 'p', "PID UNSHARE_PID", "in a PID namespace of its own"),          \
+		SWITCH_("require-encrypted", 0, "REQUIRE_ENCRYPTED",                              \
+			"refuse an image that is not encrypted"),                                 \
 		SWITCH_("userns", 'u', "USERNS UNSHARE_USERNS",                                   \
 			"in a user namespace of its own, root too"),                              \
 		SWITCH_("uts", 0, "UTS UNSHARE_UTS", "in a UTS namespace of its own"),            \

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/config.h"
+
 #include "config.h"
 
 const char *settings_program(const char *argv0)
@@ -139,7 +141,7 @@ int settings_apply_global(struct invocation *in, struct error **err)
 	if (!number || setenv("APPTAINER_MESSAGELEVEL", number, 1) < 0)
 		return *err ? -1 : error_set(err, ERROR_MEMORY, "out of memory");
 	const struct option_value *config = invocation_option(in, "config");
-	in->config = config->set ? config->text : COFFER_CONFIG_FILE;
+	in->config = config->set ? config->text : NULL;
 	/* The usual file may be missing; one that was asked for may not. */
 	if (config->set && access(in->config, F_OK) < 0)
 		return error_errno(
@@ -147,6 +149,12 @@ int settings_apply_global(struct invocation *in, struct error **err)
 			"While initializing: couldn't parse configuration file %s: open %s",
 			in->config, in->config);
 	return 0;
+}
+
+int settings_read_config(const struct invocation *in, struct config *ret, struct error **err)
+{
+	config_default(ret, err);
+	return *err ? -1 : config_read(ret, COFFER_CONFIG_FILE, in->config, err);
 }
 
 int settings_check_support(const struct invocation *in, struct error **err)

@@ -4,11 +4,10 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-	&cli_build,    &cli_completion, &cli_exec,	 &cli_help,
-	&cli_inspect,  &cli_run,	&cli_run_help,	 &cli_shell,
-	&cli_sif,      &cli_sif_dump,	&cli_sif_header, &cli_sif_info,
-	&cli_sif_list, &cli_table_dump, &cli_test,	 &cli_version,
-	NULL,
+	&cli_build,    &cli_completion, &cli_config,   &cli_config_check, &cli_directive_table,
+	&cli_exec,     &cli_help,	&cli_inspect,  &cli_run,	  &cli_run_help,
+	&cli_shell,    &cli_sif,	&cli_sif_dump, &cli_sif_header,	  &cli_sif_info,
+	&cli_sif_list, &cli_table_dump, &cli_test,     &cli_version,	  NULL,
 };
 
 static const struct option global_options[] = {
@@ -101,10 +100,12 @@ const struct command *table_find(const char *const *words, size_t *ret_words)
 
 /* What Apptainer has and coffer has not, in the order of its help. */
 static const char *const missing[] = {
-	"cache",   "capability", "checkpoint", "config",      "delete", "instance",
-	"key",	   "keyserver",	 "oci",	       "overlay",     "plugin", "pull",
-	"push",	   "registry",	 "remote",     "search",      "sign",	"verify",
-	"sif add", "sif del",	 "sif new",    "sif setprim",
+	"cache",	 "capability", "checkpoint",  "config fakeroot",
+	"config global", "delete",     "instance",    "key",
+	"keyserver",	 "oci",	       "overlay",     "plugin",
+	"pull",		 "push",       "registry",    "remote",
+	"search",	 "sign",       "verify",      "sif add",
+	"sif del",	 "sif new",    "sif setprim",
 };
 
 bool table_is_missing(const struct command *group, const char *word)

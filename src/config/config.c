@@ -1,218 +1,242 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/config.h"
+#include "config/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
+static void reader_free(struct config_reader *r)
+{
+	for (size_t i = 0; i < config_directive_count; i++)
+		strings_free(&r->lists[i]);
+}
+#define CLEANUP_READER __attribute__((cleanup(reader_free)))
+
+/* ------------------------------------------------------------------ lines */
+
+/*
+ * The value as it was meant: without the quotes round it, or a comment behind it, which begins with
+ * a blank and a #. NULL with *err set where that is not clear.
+ */
+static char *value_of(const struct config_reader *r, char *text, struct error **err)
+{
+	text = config_trim(text);
+	char quote = *text;
+	if (quote == '"' || quote == '\'') {
+		char *end = strchr(text + 1, quote);
+		if (!end) {
+			config_refuse(r, err, "a quotation mark is not closed");
+			return NULL;
+		}
+		*end = '\0';
+		const char *behind = config_trim(end + 1);
+		if (*behind && *behind != '#') {
+			config_refuse(r, err, "there is something behind the quotation marks: %s",
+				      behind);
+			return NULL;
+		}
+		return text + 1;
+	}
+	if (*text == '#')
+		*text = '\0';
+	for (char *at = text; (at = strchr(at, '#')); at++) {
+		if (!strchr(CONFIG_BLANKS, at[-1]))
+			continue;
+		*at = '\0';
+		break;
+	}
+	if (strpbrk(text, "\"'")) {
+		config_refuse(r, err, "quotation marks go round the whole value, not into it");
+		return NULL;
+	}
+	return config_trim(text);
+}
+
+/* Two blanks and tabs between words are as good as one blank. */
+static char *name_of(char *text)
+{
+	char *to = text = config_trim(text);
+	for (const char *at = text; *at; at++) {
+		if (!strchr(CONFIG_BLANKS, *at))
+			*to++ = *at;
+		else if (to[-1] != ' ')
+			*to++ = ' ';
+	}
+	*to = '\0';
+	return text;
+}
+
+static int refuse_unknown(const struct config_reader *r, const char *name, struct error **err)
+{
+	const struct config_directive *near = config_nearest(name);
+	if (near)
+		return config_refuse(r, err, "there is no directive \"%s\": \"%s\" is meant?", name,
+				     near->name);
+	return config_refuse(r, err, "there is no directive \"%s\"", name);
+}
+
+static int take_line(struct config_reader *r, char *line, struct error **err)
+{
+	line = config_trim(line);
+	if (!*line || *line == '#')
+		return 0;
+	for (const char *at = line; *at; at++)
+		if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
+			return config_refuse(r, err, "it holds a control character");
+	char *equals = strchr(line, '=');
+	if (!equals)
+		return config_refuse(r, err, "\"%s\" is no \"directive = value\"", line);
+	*equals = '\0';
+	const char *name = name_of(line);
+	const struct config_directive *d = config_find(name);
+	if (!d)
+		return refuse_unknown(r, name, err);
+	char *value = value_of(r, equals + 1, err);
+	if (!value)
+		return -1;
+	size_t *seen = &r->seen[d - config_directives];
+	bool list = d->type == CONFIG_LIST || d->type == CONFIG_PATHS;
+	if (*seen && !list)
+		return config_refuse(r, err, "\"%s\" was said in line %zu", name, *seen);
+	*seen = r->line;
+	if (!*value && d->type != CONFIG_TEXT)
+		return config_refuse(r, err, "\"%s\" has no value", name);
+	return config_set(r, d, value, err);
+}
+
+/* ------------------------------------------------------------------ files */
+
+/* Goes on after a fault where there is somebody to report it to. */
+static int take_lines(struct config_reader *r, struct buffer *text,
+		      void (*report)(void *context, const struct error *fault), void *context,
+		      struct error **err)
+{
+	static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8 */
+	int faults = 0;
+	r->line = 1;
+	if (text->len && memchr(text->data, 0, text->len))
+		return config_refuse(r, err, "the file holds a NUL byte");
+	char *rest = text->data;
+	if (rest && !strncmp(rest, mark, strlen(mark)))
+		rest += strlen(mark);
+	for (char *line; rest && (line = strsep(&rest, "\n")); r->line++) {
+		if (take_line(r, line, err) == 0)
+			continue;
+		if (!report)
+			return -1;
+		report(context, *err);
+		error_free(err);
+		faults++;
+	}
+	return faults;
+}
+
 void config_default(struct config *c, struct error **err)
 {
-	*c = (struct config){
-		.allow_container_sif = true,
-		.allow_container_encrypted = true,
-		.allow_container_dir = true,
-		.allow_container_squashfs = true,
-		.mount_proc = true,
-		.mount_sys = true,
-		.mount_home = true,
-		.mount_tmp = true,
-		.mount_devpts = true,
-		.mount_slave = true,
-		.mount_dev = CONFIG_DEV_YES,
-		.config_passwd = true,
-		.config_group = true,
-		.config_resolv_conf = true,
-		.user_bind_control = true,
-		.allow_user_ns = true,
-		.allow_pid_ns = true,
-		.allow_ipc_ns = true,
-		.allow_uts_ns = true,
-		.sessiondir_max_mib = 64,
-		.image_cache_mib = CONFIG_IMAGE_CACHE_DEFAULT_MIB,
-	};
-	if (strings_add(&c->bind_paths, "/etc/localtime", err) == 0)
-		(void)strings_add(&c->bind_paths, "/etc/hosts", err);
+	*c = (struct config){ 0 };
+	CLEANUP_READER struct config_reader r = { .c = c, .path = "(default)" };
+	for (size_t i = 0; i < config_directive_count; i++) {
+		const struct config_directive *d = &config_directives[i];
+		if (d->effect != CONFIG_OBEYED || !d->initial)
+			continue;
+		CLEANUP_TEXT char *value = text_dup(d->initial, err);
+		if (!value || config_set(&r, d, value, err) < 0)
+			return;
+	}
+	(void)config_end_lists(&r, err);
 }
 
 void config_free(struct config *c)
 {
-	strings_free(&c->bind_paths);
-}
-
-static const struct {
-	const char *name;
-	size_t at;
-} switches[] = {
-	{ "allow container sif", offsetof(struct config, allow_container_sif) },
-	{ "allow container encrypted", offsetof(struct config, allow_container_encrypted) },
-	{ "allow container dir", offsetof(struct config, allow_container_dir) },
-	{ "allow container squashfs", offsetof(struct config, allow_container_squashfs) },
-	{ "mount proc", offsetof(struct config, mount_proc) },
-	{ "mount sys", offsetof(struct config, mount_sys) },
-	{ "mount home", offsetof(struct config, mount_home) },
-	{ "mount tmp", offsetof(struct config, mount_tmp) },
-	{ "mount devpts", offsetof(struct config, mount_devpts) },
-	{ "mount slave", offsetof(struct config, mount_slave) },
-	{ "config passwd", offsetof(struct config, config_passwd) },
-	{ "config group", offsetof(struct config, config_group) },
-	{ "config resolv_conf", offsetof(struct config, config_resolv_conf) },
-	{ "user bind control", offsetof(struct config, user_bind_control) },
-	{ "allow user ns", offsetof(struct config, allow_user_ns) },
-	{ "allow pid ns", offsetof(struct config, allow_pid_ns) },
-	{ "allow ipc ns", offsetof(struct config, allow_ipc_ns) },
-	{ "allow uts ns", offsetof(struct config, allow_uts_ns) },
-};
-
-static int refuse(const char *path, const char *words, struct error **err)
-{
-	return error_set(err, ERROR_POLICY,
-			 "While initializing: couldn't parse configuration file %s: %s", path,
-			 words);
-}
-
-static int set_switch(bool *to, const char *path, const char *name, const char *value,
-		      struct error **err)
-{
-	if (!strcmp(value, "yes") || !strcmp(value, "no")) {
-		*to = *value == 'y';
-		return 0;
+	for (size_t i = 0; i < config_directive_count; i++) {
+		const struct config_directive *d = &config_directives[i];
+		if (d->effect == CONFIG_OBEYED &&
+		    (d->type == CONFIG_LIST || d->type == CONFIG_PATHS))
+			strings_free((struct strings *)((char *)c + d->at));
 	}
-	CLEANUP_TEXT char *words =
-		text_printf(err, "value authorized for directive \"%s\" are [yes no]", name);
-	return words ? refuse(path, words, err) : -1;
 }
 
-static int set_dev(struct config *c, const char *path, const char *value, struct error **err)
+static int parse(struct config *c, const char *path, bool tighten, struct buffer *text,
+		 struct error **err)
 {
-	if (!strcmp(value, "yes"))
-		c->mount_dev = CONFIG_DEV_YES;
-	else if (!strcmp(value, "no"))
-		c->mount_dev = CONFIG_DEV_NO;
-	else if (!strcmp(value, "minimal"))
-		c->mount_dev = CONFIG_DEV_MINIMAL;
-	else
-		return refuse(path,
-			      "value authorized for directive 'mount dev' are [yes no minimal]",
-			      err);
-	return 0;
-}
-
-static int set_size(uint64_t *to, uint64_t max_mib, const char *path, const char *name,
-		    const char *value, struct error **err)
-{
-	char *end;
-	errno = 0;
-	unsigned long long mib = strtoull(value, &end, 10);
-	if (*value >= '0' && *value <= '9' && !*end && !errno && mib && mib <= max_mib) {
-		*to = mib;
-		return 0;
-	}
-	CLEANUP_TEXT char *words = text_printf(err, "'%s' is not a number of MiB from 1 to %llu",
-					       name, (unsigned long long)max_mib);
-	return words ? refuse(path, words, err) : -1;
-}
-
-static int add_paths(struct config *c, char *value, struct error **err)
-{
-	char *rest = value;
-	for (char *item; (item = strsep(&rest, ","));) {
-		item += strspn(item, " \t");
-		size_t len = strlen(item);
-		while (len && strchr(" \t", item[len - 1]))
-			item[--len] = '\0';
-		if (len && strings_add(&c->bind_paths, item, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int set_directive(struct config *c, const char *path, const char *name, char *value,
-			 struct error **err)
-{
-	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
-		if (!strcmp(name, switches[i].name))
-			return set_switch((bool *)((char *)c + switches[i].at), path, name, value,
-					  err);
-	}
-	if (!strcmp(name, "mount dev"))
-		return set_dev(c, path, value, err);
-	if (!strcmp(name, "sessiondir max size"))
-		return set_size(&c->sessiondir_max_mib, UINT64_MAX >> 20, path, name, value, err);
-	if (!strcmp(name, "image cache size"))
-		return set_size(&c->image_cache_mib, CONFIG_IMAGE_CACHE_MAX_MIB, path, name, value,
-				err);
-	if (!strcmp(name, "bind path"))
-		return add_paths(c, value, err);
-	if (!strcmp(name, "mount encrypted")) {
-		c->mount_kernel = !strcmp(value, "kernel");
-		if (!c->mount_kernel && strcmp(value, "fuse") != 0)
-			return refuse(path,
-				      "value authorized for directive 'mount encrypted' are [fuse "
-				      "kernel]",
-				      err);
-	}
-	return 0;
-}
-
-static char *trim(char *text)
-{
-	text += strspn(text, " \t\r");
-	size_t len = strlen(text);
-	while (len && strchr(" \t\r", text[len - 1]))
-		text[--len] = '\0';
-	return text;
-}
-
-static int check_owner(int fd, const char *path, struct error **err)
-{
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, errno, "open %s", path);
-	if (S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH)))
-		return 0;
-	error_set(err, ERROR_POLICY,
-		  "configuration file %s is not root's alone: it is not honoured", path);
-	return error_hint(err, "as root: chown root %s && chmod go-w %s", path, path);
+	CLEANUP_READER struct config_reader r = { .c = c, .path = path, .tighten = tighten };
+	return take_lines(&r, text, NULL, NULL, err) < 0 ? -1 : config_end_lists(&r, err);
 }
 
 int config_parse(struct config *c, const char *path, struct buffer *text, struct error **err)
 {
-	if (text->len && memchr(text->data, 0, text->len))
-		return refuse(path, "it holds a NUL byte", err);
-	/* With a file the default binds are gone, also when it names none: runtime.md 20. */
-	strings_free(&c->bind_paths);
-	char *rest = text->data;
-	for (char *line; rest && (line = strsep(&rest, "\n"));) {
-		line = trim(line);
-		char *equals = strchr(line, '=');
-		if (!*line || *line == '#' || !equals)
-			continue;
-		*equals = '\0';
-		char *name = trim(line), *value = trim(equals + 1);
-		if (*value && set_directive(c, path, name, value, err) < 0)
+	return parse(c, path, false, text, err);
+}
+
+int config_tighten(struct config *c, const char *path, struct buffer *text, struct error **err)
+{
+	return parse(c, path, true, text, err);
+}
+
+static int open_file(const char *path, struct error **err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return error_errno(err, errno,
+				   "While initializing: couldn't parse configuration file %s: open "
+				   "%s",
+				   path, path);
+	return fd;
+}
+
+static int read_file(struct config *c, const char *path, bool site, bool tighten,
+		     struct error **err)
+{
+	CLEANUP_FD int fd = open_file(path, err);
+	if (fd < 0 && site && error_kind(*err) == ERROR_NOT_FOUND) {
+		error_free(err);
+		return 0;
+	}
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd < 0 || config_check_owner(fd, path, site, err) < 0 ||
+	    fd_read_all(fd, CONFIG_LIMIT, path, &text, err) < 0)
+		return -1;
+	return parse(c, path, tighten, &text, err);
+}
+
+int config_read(struct config *c, const char *site, const char *asked, struct error **err)
+{
+	bool administrator = getuid() == 0 && process_in_first_user_namespace();
+	if (config_check_ecl(site, err) < 0)
+		return -1;
+	if (asked && administrator)
+		return read_file(c, asked, false, false, err);
+	if (read_file(c, site, true, false, err) < 0)
+		return -1;
+	return asked ? read_file(c, asked, false, true, err) : 0;
+}
+
+int config_check(const char *path, void (*report)(void *context, const struct error *fault),
+		 void *context, struct error **err)
+{
+	CLEANUP_CONFIG struct config c;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_READER struct config_reader r = { .c = &c, .path = path };
+	config_default(&c, err);
+	if (*err)
+		return -1;
+	CLEANUP_FD int fd = open_file(path, err);
+	if (fd < 0 || fd_read_all(fd, CONFIG_LIMIT, path, &text, err) < 0)
+		return -1;
+	return take_lines(&r, &text, report, context, err);
+}
+
+int config_print_directives(struct buffer *ret, struct error **err)
+{
+	static const char *const effects[] = { "obeyed", "harmless", "refused" };
+	for (size_t i = 0; i < config_directive_count; i++) {
+		const struct config_directive *d = &config_directives[i];
+		if (buffer_printf(ret, err, "%s\t%s\t%s\n", d->name, effects[d->effect],
+				  d->initial ? d->initial : "") < 0)
 			return -1;
 	}
 	return 0;
-}
-
-int config_read(struct config *c, const char *path, struct error **err)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return error_errno(err, errno,
-				   "While initializing: couldn't parse configuration file %s: open",
-				   path);
-	if (check_owner(fd, path, err) < 0)
-		return -1;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (fd_read_all(fd, CONFIG_LIMIT, path, &text, err) < 0)
-		return -1;
-	return config_parse(c, path, &text, err);
 }

@@ -5,38 +5,56 @@
 #include "base/base.h"
 
 /*
- * The door of config/: what the site's administrator says in coffer.conf. Who uses a directive asks
- * for its member here. Behaviour: spec runtime.md 20.
+ * The door of config/: what the site's administrator says in coffer.conf. directives.c has one row
+ * for each directive; who obeys one asks for its member here. Behaviour: spec runtime.md 20.
  */
 
 /* The server may have 1 GiB of memory in all (mount/isolate.c). */
 #define CONFIG_IMAGE_CACHE_MAX_MIB 512
 #define CONFIG_IMAGE_CACHE_DEFAULT_MIB 14
 
-/* Site configuration (coffer.conf): runtime.md 20. */
 struct config {
-	bool allow_container_sif, allow_container_encrypted, allow_container_dir,
-		allow_container_squashfs;
+	bool allow_container_sif, allow_container_encrypted, allow_container_luks2,
+		allow_container_dir, allow_container_squashfs;
+	bool require_encrypted;
+	/* Where one is given (limits_), the image must be of one of these. */
+	bool limits_owners, limits_groups, limits_paths;
+	struct strings limit_owners, limit_groups, limit_paths;
 	bool mount_proc, mount_sys, mount_home, mount_tmp, mount_devpts, mount_slave;
 	enum config_mount_dev { CONFIG_DEV_YES, CONFIG_DEV_NO, CONFIG_DEV_MINIMAL } mount_dev;
 	bool config_passwd, config_group, config_resolv_conf;
 	bool user_bind_control;
 	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
 	/* `mount encrypted = kernel`: LUKS2 images as with --mount=kernel, where the caller may */
-	bool mount_kernel;
-	uint64_t sessiondir_max_mib; /* default 64 */
-	uint64_t image_cache_mib;    /* 1 to CONFIG_IMAGE_CACHE_MAX_MIB; default 14 */
-	struct strings bind_paths;   /* default /etc/localtime, /etc/hosts */
+	unsigned mount_kernel;
+	uint64_t sessiondir_max_mib;
+	uint64_t image_cache_mib;
+	uint64_t squash_threads;   /* of a build, at most; 0: one for each CPU */
+	struct strings bind_paths; /* a file that names none has none, not the default */
 };
 void config_default(struct config *c, struct error **err);
-/*
- * Reads the file over the defaults. A missing file is no error. One that is not root's or that
- * others may write is not honoured: ERROR_POLICY.
- */
-int config_read(struct config *c, const char *path, struct error **err);
-/* The same for a text, which is cut up; path is for the messages. */
-int config_parse(struct config *c, const char *path, struct buffer *text, struct error **err);
 void config_free(struct config *c);
 #define CLEANUP_CONFIG __attribute__((cleanup(config_free)))
+
+/*
+ * Reads the files over the defaults: `site`, which may be missing, and `asked` (--config), NULL or
+ * a file that must be there. Each must be root's alone, else ERROR_POLICY, and so is everything in
+ * them that is not understood or cannot be obeyed. For the first user namespace's root `asked`
+ * stands in place of the site's; for others it adds to it and can only make it tighter. An active
+ * execution control list beside the site's file is refused: coffer does not know them.
+ */
+int config_read(struct config *c, const char *site, const char *asked, struct error **err);
+/* A file's text over the defaults; it is cut up. path is for the messages. */
+int config_parse(struct config *c, const char *path, struct buffer *text, struct error **err);
+/* The same over another file's, which it may only make tighter. */
+int config_tighten(struct config *c, const char *path, struct buffer *text, struct error **err);
+
+/* Reads a file as if it were the site's, whoever owns it, and reports each fault. Returns how many,
+ * or -1 where it cannot be read. */
+int config_check(const char *path, void (*report)(void *context, const struct error *fault),
+		 void *context, struct error **err);
+
+/* Appends a line for each directive: name, effect, default, with tabs between. */
+int config_print_directives(struct buffer *ret, struct error **err);
 
 #endif

@@ -35,41 +35,19 @@ void run_job_free(struct run_job *j)
 	*j = (struct run_job){ 0 };
 }
 
-static int check_policy(const struct run_job *job, struct error **err)
+static int check_image(const struct run_job *job, struct error **err)
 {
-	const struct config *c = job->config;
 	struct stat root, image;
-	switch (job->image->kind) {
-	case IMAGE_SANDBOX:
+	if (job->image->kind == IMAGE_SANDBOX) {
 		if (stat("/", &root) < 0 || fstat(job->image->directory, &image) < 0)
 			return error_errno(err, errno, "look at %s", job->image->path);
 		if (root.st_dev == image.st_dev && root.st_ino == image.st_ino)
 			return error_set(err, ERROR_USAGE, "/ as sandbox is not authorized");
-		if (!c->allow_container_dir)
-			return error_set(err, ERROR_POLICY,
-					 "configuration disallows users from running sandbox "
-					 "containers");
-		break;
-	case IMAGE_SQUASHFS:
-		if (!c->allow_container_squashfs)
-			return error_set(err, ERROR_POLICY,
-					 "configuration disallows users from running squashFS "
-					 "containers");
-		break;
-	case IMAGE_SIF:
-		if (!c->allow_container_sif)
-			return error_set(err, ERROR_POLICY,
-					 "configuration disallows users from running unencrypted "
-					 "SIF containers");
-		break;
-	case IMAGE_LUKS2:
-	case IMAGE_GOCRYPTFS:
-		if (!c->allow_container_encrypted)
-			return error_set(err, ERROR_POLICY,
-					 "configuration disallows users from running encrypted "
-					 "SIF containers");
-		break;
 	}
+	/* The tree of a build is no user's sandbox. */
+	if (!job->plan->for_build && (run_policy_image(job->config, job->image, err) < 0 ||
+				      run_policy_encrypted(job->config, job->image, err) < 0))
+		return -1;
 	if (job->writable && job->image->kind != IMAGE_SANDBOX) {
 		error_set(err, ERROR_UNSUPPORTED, "no SIF writable overlay partition found in %s",
 			  job->image->path);
@@ -120,8 +98,8 @@ static int choose_users(struct run_job *job, struct error **err)
 		return 0;
 	if (job->uid == 0 && !plan->userns && !plan->fakeroot && has_sys_admin())
 		return 0;
-	if (!job->config->allow_user_ns)
-		return error_set(err, ERROR_POLICY, "user namespace disabled by the configuration");
+	if (run_policy_user_namespace(job->config, err) < 0)
+		return -1;
 	job->user_namespace = true;
 	job->clone_flags |= CLONE_NEWUSER;
 	job->map = plan->fakeroot ? run_best_root_map() : RUN_MAP_SELF;
@@ -134,13 +112,6 @@ static int choose_users(struct run_job *job, struct error **err)
 		job->pretend_owners = true;
 	}
 	return 0;
-}
-
-/* PROC_USER_INIT_INO: the kernel's own number, the same since Linux 3.8. */
-static bool in_initial_user_namespace(void)
-{
-	struct stat st;
-	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == 0xEFFFFFFDU;
 }
 
 static int no_kernel_mount(enum error_kind kind, const char *why, struct error **err)
@@ -156,7 +127,7 @@ static int no_kernel_mount(enum error_kind kind, const char *why, struct error *
 static int choose_mount(struct run_job *job, struct error **err)
 {
 	enum image_kind kind = job->image->kind;
-	bool can = job->uid == 0 && !job->user_namespace && in_initial_user_namespace();
+	bool can = job->uid == 0 && !job->user_namespace && process_in_first_user_namespace();
 	if (!job->plan->kernel_mount) {
 		job->kernel_mount = job->config->mount_kernel && kind == IMAGE_LUKS2 && can;
 		return 0;
@@ -776,7 +747,7 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 	job->writable_tmpfs = plan->writable_tmpfs && !plan->writable;
 	if (plan->writable_tmpfs && plan->writable)
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
-	if (image_check_architecture(image, err) < 0 || check_policy(job, err) < 0 ||
+	if (image_check_architecture(image, err) < 0 || check_image(job, err) < 0 ||
 	    choose_users(job, err) < 0 || choose_mount(job, err) < 0 ||
 	    choose_namespaces(job, err) < 0 || look_up_user(job, err) < 0 ||
 	    choose_home(job, &home, err) < 0 || choose_directory(job, err) < 0 ||

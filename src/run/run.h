@@ -41,6 +41,15 @@ struct run_plan {
 };
 
 /*
+ * What the site's configuration says (policy.c): whether the open image may be run or built upon,
+ * and run at all as it is not encrypted; and whether a user namespace may be made. ERROR_POLICY.
+ * run_container asks all of them, but not when for_build.
+ */
+int run_policy_image(const struct config *c, const struct image *img, struct error **err);
+int run_policy_encrypted(const struct config *c, const struct image *img, struct error **err);
+int run_policy_user_namespace(const struct config *c, struct error **err);
+
+/*
  * Runs it to its end. Takes the key's use as far as the server: the caller frees `key` (NULL for a
  * plain image) right after it was unsealed, through *key set to NULL. *ret_status: what coffer
  * shall exit with. Errors before the payload runs come back as *err.

@@ -381,8 +381,9 @@ K=--pem-path=rsa_pri.pem
 	refuse 255 "Missing encryption info" coffer build -e --encryption=luks2 out.sif d.def
 }
 @test "a key that is not used is said so" {
-	run -0 --separate-stderr coffer run $K p.sif
+	run -0 --separate-stderr env APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer run p.sif
 	err_has "WARNING"
+	refuse 255 "is not encrypted, but a key is given for it" coffer run $K p.sif
 }
 @test "usage errors" {
 	run -1 --separate-stderr coffer build

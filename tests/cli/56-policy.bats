@@ -1,0 +1,227 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What the site's coffer.conf forbids does not happen: coffer.conf(5).
+
+load helper
+
+setup_file() {
+	make_work
+	chmod 755 "$WORK"
+	make_keys
+	make_tree tree
+	make_definition image.def "$WORK/tree"
+	coffer -q build plain.sif image.def
+	coffer -q build --sandbox box tree
+	coffer -q build --encryption=luks2 --pem-path=rsa_pub.pem luks2.sif plain.sif
+	coffer -q build --encryption=gocryptfs --pem-path=rsa_pub.pem gocryptfs.sif plain.sif
+	chmod -R a+rX .
+}
+teardown_file() { drop_work; }
+setup() { cd "$WORK"; rm -rf site out*; mkdir -p site/coffer; }
+
+K=--pem-path=rsa_pri.pem
+# The site's file; where this is no root, it is one's own in a namespace of one's own.
+site() { printf '%s\n' "$@" >site/coffer/coffer.conf; }
+# Runs a command where the site's folder is ours.
+at_site() { # COMMAND...
+	local own=-Urm
+	am_root && own=-m
+	unshare $own sh -c 'mkdir -p /usr/local/etc 2>/dev/null; mount --bind "$WORK/site" /usr/local/etc && exec "$@"' - "$@"
+}
+# The same as somebody who is not root.
+as_user() {
+	at_site setpriv --reuid 65533 --regid 65533 --clear-groups env HOME=/tmp "$@"
+}
+
+@test "config check tells every fault, with its line, and what is meant" {
+	printf 'mount tmp: no\nmount proc = no # as told\n\nMount Sys = no\nmount dev = some\nmount hostfs = yes\n' >x.conf
+	run -1 --separate-stderr coffer config check x.conf
+	[ "$output" = "" ]
+	err_has 'x.conf: line 1: "mount tmp: no" is no "directive = value"'
+	err_has 'x.conf: line 4: there is no directive "Mount Sys": "mount sys" is meant?'
+	err_has 'x.conf: line 5: value authorized for directive "mount dev" are [yes no minimal]'
+	err_has 'x.conf: line 6: coffer cannot do "mount hostfs = yes"'
+	[ "$(grep -c ^ERROR <<<"$stderr")" -eq 4 ]
+	echo 'mount proc = no' >x.conf
+	run -0 coffer config check x.conf
+	[ "$output" = "x.conf: OK" ]
+	run -255 coffer config check nosuch.conf
+	run -1 coffer config bogus
+}
+
+@test "a file with a fault stops everything, and says how to find it" {
+	am_root || return 0 # nobody else has a file that counts: see below
+	site 'alow container sif = no'
+	run --separate-stderr at_site coffer exec plain.sif true
+	refused 255 'line 1: there is no directive "alow container sif": "allow container sif" is meant?'
+	err_has 'coffer config check /usr/local/etc/coffer/coffer.conf'
+	run --separate-stderr at_site coffer build out.sif tree
+	refused 255 'line 1'
+	[ ! -e out.sif ]
+	run -1 --separate-stderr at_site coffer config check
+	err_has 'line 1'
+	site 'mount tmp = no' 'mount proc ='
+	run --separate-stderr as_user coffer exec plain.sif true
+	refused 255 'line 2: "mount proc" has no value'
+}
+
+@test "in a namespace of one's own nobody is root of the site" {
+	am_root && { chown 65533 site/coffer; }
+	site 'allow container sif = yes'
+	# Owner 0 there is whoever made it.
+	if am_root; then
+		chown 65533:65533 site/coffer/coffer.conf
+		run --separate-stderr as_user unshare -Ur coffer exec plain.sif true
+	else
+		run --separate-stderr at_site coffer exec plain.sif true
+	fi
+	refused 255 "is not root's alone: it is not honoured"
+	err_has "root of this user namespace is not the machine's"
+	am_root || return 0
+	# Real root's has no number there, and counts.
+	site 'allow container sif = no'
+	chown 0:0 site/coffer site/coffer/coffer.conf
+	run --separate-stderr as_user unshare -Ur coffer exec plain.sif true
+	refused 255 "configuration disallows users from running unencrypted SIF containers"
+	# That cannot be told of a file that the caller names.
+	run --separate-stderr unshare -U -m --map-user=5 coffer -c "$WORK/site/coffer/coffer.conf" exec plain.sif true
+	refused 255 "is not root's alone"
+}
+
+@test "--config and its variable only tighten, but for root" {
+	am_root || return 0
+	site 'allow container sif = no' 'mount tmp = yes'
+	echo 'allow container sif = yes' >loose.conf
+	echo 'mount tmp = no' >tight.conf
+	run -0 at_site coffer -c loose.conf exec plain.sif true
+	run --separate-stderr as_user coffer -c loose.conf exec plain.sif true
+	refused 255 'loose.conf: line 1: "allow container sif = yes" is not as tight as the site has it (no)'
+	run --separate-stderr as_user env APPTAINER_CONFIG_FILE=loose.conf coffer exec plain.sif true
+	refused 255 'not as tight'
+	# What it does not speak of stays as it was.
+	run --separate-stderr as_user coffer -c tight.conf exec plain.sif true
+	refused 255 "configuration disallows users from running unencrypted SIF containers"
+	# Root of a namespace is not root.
+	run --separate-stderr at_site unshare -Ur coffer -c loose.conf exec plain.sif true
+	[ "$status" -eq 255 ]
+	site 'mount tmp = yes'
+	run -0 --separate-stderr as_user coffer -c tight.conf exec plain.sif ls /tmp
+	[ "$output" = "" ]
+}
+
+@test "limits of owner, group and place ask the open file" {
+	am_root || return 0
+	mkdir -p site/images site/images-not "site/linked"
+	cp plain.sif site/images/
+	cp plain.sif site/images-not/
+	ln -s ../images-not/plain.sif site/images/link.sif
+	ln -s "$WORK/site/images" site/linked/images
+	local in=$WORK/site/images not=$WORK/site/images-not
+	site "limit container paths = $in"
+	run -0 as_user coffer exec "$in/plain.sif" true
+	run -0 as_user coffer exec "$WORK/site/linked/images/plain.sif" true
+	for path in "$not/plain.sif" "$in/link.sif" "$in/../images-not/plain.sif" "$WORK/plain.sif" "$WORK/box"; do
+		run --separate-stderr as_user coffer exec "$path" true
+		refused 255 "apptainer image is not in an allowed configured path"
+	done
+	# The limit may be a link itself, and end in a slash.
+	site "limit container paths = $WORK/site/linked/images/"
+	run -0 as_user coffer exec "$in/plain.sif" true
+	site 'limit container owners = daemon, 65533'
+	run --separate-stderr as_user coffer exec "$in/plain.sif" true
+	refused 255 "apptainer image is not owned by required user(s)"
+	chown 65533 "$in/plain.sif"
+	run -0 as_user coffer exec "$in/plain.sif" true
+	chown daemon "$in/plain.sif"
+	run -0 as_user coffer exec "$in/plain.sif" true
+	# An unknown name is nobody's.
+	site 'limit container owners = nosuchuser'
+	run -255 as_user coffer exec "$in/plain.sif" true
+	# In a namespace one's own file shows as root's.
+	site 'limit container owners = root'
+	chown 65533 "$in/plain.sif"
+	run --separate-stderr as_user unshare -Ur coffer exec "$in/plain.sif" true
+	refused 255 "in a user namespace nobody can tell whose an image is"
+	site 'limit container groups = daemon'
+	run --separate-stderr as_user coffer exec "$in/plain.sif" true
+	refused 255 "apptainer image is not owned by required group(s)"
+	chgrp daemon "$in/plain.sif"
+	run -0 as_user coffer exec "$in/plain.sif" true
+}
+
+@test "an active execution control list is never passed over" {
+	am_root || return 0
+	site 'mount tmp = yes'
+	echo 'activated = false' >site/coffer/ecl.toml
+	run -0 as_user coffer exec plain.sif true
+	echo 'activated = true' >site/coffer/ecl.toml
+	for who in at_site as_user; do
+		run --separate-stderr $who coffer exec plain.sif true
+		refused 255 "ecl.toml activates an execution control list, which coffer cannot obey"
+	done
+	run -255 at_site coffer build out.sif tree
+	[ ! -e out.sif ]
+}
+
+@test "build asks the policy before anything runs" {
+	am_root || return 0
+	printf 'Bootstrap: localimage\nFrom: %s/plain.sif\n%%pre\n    touch %s/out.ran\n%%post\n    true\n' "$WORK" "$WORK" >pre.def
+	echo 'allow container sif = no' >x.conf
+	run --separate-stderr coffer -c x.conf build out.sif pre.def
+	refused 255 "configuration disallows users from running unencrypted SIF containers"
+	[ ! -e out.ran ]
+	run --separate-stderr coffer -c x.conf build out.sif plain.sif
+	refused 255 "configuration disallows"
+	echo 'allow container luks2 = no' >x.conf
+	run --separate-stderr coffer -c x.conf build --base-pem-path=rsa_pri.pem out.sif luks2.sif
+	refused 255 "configuration disallows users from running LUKS2 containers"
+	run -0 coffer -c x.conf build --base-pem-path=rsa_pri.pem out.sif gocryptfs.sif
+	echo 'allow container dir = no' >x.conf
+	run --separate-stderr coffer -c x.conf build -F out.sif tree
+	refused 255 "configuration disallows users from running sandbox containers"
+	# The tree of a build is no user's sandbox.
+	run -0 coffer -c x.conf build -F out.sif pre.def
+	[ -e out.ran ]
+	rm -f out.ran
+	site 'allow user ns = no'
+	chmod 777 site
+	run --separate-stderr as_user coffer build "$WORK/site/out.sif" pre.def
+	refused 255 "user namespace disabled by the configuration"
+	[ ! -e out.ran ]
+}
+
+@test "a key on the command line and a plain image: refused; by a variable: said once" {
+	run --separate-stderr coffer exec $K plain.sif true
+	refused 255 "plain.sif is not encrypted, but a key is given for it"
+	run --separate-stderr coffer exec --passphrase plain.sif true <<<secret
+	refused 255 "is not encrypted, but a key is given for it"
+	run -0 --separate-stderr env APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer exec plain.sif true
+	[ "$(grep -c 'is not encrypted' <<<"$stderr")" -eq 1 ]
+	run --separate-stderr coffer build --base-pem-path=rsa_pri.pem out.sif plain.sif
+	refused 255 "plain.sif is not encrypted, but a key is given for it"
+	[ ! -e out.sif ]
+}
+
+@test "only encrypted images, and none of LUKS2: by option, variable and directive" {
+	for name in plain.sif box; do
+		run --separate-stderr coffer exec --require-encrypted $name true
+		refused 255 "is not encrypted, and only encrypted images may be run"
+		run --separate-stderr env APPTAINER_REQUIRE_ENCRYPTED=1 coffer exec $name true
+		refused 255 "only encrypted images may be run"
+	done
+	run -0 coffer exec --require-encrypted $K luks2.sif true
+	run --separate-stderr coffer exec --no-luks2 $K luks2.sif true
+	refused 255 "configuration disallows users from running LUKS2 containers"
+	run -0 coffer exec --require-encrypted --no-luks2 $K gocryptfs.sif true
+	am_root || return 0
+	site 'require encrypted = yes' 'allow container luks2 = no'
+	run --separate-stderr as_user coffer exec plain.sif true
+	refused 255 "only encrypted images may be run"
+	run --separate-stderr as_user coffer exec --require-encrypted=false plain.sif true
+	refused 255 "only encrypted images may be run"
+	chmod a+r rsa_pri.pem
+	run --separate-stderr as_user coffer exec $K luks2.sif true
+	refused 255 "configuration disallows users from running LUKS2 containers"
+	run -0 as_user coffer exec $K gocryptfs.sif true
+	chmod 600 rsa_pri.pem
+}

@@ -386,12 +386,16 @@ static char *give_script(const struct buffer *script, struct strings *variables,
 			   names.data);
 }
 
-static _Noreturn void become_shell(const char *command, const struct strings *variables, int result)
+static _Noreturn void become_shell(const struct run_job *job, const char *command,
+				   const struct strings *variables, int result)
 {
 	const char *const argv[] = { "sh", "-c", command, NULL };
 	char said[64];
-	if (result == RESULT_FD ? fcntl(result, F_SETFD, 0) == 0
-				: dup2(result, RESULT_FD) == RESULT_FD)
+	CLEANUP_ERROR struct error *unfiltered = NULL;
+	if (run_filter_load(job, &unfiltered) < 0)
+		errno = EPERM; /* what nobody takes for an image without a shell */
+	else if (result == RESULT_FD ? fcntl(result, F_SETFD, 0) == 0
+				     : dup2(result, RESULT_FD) == RESULT_FD)
 		execve("/bin/sh", (char *const *)argv, variables->items);
 	/* Told apart from a script that ends with whatever status. */
 	snprintf(said, sizeof(said), NOT_STARTED "%d", errno);
@@ -446,7 +450,7 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	if (r < 0)
 		return error_errno(err, -r, "start the image's shell");
 	if (r == 0)
-		become_shell(command, &variables, result);
+		become_shell(job, command, &variables, result);
 	int status = process_wait(&child);
 	if (status < 0)
 		return error_errno(err, -status, "wait for the image's shell");

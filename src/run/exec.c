@@ -293,5 +293,7 @@ int run_payload(const struct run_job *job, struct error **err)
 		return -1;
 	if (run_job_is_served(job))
 		run_program_ahead(c.path);
+	if (run_filter_load(job, err) < 0)
+		return -1;
 	return become(&c, &env, err);
 }

@@ -256,4 +256,12 @@ void run_init_find_words(void);
 
 int run_drop_privileges(const struct run_job *job, struct error **err);
 
+/* ---------------------------------------------------------------- filter.c */
+
+/*
+ * Limits the calls of this process for good, and of what comes of it: to be done last, before a
+ * program of the image is started. Needs no_new_privs or CAP_SYS_ADMIN.
+ */
+int run_filter_load(const struct run_job *job, struct error **err);
+
 #endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "run/filters.h"
+
+/*
+ * The system calls that a payload may make. The programs are made while coffer is built
+ * (make_filters.c, which has the rules); the kernel keeps all that a process has loaded and does
+ * what the strictest says.
+ */
+
+static int load(const struct sock_filter *code, size_t len, struct error **err)
+{
+	const struct sock_fprog program = {
+		.len = (unsigned short)len,
+		.filter = (struct sock_filter *)code,
+	};
+	/*
+	 * Kernels before 5.16 would else take a processor's speculation for as dangerous as code of
+	 * strangers in this process, and make the payload slower by far.
+	 */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		    &program) == 0)
+		return 0;
+	return error_errno(err, errno, "load a filter for the container's system calls");
+}
+
+#define LOAD(filter, err) load((filter), sizeof(filter) / sizeof(*(filter)), (err))
+
+int run_filter_load(const struct run_job *job, struct error **err)
+{
+	if (job->inside_uid == 0 && !job->user_namespace)
+		return LOAD(filter_root, err);
+	return LOAD(filter_payload, err);
+}
+
+int run_pretend_owners(bool owners, struct error **err)
+{
+	return owners ? LOAD(filter_owners, err) : LOAD(filter_devices, err);
+}

@@ -23,7 +23,8 @@ struct attempt {
 
 /* Ended by an entry without a name. */
 extern const struct attempt mount_attempts[], file_attempts[], process_attempts[], user_attempts[],
-	device_attempts[], socket_attempts[], kernel_attempts[];
+	namespace_attempts[], device_attempts[], socket_attempts[], kernel_attempts[],
+	terminal_attempts[];
 
 /* What the host said, "" or 0 where it said nothing. */
 const char *fact(const char *name);
@@ -51,6 +52,8 @@ bool is_host_ns(const char *kind);
 int write_text(const char *path, const char *text);
 /* A mount namespace for the attempt alone, where it may have one. */
 void private_mounts(void);
+/* A call by the 32-bit entry, with its own numbers and addresses below 4 GiB. */
+long call_32(long number, long a, long b, long c, long d);
 /* The host's side: canary.c. */
 int canary(char **words);
 int launch(char **words);

@@ -120,6 +120,7 @@ int canary(char **words)
 	struct sigaction action = { .sa_handler = signalled, .sa_flags = SA_RESTART };
 	sigaction(SIGUSR1, &action, NULL);
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
 	int secret = open(words[1], O_RDONLY);
 	OR_END(secret >= 0 && dup2(secret, 77) == 77);
 	printf("pid=%d\ncore=12345\ndescriptor=77\naddress=%p\nabstract=%s\n", (int)getpid(),
@@ -177,6 +178,7 @@ int launch(char **words)
 	OR_END(syscall(SYS_add_key, "user", "coffer-canary", secret, strlen(secret),
 		       KEY_SPEC_SESSION_KEYRING) >= 0);
 	unsetenv("CANARY");
+	OR_END(setenv("ESCAPE_VARIABLE", secret, 1) == 0);
 	int folder = open(words[0], O_RDONLY | O_DIRECTORY);
 	OR_END(folder >= 0 && dup2(folder, atoi(words[1])) >= 0);
 	close(folder);

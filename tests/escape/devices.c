@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Devices, in the container's /dev and made anew. Nothing is written to any but the terminal. */
+/* Devices, in the container's /dev and made anew. Nothing is written to any. */
 #include "attempt.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -116,24 +116,8 @@ static enum result hardware(void)
 	return REFUSED;
 }
 
-/* The host sees what comes. */
-static enum result other_terminal(void)
-{
-	int fd = open(fact("terminal"), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return refused(fact("terminal"));
-	return write(fd, "written\n", 8) < 0 ? refused("write") : OWN;
-}
-
 const struct attempt device_attempts[] = {
-	{ "block-device", block },
-	{ "mknod-block", made_block },
-	{ "mknod-zero", made_zero },
-	{ "memory-device", memory },
-	{ "loop-control", loop },
-	{ "console", console },
-	{ "kmsg", kernel_messages },
-	{ "hardware", hardware },
-	{ "terminal-write", other_terminal },
-	{ NULL, NULL },
+	{ "block-device", block },   { "mknod-block", made_block }, { "mknod-zero", made_zero },
+	{ "memory-device", memory }, { "loop-control", loop },	    { "console", console },
+	{ "kmsg", kernel_messages }, { "hardware", hardware },	    { NULL, NULL },
 };

@@ -150,6 +150,22 @@ static enum result any_descriptor(void)
 	return REFUSED;
 }
 
+/* One that whoever set the container up has left open. Ours close on exec. */
+static enum result leaked(void)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		if (flags >= 0 && !(flags & FD_CLOEXEC) && fd != fact_number("inherited")) {
+			char path[64], target[128] = "";
+			snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+			(void)!readlink(path, target, sizeof(target) - 1);
+			note("%d: %s", fd, target);
+			return OUT;
+		}
+	}
+	return REFUSED;
+}
+
 /* The host's own file, not a copy: by device and inode. */
 static enum result hosts_file(const char *path)
 {
@@ -335,6 +351,7 @@ const struct attempt file_attempts[] = {
 	{ "inherited-folder", inherited },
 	{ "inherited-up", inherited_up },
 	{ "any-descriptor", any_descriptor },
+	{ "leaked-descriptor", leaked },
 	{ "etc-hosts", etc_hosts },
 	{ "etc-resolv", etc_resolv },
 	{ "etc-localtime", etc_localtime },

@@ -2,7 +2,7 @@
 /*
  * Calls into the kernel: those that change the machine, each with arguments that do nothing or that
  * the kernel refuses after it has asked for the right; those whose code is large and rarely needed
- * (OWN when they are open); and the terminal.
+ * (OWN when they are open).
  */
 #include "attempt.h"
 #include <errno.h>
@@ -11,12 +11,10 @@
 #include <linux/io_uring.h>
 #include <linux/keyctl.h>
 #include <linux/perf_event.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/io.h>
-#include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/personality.h>
 #include <sys/quota.h>
@@ -25,7 +23,6 @@
 #include <sys/time.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,6 +192,11 @@ static enum result own_key(void)
 		"add_key");
 }
 
+static enum result key_request(void)
+{
+	return open_call(syscall(SYS_request_key, "user", "coffer-canary", NULL, 0), "request_key");
+}
+
 /* The key that the caller's session has. */
 static enum result key_by(long (*call)(long, long, long, long, long))
 {
@@ -217,21 +219,6 @@ static long keyctl_64(long a, long b, long c, long d, long e)
 static enum result key_read(void)
 {
 	return key_by(keyctl_64);
-}
-
-/* The 32-bit entry, with its own numbers. Its pointers are of 32 bits; 0 will do. */
-static long call_32(long number, long a, long b, long c, long d)
-{
-	long returned;
-	__asm__ volatile("int $0x80"
-			 : "=a"(returned)
-			 : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d)
-			 : "memory", "r8", "r9", "r10", "r11");
-	if (returned < 0 && returned > -4096) {
-		errno = (int)-returned;
-		return -1;
-	}
-	return returned;
 }
 
 static enum result key_read_32(void)
@@ -263,99 +250,6 @@ static enum result persona_zero(void)
 	return personality(MMAP_PAGE_ZERO) < 0 ? refused("personality") : OWN;
 }
 
-/* The terminal that the command was started in. Its shell reads what is typed afterwards. */
-static int terminal(void)
-{
-	return open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-}
-
-static enum result type(long (*call)(int, unsigned long, const char *), const char *line)
-{
-	int fds[] = { 0, terminal() };
-	bool done = false;
-	for (size_t i = 0; i < 2; i++)
-		for (const char *c = line; *c; c++)
-			if (call(fds[i], 0x5412 /* TIOCSTI */, c) == 0)
-				done = true;
-	if (!done)
-		return refused("TIOCSTI");
-	/* The host sees whether it was its own terminal. */
-	return OWN;
-}
-
-static long type_64(int fd, unsigned long request, const char *c)
-{
-	return syscall(SYS_ioctl, fd, request, c);
-}
-
-/* The kernel takes the lower half of the request alone. */
-static long type_high(int fd, unsigned long request, const char *c)
-{
-	return syscall(SYS_ioctl, fd, request | 0x100000000UL, c);
-}
-
-static long type_x32(int fd, unsigned long request, const char *c)
-{
-	return syscall(0x40000000 + 514, fd, request, c);
-}
-
-static char low[1]; /* below 4 GiB: the program has a fixed address */
-static long type_32(int fd, unsigned long request, const char *c)
-{
-	low[0] = *c;
-	return call_32(54, fd, (long)request, (long)(uintptr_t)low, 0);
-}
-
-static enum result tiocsti(void)
-{
-	return type(type_64, "tiocsti\n");
-}
-
-static enum result tiocsti_high(void)
-{
-	return type(type_high, "tiocsti-high\n");
-}
-
-static enum result tiocsti_x32(void)
-{
-	return type(type_x32, "tiocsti-x32\n");
-}
-
-static enum result tiocsti_32(void)
-{
-	return type(type_32, "tiocsti-32\n");
-}
-
-static enum result tioclinux(void)
-{
-	static const char *const paths[] = { "/dev/tty0", "/dev/tty1", "/dev/console", "/dev/tty" };
-	/* Which console is in front: needs no right, but a console. */
-	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
-		char byte = 12;
-		int fd = open(paths[i], O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-		if (fd >= 0 && ioctl(fd, 0x541C, &byte) >= 0)
-			return OUT;
-		refused(fd < 0 ? paths[i] : "TIOCLINUX");
-	}
-	return REFUSED;
-}
-
-/* The terminal of another session, taken from it. */
-static enum result steal(void)
-{
-	int fd = open(fact("terminal"), O_RDWR | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return refused(fact("terminal"));
-	int status = 0;
-	pid_t child = fork();
-	if (child == 0) {
-		setsid();
-		_exit(ioctl(fd, TIOCSCTTY, 1) < 0 ? 1 : 0);
-	}
-	waitpid(child, &status, 0);
-	return status == 0 ? OUT : REFUSED;
-}
-
 const struct attempt kernel_attempts[] = {
 	{ "module-load", module_load },
 	{ "module-load-fd", module_load_fd },
@@ -381,16 +275,11 @@ const struct attempt kernel_attempts[] = {
 	{ "userfaultfd", user_fault },
 	{ "io-uring", uring },
 	{ "key-add", own_key },
+	{ "key-request", key_request },
 	{ "key-read", key_read },
 	{ "key-read-32", key_read_32 },
 	{ "key-names", key_names },
 	{ "personality", persona },
 	{ "personality-zero", persona_zero },
-	{ "tiocsti", tiocsti },
-	{ "tiocsti-high", tiocsti_high },
-	{ "tiocsti-x32", tiocsti_x32 },
-	{ "tiocsti-32", tiocsti_32 },
-	{ "tioclinux", tioclinux },
-	{ "terminal-steal", steal },
 	{ NULL, NULL },
 };

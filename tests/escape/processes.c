@@ -8,16 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
-#include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -215,6 +212,69 @@ static enum result look_into(pid_t pid)
 	return REFUSED;
 }
 
+/* Another container's payload, of the same user. */
+static enum result other_container(void)
+{
+	pid_t pid = (pid_t)fact_number("other");
+	char path[64], name[16] = "";
+	path_of(path, sizeof(path), pid, "comm");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!read(fd, name, sizeof(name) - 1);
+	if (strcmp(name, "other\n")) {
+		note("not seen");
+		return REFUSED;
+	}
+	return look_into(pid);
+}
+
+/* A variable of the caller's, in the environment that came with us. */
+static enum result variables(void)
+{
+	for (char **v = environ; *v; v++)
+		if (has_token(*v, strlen(*v)))
+			return OUT;
+	return REFUSED;
+}
+
+/* All that can be read of a process: what the caller had is left on the stacks of its children. */
+static bool memory_has_token(pid_t pid)
+{
+	static char bytes[1 << 20];
+	char path[64], line[512];
+	unsigned long from, to;
+	bool found = false;
+	path_of(path, sizeof(path), pid, "maps");
+	FILE *maps = fopen(path, "re");
+	path_of(path, sizeof(path), pid, "mem");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (maps && fd >= 0 && !found && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx r", &from, &to) == 2 && !strstr(line, "[v"))
+			for (; from < to && !found; from += sizeof(bytes) - 64) {
+				size_t len = to - from < sizeof(bytes) ? to - from : sizeof(bytes);
+				ssize_t n = pread(fd, bytes, len, (off_t)from);
+				found = n > 0 && has_token(bytes, (size_t)n);
+			}
+	if (!maps || fd < 0)
+		refused(path);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+static enum result init_memory(void)
+{
+	char path[64];
+	/* Our parent's parent started us. Where they are programs of the image they have what we
+	 * have. */
+	for (pid_t pid = 1; pid; pid = pid == 1 ? (pid_t)fact_number("command") : 0) {
+		path_of(path, sizeof(path), pid, "environ");
+		if (read_path(path) == OUT || memory_has_token(pid))
+			return OUT;
+	}
+	return REFUSED;
+}
+
 /* The process that serves this image, by its name and its parent, the command. */
 static pid_t server(void)
 {
@@ -277,57 +337,6 @@ static enum result server_kill(void)
 	return kill(pid, SIGKILL) < 0 ? refused("kill") : OUT;
 }
 
-static enum result enter(const char *kind, int flag)
-{
-	char path[64], name[32];
-	pid_t pids[] = { 1, (pid_t)fact_number("command"), neighbour() };
-	snprintf(name, sizeof(name), "ns_%s", kind);
-	for (size_t i = 0; i < sizeof(pids) / sizeof(*pids); i++) {
-		struct stat info;
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pids[i], kind);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || fstat(fd, &info) < 0 || (long)info.st_ino != fact_number(name)) {
-			refused(path);
-			continue;
-		}
-		if (setns(fd, flag) == 0) {
-			note("%s: entered", path);
-			return OUT;
-		}
-		refused("setns");
-	}
-	return REFUSED;
-}
-
-static enum result enter_mnt(void)
-{
-	return enter("mnt", CLONE_NEWNS);
-}
-
-static enum result enter_user(void)
-{
-	return enter("user", CLONE_NEWUSER);
-}
-
-static enum result enter_by_pidfd(void)
-{
-	int process = (int)syscall(SYS_pidfd_open, neighbour(), 0);
-	if (process < 0 || !is_canary(neighbour()))
-		return refused("pidfd_open");
-	return setns(process, CLONE_NEWNS | CLONE_NEWUTS) < 0 ? refused("setns") : OUT;
-}
-
-static enum result ns_parent(void)
-{
-	int fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return refused("/proc/self/ns/user");
-	int parent = ioctl(fd, NS_GET_PARENT);
-	if (parent < 0)
-		return refused("NS_GET_PARENT");
-	return setns(parent, CLONE_NEWUSER) < 0 ? refused("setns") : OUT;
-}
-
 static enum result oom_score(void)
 {
 	if (write_text("/proc/self/oom_score_adj", "-1000") < 0)
@@ -346,27 +355,15 @@ static enum result real_time(void)
 }
 
 const struct attempt process_attempts[] = {
-	{ "neighbour-see", see },
-	{ "neighbour-environ", see_environ },
-	{ "neighbour-memory", see_memory },
-	{ "neighbour-readv", vm_readv },
-	{ "neighbour-ptrace", trace },
-	{ "neighbour-getfd", take_descriptor },
-	{ "neighbour-kcmp", compare },
-	{ "neighbour-kill", kill_it },
-	{ "neighbour-limits", limits },
-	{ "proc-root", proc_root },
-	{ "proc-cwd", proc_cwd },
-	{ "proc-fd", proc_fd },
-	{ "proc-exe", proc_exe },
-	{ "server-look", server_look },
-	{ "command-look", command_look },
-	{ "setns-mnt", enter_mnt },
-	{ "setns-user", enter_user },
-	{ "setns-pidfd", enter_by_pidfd },
-	{ "ns-parent", ns_parent },
-	{ "oom-score", oom_score },
-	{ "real-time", real_time },
-	{ "server-kill", server_kill },
-	{ NULL, NULL },
+	{ "neighbour-see", see },	    { "neighbour-environ", see_environ },
+	{ "neighbour-memory", see_memory }, { "neighbour-readv", vm_readv },
+	{ "neighbour-ptrace", trace },	    { "neighbour-getfd", take_descriptor },
+	{ "neighbour-kcmp", compare },	    { "neighbour-kill", kill_it },
+	{ "neighbour-limits", limits },	    { "proc-root", proc_root },
+	{ "proc-cwd", proc_cwd },	    { "proc-fd", proc_fd },
+	{ "proc-exe", proc_exe },	    { "server-look", server_look },
+	{ "command-look", command_look },   { "oom-score", oom_score },
+	{ "real-time", real_time },	    { "container-look", other_container },
+	{ "caller-variables", variables },  { "init-memory", init_memory },
+	{ "server-kill", server_kill },	    { NULL, NULL },
 };

@@ -6,12 +6,14 @@
 #include <mqueue.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -36,6 +38,30 @@ static enum result unix_talk(const char *name, bool abstract)
 static enum result abstract(void)
 {
 	return unix_talk(fact("abstract"), true);
+}
+
+/* Who listens is outside, in whatever process namespace we are: a handle of it comes with the
+ * socket. */
+static enum result abstract_peer(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t len = strlen(fact("abstract"));
+	char bytes[64];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), process = -1;
+	socklen_t size = sizeof(process);
+	memcpy(address.sun_path + 1, fact("abstract"), len);
+	if (connect(fd, (struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)) < 0)
+		return refused("connect");
+	if (getsockopt(fd, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &process, &size) < 0)
+		return refused("SO_PEERPIDFD");
+	if (setns(process, CLONE_NEWNS) == 0)
+		return OUT;
+	int taken = (int)syscall(SYS_pidfd_getfd, process, fact_number("descriptor"), 0);
+	if (taken < 0)
+		return refused("pidfd_getfd");
+	ssize_t n = pread(taken, bytes, sizeof(bytes), 0);
+	return n > 0 && has_token(bytes, (size_t)n) ? OUT : REFUSED;
 }
 
 static enum result hidden_door(void)
@@ -124,6 +150,7 @@ static enum result message_queue(void)
 
 const struct attempt socket_attempts[] = {
 	{ "socket-abstract", abstract },
+	{ "socket-peer", abstract_peer },
 	{ "socket-hidden", hidden_door },
 	{ "socket-tmp", tmp_door },
 	{ "socket-loopback", loopback },

@@ -225,28 +225,37 @@ class Suite:
             words.append("--pem-path=" + base + "/key.pem")
         return words + [self.image] + attempt
 
+    def command(self, user, words):
+        """These words as the user's command line, in the root of the program."""
+        command = self.as_user(["env", "-i", "HOME=" + self.home, "USER=" + user, "PATH=" + os.environ["PATH"],
+                                "CANARY=" + self.token] + words)
+        if self.root:
+            self.file(self.base + "/subids", "%s:100000:65536\n" % user)
+            command = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+                       PEERS, "-", self.root, self.base, self.home] + command
+        return command
+
     def container(self, user, options, contained, netless=False, names=()):
         """{attempt: (result, evidence)} of one container; what else came under "" (its messages)."""
         facts = self.prepare(user)
         before, results = self.state(), {}
+        other = self.other(user, options, contained, facts)
         out, err, typed = (self.base + "/" + n for n in ("out", "err", "typed"))
         words = self.start(options, contained, netless, facts, list(names))
         # The terminal's shell reads afterwards what was typed into it meanwhile.
         script = 'sh -c \'exec %s/bin/attempt launch %s/hidden 9 "$@" command=$$\' - "$@" >%s 2>%s\n' % (
             self.base, self.base, out, err) + 'while IFS= read -r -t 0.3 line; do echo "$line"; done >%s' % typed
-        command = self.as_user(["env", "-i", "HOME=" + self.home, "USER=" + user, "PATH=" + os.environ["PATH"],
-                                "CANARY=" + self.token, "bash", "-c", script, "-"] + words)
-        if self.root:
-            self.file(self.base + "/subids", "%s:100000:65536\n" % user)
-            command = ["unshare", "-m", "--propagation", "private", "sh", "-c",
-                       PEERS, "-", self.root, self.base, self.home] + command
+        command = self.command(user, ["bash", "-c", script, "-"] + words)
         for path in (out, err, typed):
             self.file(path, "", 0o644, self.uid, self.gid)
         pid, terminal = os.forkpty()
         if pid == 0:
+            os.closerange(3, 4096)  # what our own caller left open
             os.chdir(self.home if not self.root else "/")
             os.execvp(command[0], command)
         self.wait(pid, terminal, 120)
+        os.killpg(other, signal.SIGKILL)
+        os.waitpid(other, 0)
         self.canary.stdin.close()
         seen = self.canary.stdout.read().decode().split("\n")
         self.canary.wait()
@@ -264,6 +273,35 @@ class Suite:
                 os.unlink(place)
         shutil.rmtree("/tmp/" + self.name, ignore_errors=True)
         return results
+
+    def other(self, user, options, contained, facts):
+        """Another container of the user's, of the same kind; returns the process group."""
+        words = self.start(options, contained, False, {}, [])
+        words = words[:words.index("/bin/attempt")] + ["/bin/attempt", "wait", self.name]
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            null = os.open("/dev/null", os.O_RDWR)
+            for fd in range(3):
+                os.dup2(null, fd)
+            os.closerange(3, 4096)
+            command = self.command(user, words)
+            os.chdir("/")
+            os.execvp(command[0], command)
+        end = time.monotonic() + 20
+        wanted = b"/bin/attempt\0wait\0" + self.name.encode() + b"\0"
+        while "other" not in facts and time.monotonic() < end:
+            for name in os.listdir("/proc"):
+                try:
+                    if name.isdigit() and open("/proc/" + name + "/cmdline", "rb").read() == wanted:
+                        facts["other"] = name
+                except OSError:
+                    pass
+            time.sleep(0.02)
+            if os.waitpid(pid, os.WNOHANG)[0]:  # no such container
+                pid = os.spawnvp(os.P_NOWAIT, "setsid", ["setsid", "sleep", "100"])
+                break
+        return pid
 
     def wait(self, pid, terminal, seconds):
         """Until the command has ended; what the terminal shows is not kept."""

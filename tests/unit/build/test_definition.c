@@ -326,7 +326,9 @@ static void test_mangled(void **state)
 	static const char text[] = "#c\nBootstrap: localimage\nFrom: a\\\nb\n%arguments\nA=1\n"
 				   "%files from x\n\"a b\" c\n%post -c x\n{{ A }}\n%apprun y\nz\n";
 	char copy[sizeof(text)];
+	CLEANUP_DEFINITION struct definition *whole = NULL;
 	log_set_level(LOG_ERROR);
+	assert_ok(definition_parse(text, sizeof(text) - 1, &none, &whole, err));
 	for (size_t i = 0; i < sizeof(text) - 1; i++) {
 		for (unsigned c = 0; c < 256; c += i % 3 + 1) {
 			struct error *err = NULL;

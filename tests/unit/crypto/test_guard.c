@@ -12,6 +12,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "crypto/crypto.h"
 
@@ -183,6 +188,50 @@ static void derivations(void **state)
 	assert_gone(key_byte, 16);
 }
 
+static void *derive_for_ever(void *argument)
+{
+	struct secret *out = NULL;
+	assert_ok(crypto_pbkdf2(CRYPTO_SHA256, argument, "salt", 4, UINT32_MAX, 32, &out, err));
+	return out;
+}
+
+/* The time that it has had tells that it is at work, however busy the machine. */
+static int look_while_deriving(void)
+{
+	struct secret *in = new_key(40), *out = NULL;
+	pthread_t thread;
+	clockid_t clock;
+	struct timespec used = { 0 };
+	/* What OpenSSL does but once. */
+	assert_ok(crypto_pbkdf2(CRYPTO_SHA256, in, "salt", 4, 1, 32, &out, err));
+	if (pthread_create(&thread, NULL, derive_for_ever, in) != 0 ||
+	    pthread_getcpuclockid(thread, &clock) != 0)
+		return 1;
+	while (used.tv_sec == 0 && used.tv_nsec < 20000000) {
+		sched_yield();
+		if (clock_gettime(clock, &used) < 0)
+			return 1;
+	}
+	for (size_t off = 0; off < 32; off += PIECE) {
+		struct found f = search(key_byte, off);
+		if (f.plain || f.locked < 2) /* the one that we have, and OpenSSL's */
+			return 2;
+	}
+	return 0;
+}
+
+static void while_a_key_is_derived(void **state)
+{
+	(void)state;
+	int status = 0;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(look_while_deriving());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* As large as scrypt's: whether OpenSSL leaves all of it or one KiB in its midst, it is wiped. */
 static void working_memory(void **state)
 {
@@ -284,10 +333,10 @@ static void private_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_what_is_there), cmocka_unit_test(gcm_schedules),
-		cmocka_unit_test(xts_schedules),       cmocka_unit_test(derivations),
-		cmocka_unit_test(working_memory),      cmocka_unit_test(digest_states),
-		cmocka_unit_test(private_keys),
+		cmocka_unit_test(finds_what_is_there),	  cmocka_unit_test(gcm_schedules),
+		cmocka_unit_test(xts_schedules),	  cmocka_unit_test(derivations),
+		cmocka_unit_test(while_a_key_is_derived), cmocka_unit_test(working_memory),
+		cmocka_unit_test(digest_states),	  cmocka_unit_test(private_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "squash/internal.h"
+#include "squash/read/internal.h"
 
 #define INODES_MAX 96
 #define ENTRIES_MAX 64

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "squash/sqfs.h"
+#include "squash/write/sqfs.h"
 
 #include "squash/libraries.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "squash/write_internal.h"
+#include "squash/write/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

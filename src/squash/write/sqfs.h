@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_SQUASH_SQFS_H
-#define COFFER_SQUASH_SQFS_H
+#ifndef COFFER_SQUASH_WRITE_SQFS_H
+#define COFFER_SQUASH_WRITE_SQFS_H
 
 #include <sqfs/block.h>
 #include <sqfs/block_processor.h>

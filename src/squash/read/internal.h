@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_SQUASH_INTERNAL_H
-#define COFFER_SQUASH_INTERNAL_H
+#ifndef COFFER_SQUASH_READ_INTERNAL_H
+#define COFFER_SQUASH_READ_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -112,7 +112,7 @@ struct squash {
 	struct squash_resume resumes[SQUASH_RESUMES]; /* under the lock; by the directory's ref */
 };
 
-/* ------------------------------------------------------------------ read_meta.c */
+/* ------------------------------------------------------------------ meta.c */
 
 /*
  * A cursor over a stream of metadata, that is over what a chain of metadata blocks holds. Blocks
@@ -145,7 +145,7 @@ int meta_element(struct squash *sq, const uint64_t *blocks, uint64_t index, size
  * call the place. An error at the end of the table. */
 int meta_settle(struct meta *m, struct error **err);
 
-/* ------------------------------------------------------------------ read_data.c, positions.c */
+/* ------------------------------------------------------------------ data.c, positions.c */
 
 int data_load(struct squash *sq, struct cached *block, struct error **err);
 static inline uint64_t data_blocks(const struct squash *sq, const struct squash_inode *inode)
@@ -180,7 +180,7 @@ int data_word(const struct squash *sq, uint32_t word, uint32_t *ret_stored, stru
 int data_next(struct squash *sq, struct meta *words, uint32_t *ret_word, uint32_t *ret_stored,
 	      struct error **err);
 
-/* ------------------------------------------------------------------ read_ahead.c */
+/* ------------------------------------------------------------------ ahead.c */
 
 /* What read-ahead remembers of the reads before. */
 struct ahead;

@@ -3,13 +3,13 @@
 #define COFFER_SQUASH_WRITE_INTERNAL_H
 
 #include "squash/format.h"
-#include "squash/sqfs.h"
+#include "squash/write/sqfs.h"
 #include "squash/squash.h"
 
 /*
- * What the files of the writer share. The road of squash_pack: write_tree.c walks the directories
- * and fills nodes, write_data.c hands each file's data to libsquashfs' block processor on the way,
- * and when all blocks are out write_meta.c writes inodes, listings and tables from the nodes.
+ * What the files of the writer share. The road of squash_pack: tree.c walks the directories
+ * and fills nodes, data.c hands each file's data to libsquashfs' block processor on the way,
+ * and when all blocks are out meta.c writes inodes, listings and tables from the nodes.
  */
 
 /* Limits of what is written. */
@@ -17,7 +17,7 @@
 #define SQUASH_WRITE_BLOCKS_MAX (1u << 26) /* blocks of one file with holes: 8 TiB of 128 KiB */
 #define SQUASH_WRITE_THREADS_MAX 256
 
-/* ---------------------------------------------------------------- write_output.c */
+/* ---------------------------------------------------------------- output.c */
 
 /* libsquashfs' idea of a file, on a sink. The first error of the sink is kept for squash_check. */
 struct squash_output {
@@ -37,17 +37,17 @@ int squash_check(struct squash_output *o, int returned, const char *what, struct
 /* Zeros up to the next multiple of SQUASH_WRITE_PAD. */
 int squash_output_pad(struct squash_output *o, struct error **err);
 
-/* ---------------------------------------------------------------- write_codec.c */
+/* ---------------------------------------------------------------- codec.c */
 
 /* A compressor of libsquashfs' kind, which only compresses; to be destroyed with sqfs_destroy. */
 int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
 		      sqfs_compressor_t **ret, struct error **err);
-/* write_deflate.c: zlib's format by libdeflate, level 1 to 12. NULL when out of memory. */
+/* deflate.c: zlib's format by libdeflate, level 1 to 12. NULL when out of memory. */
 sqfs_compressor_t *squash_deflate(int level);
-/* write_lzo.c: LZO1X-999, level 1 to 9; blocks of at most block_size. NULL when out of memory. */
+/* lzo.c: LZO1X-999, level 1 to 9; blocks of at most block_size. NULL when out of memory. */
 sqfs_compressor_t *squash_lzo(int level, uint32_t block_size);
 
-/* ---------------------------------------------------------------- write_blocks.c */
+/* ---------------------------------------------------------------- blocks.c */
 
 /*
  * What was submitted to be compressed, and where it goes: the blocks of one file, whose list the
@@ -131,15 +131,15 @@ int squash_at_node(const struct squash_node *n, struct error **err);
 void squash_leave_out(struct squash_packer *p, const struct squash_node *n,
 		      enum squash_left_out what, const char *why);
 
-/* write_tree.c: walks the tree, reads all files; p->root is set also on failure. */
+/* tree.c: walks the tree, reads all files; p->root is set also on failure. */
 int squash_scan(struct squash_packer *p, int directory, struct error **err);
 void squash_nodes_free(struct squash_node *list);
 
-/* write_xattr.c: of an open file, or (fd -1) of the entry `name` of the directory. */
+/* xattr.c: of an open file, or (fd -1) of the entry `name` of the directory. */
 int squash_add_xattrs(struct squash_packer *p, struct squash_node *n, int fd, int directory,
 		      struct error **err);
 
-/* write_data.c: the data of an open regular file of that size; sets n->inode. */
+/* data.c: the data of an open regular file of that size; sets n->inode. */
 int squash_submit(struct squash_packer *p, struct squash_blocks *b, uint32_t flags,
 		  const void *data, size_t len, struct error **err);
 /* Empty, and one of p->submitted. NULL with *err set when there is no memory. */
@@ -148,7 +148,7 @@ int squash_add_data(struct squash_packer *p, struct squash_node *n, int fd, cons
 		    struct error **err);
 
 /*
- * write_fragments.c: the last bytes of files, less than a block, gathered to blocks. Nothing is
+ * fragments.c: the last bytes of files, less than a block, gathered to blocks. Nothing is
  * kept twice.
  */
 int squash_tails_new(struct squash_packer *p, struct error **err);
@@ -159,7 +159,7 @@ int squash_add_tail(struct squash_packer *p, sqfs_inode_generic_t *inode, const 
 /* Submits what is gathered. */
 int squash_flush_tails(struct squash_packer *p, struct error **err);
 
-/* write_meta.c: everything after the data blocks, and the superblock. */
+/* meta.c: everything after the data blocks, and the superblock. */
 int squash_write_metadata(struct squash_packer *p, struct error **err);
 
 #endif

@@ -67,6 +67,8 @@
 		       "the container's host name"),                                              \
 		OPTION_MAX_KDF_MEMORY,                                                            \
 		SWITCH_("ipc", 'i', "IPC UNSHARE_IPC", "in an IPC namespace of its own"),         \
+		VALUE_("keep-fd", 0, OPTION_ARRAY, "n", NULL,                                     \
+		       "with --contain: keep descriptor n, which is above 2, open"),              \
 		{ .name = "mount",                                                                \
 		  .kind = OPTION_ARRAY,                                                           \
 		  .argument = "spec",                                                             \
@@ -74,6 +76,9 @@
 		  .add_variables = true,                                                          \
 		  .help = "as --bind, in the form type=bind,source=/a,destination=/b; the word "  \
 			  "\"kernel\" alone: let the kernel mount (root; plain or LUKS2)" },      \
+		SWITCH_("net", 'n', "NET UNSHARE_NET", "in a network namespace of its own"),      \
+		VALUE_("network", 0, OPTION_TEXT, "name", "NETWORK",                              \
+		       "the network of --net; there is one, \"none\": lo alone"),                 \
 		SWITCH_("no-eval", 0, "NO_EVAL", "leave $ and back quotes in variables alone"),   \
 		SWITCH_("no-home", 0, "NO_HOME", "without the home folder"),                      \
 		SWITCH_("no-init", 0, "NOSHIMINIT", "with --pid: no init process"),               \
@@ -140,9 +145,7 @@
 		MISSING_("memory", 0, OPTION_TEXT, "bytes", "MEMORY"),                          \
 		MISSING_("memory-reservation", 0, OPTION_TEXT, "bytes", "MEMORY_RESERVATION"),  \
 		MISSING_("memory-swap", 0, OPTION_TEXT, "bytes", "MEMORY_SWAP"),                \
-		MISSING_("net", 'n', OPTION_SWITCH, NULL, "NET UNSHARE_NET"),                   \
 		MISSING_("netns-path", 0, OPTION_TEXT, "path", "NETNS_PATH"),                   \
-		MISSING_("network", 0, OPTION_TEXT, "name", "NETWORK"),                         \
 		MISSING_("network-args", 0, OPTION_LIST, "args", "NETWORK_ARGS"),               \
 		MISSING_("no-env", 0, OPTION_LIST, "name", "NOENV"),                            \
 		MISSING_("no-privs", 0, OPTION_SWITCH, NULL, "NO_PRIVS"),                       \

@@ -48,27 +48,6 @@ static int enter_user_namespace(const struct run_job *job, int sock, struct erro
 }
 
 /*
- * Closes what exec would close (the caller's own descriptors are not so marked), but for sock and
- * keep. The image's environment scripts run beside this process and could look into it: a folder
- * of the host that is open here would lead them out of the root.
- */
-static int close_our_descriptors(int sock, int keep, struct error **err)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	if (!dir)
-		return error_errno(err, errno, "look at the open files in /proc/self/fd");
-	for (struct dirent *e; (e = readdir(dir));) {
-		int fd = (int)strtol(e->d_name, NULL, 10);
-		int flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
-		if (flags >= 0 && flags & FD_CLOEXEC && fd != dirfd(dir) && fd != sock &&
-		    fd != keep)
-			(void)close(fd);
-	}
-	(void)closedir(dir);
-	return 0;
-}
-
-/*
  * From here on programs of the image run: nothing of this process is theirs to see, neither its
  * memory with the host's variables nor the channel to the command. exec takes it back.
  */
@@ -193,7 +172,10 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	struct run_session session;
 	if (job->user_namespace && enter_user_namespace(job, sock, err) < 0)
 		return -1;
-	if (close_our_descriptors(sock, job->image->directory, err) < 0)
+	if (run_descriptors_close(job, sock, job->image->directory, err) < 0)
+		return -1;
+	/* Both before the filter that may refuse these calls, and while they are still ours. */
+	if ((job->contain && run_keyring_leave(err) < 0) || run_network_start(job, err) < 0)
 		return -1;
 	run_init_find_words();
 	/* Modes of what is made from here on are meant as they are written. */
@@ -555,10 +537,11 @@ static void say_what_is_run(const struct run_job *job)
 		[IMAGE_GOCRYPTFS] = "a SIF image, encrypted by gocryptfs",
 	};
 	log_verbose("%s is %s", job->image->path, kinds[job->image->kind]);
-	log_verbose("Namespaces: mount%s%s%s%s%s", job->user_namespace ? ", user" : "",
+	log_verbose("Namespaces: mount%s%s%s%s%s%s", job->user_namespace ? ", user" : "",
 		    job->clone_flags & CLONE_NEWPID ? ", pid" : "",
 		    job->clone_flags & CLONE_NEWIPC ? ", ipc" : "",
 		    job->clone_flags & CLONE_NEWUTS ? ", uts" : "",
+		    job->clone_flags & CLONE_NEWNET ? ", net" : "",
 		    job->fake_root ? "; root inside" : "");
 }
 

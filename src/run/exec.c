@@ -289,7 +289,8 @@ int run_payload(const struct run_job *job, struct error **err)
 		return -1;
 	if (ended >= 0)
 		_exit(ended);
-	if (finish_environment(job, &env, err) < 0 || choose(job, &env, &c, err) < 0)
+	if (finish_environment(job, &env, err) < 0 ||
+	    run_descriptors_environment(job, &env, err) < 0 || choose(job, &env, &c, err) < 0)
 		return -1;
 	if (run_job_is_served(job))
 		run_program_ahead(c.path);

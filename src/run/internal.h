@@ -140,6 +140,7 @@ struct run_job {
 	bool kernel_mount;
 	bool fake_root, pretend_owners, pid_namespace, init;
 	bool minimal_dev, contain, writable, writable_tmpfs;
+	int listen_fds; /* how many descriptors from 3 on are handed on by sd_listen_fds(3) */
 
 	char *home;	  /* inside */
 	char *cwd;	  /* the host's, physical; or NULL */
@@ -226,6 +227,32 @@ void run_channel_fail(int sock, struct error *error);
  * before, whose descriptor *ret_root then owns (-1 when none could be taken); or -1 with *err.
  */
 int run_channel_finish(int sock, int *ret_root, struct error **err);
+
+/* ---------------------------------------------------------------- descriptors.c */
+
+/* Looks at what is asked to be kept, and at 0 to 2. For the command, before it has a child. */
+int run_descriptors_choose(struct run_job *job, struct error **err);
+/*
+ * Closes what exec would close (the caller's own descriptors are not so marked), and with --contain
+ * what was not named, but for sock and keep. The image's environment scripts run beside this
+ * process and could look into it: a folder of the host that is open here would lead them out of
+ * the root.
+ */
+int run_descriptors_close(const struct run_job *job, int sock, int keep, struct error **err);
+/* The variables of sd_listen_fds(3), as they must be for this process: the payload's, shortly. */
+int run_descriptors_environment(const struct run_job *job, struct strings *env, struct error **err);
+
+/* ---------------------------------------------------------------- keyring.c, network.c */
+
+/*
+ * Exchanges this process's session keyring for a new one, without a name, so that what the caller
+ * has in his is not found (keyrings(7)). A kernel without keyrings is no error.
+ */
+int run_keyring_leave(struct error **err);
+/* Which network: the host's, or one of its own with lo alone. Others are refused. */
+int run_network_choose(struct run_job *job, struct error **err);
+/* In the container's process, while it has capabilities: lo is set up where it is its own. */
+int run_network_start(const struct run_job *job, struct error **err);
 
 /* ---------------------------------------------------------------- container.c, exec.c */
 

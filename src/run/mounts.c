@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,7 +212,8 @@ static int account_file(const struct run_job *job, const struct run_session *ses
 	return session_file(session, word, text.data ? text.data : "", text.len, err);
 }
 
-static int new_or_bound(const struct run_mount *m, const char *type, struct error **err)
+static int new_or_bound(const struct run_job *job, const struct run_mount *m, const char *type,
+			struct error **err)
 {
 	static const char *const none[] = { NULL };
 	CLEANUP_ERROR struct error *failed = NULL;
@@ -219,6 +221,12 @@ static int new_or_bound(const struct run_mount *m, const char *type, struct erro
 	int tree = run_new_filesystem(type, none, set, &failed);
 	if (tree >= 0)
 		return tree;
+	if (m->kind == RUN_MOUNT_SYSFS && job->clone_flags & CLONE_NEWNET) {
+		/* The host's would show the host's interfaces. */
+		*err = failed;
+		failed = NULL;
+		return -1;
+	}
 	/* In a container whose own one is partly hidden the kernel refuses a new one. */
 	log_verbose("%s: binding the host's", error_message(failed));
 	return run_tree_clone(AT_FDCWD, m->source, err);
@@ -254,9 +262,9 @@ static int open_source(const struct run_job *job, const struct run_session *sess
 	case RUN_MOUNT_GROUP:
 		return account_file(job, session, m, err);
 	case RUN_MOUNT_PROC:
-		return new_or_bound(m, "proc", err);
+		return new_or_bound(job, m, "proc", err);
 	case RUN_MOUNT_SYSFS:
-		return new_or_bound(m, "sysfs", err);
+		return new_or_bound(job, m, "sysfs", err);
 	case RUN_MOUNT_DEV:
 		return session_place(session, "dev", 0755, err);
 	case RUN_MOUNT_CWD:

@@ -184,7 +184,7 @@ static int choose_namespaces(struct run_job *job, struct error **err)
 		job->clone_flags |= CLONE_NEWIPC;
 	if (namespace_allowed(plan->uts || plan->hostname, c->allow_uts_ns, "uts"))
 		job->clone_flags |= CLONE_NEWUTS;
-	return 0;
+	return run_network_choose(job, err);
 }
 
 static int add_group(struct run_job *job, gid_t gid, struct error **err)
@@ -327,6 +327,25 @@ static int add_dev(struct run_job *job, struct error **err)
 	return add_mount(job, &m, err);
 }
 
+/* What the host calls others is of no use to a network that is lo alone (runtime.md 6). */
+static int add_hosts(struct run_job *job, struct error **err)
+{
+	static const char text[] = "127.0.0.1\tlocalhost\n"
+				   "::1\tlocalhost ip6-localhost ip6-loopback\n"
+				   "ff02::1\tip6-allnodes\n"
+				   "ff02::2\tip6-allrouters\n";
+	struct run_mount m = {
+		.kind = RUN_MOUNT_TEXT,
+		.source = (char *)text,
+		.target = (char *)"/etc/hosts",
+		.phase = "binds",
+		.restricted = true,
+		.layered = true,
+		.over_link = true,
+	};
+	return add_mount(job, &m, err);
+}
+
 static int add_bind_paths(struct run_job *job, struct error **err)
 {
 	const struct strings *list = &job->config->bind_paths;
@@ -343,6 +362,12 @@ static int add_bind_paths(struct run_job *job, struct error **err)
 		if (no_mount(job, "bind-paths") || no_mount(job, target) ||
 		    (job->contain && !usual))
 			continue;
+		if (!strcmp(target, "/etc/hosts") && job->contain &&
+		    job->clone_flags & CLONE_NEWNET) {
+			if (add_hosts(job, err) < 0)
+				return -1;
+			continue;
+		}
 		if (!exists(source)) {
 			if (!usual)
 				log_warning("skipping mount of %s: it does not exist", source);
@@ -367,7 +392,9 @@ static int add_kernel(struct run_job *job, struct error **err)
 		.layered = true,
 	};
 	struct run_mount sys = proc;
-	sys.kind = job->user_namespace ? RUN_MOUNT_BIND : RUN_MOUNT_SYSFS;
+	/* It shows the interfaces of the network that it was mounted in, and needs to own that. */
+	bool own_net = job->clone_flags & CLONE_NEWNET;
+	sys.kind = job->user_namespace && !own_net ? RUN_MOUNT_BIND : RUN_MOUNT_SYSFS;
 	sys.source = sys.target = (char *)"/sys";
 	if (job->config->mount_proc && !no_mount(job, "proc") && add_mount(job, &proc, err) < 0)
 		return -1;
@@ -749,9 +776,10 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
 	if (image_check_architecture(image, err) < 0 || check_image(job, err) < 0 ||
 	    choose_users(job, err) < 0 || choose_mount(job, err) < 0 ||
-	    choose_namespaces(job, err) < 0 || look_up_user(job, err) < 0 ||
-	    choose_home(job, &home, err) < 0 || choose_directory(job, err) < 0 ||
-	    parse_binds(job, err) < 0 || list_mounts(job, home, err) < 0)
+	    choose_namespaces(job, err) < 0 || run_descriptors_choose(job, err) < 0 ||
+	    look_up_user(job, err) < 0 || choose_home(job, &home, err) < 0 ||
+	    choose_directory(job, err) < 0 || parse_binds(job, err) < 0 ||
+	    list_mounts(job, home, err) < 0)
 		return -1;
 	struct run_env_source source = {
 		.host = (const char *const *)environ,

@@ -26,13 +26,15 @@ struct run_plan {
 	struct strings env;   /* each: NAME=VALUE */
 	struct strings env_file;
 	struct strings no_mount;
-	const char *home; /* SRC[:DST] */
-	const char *cwd;  /* --pwd, --cwd */
+	struct strings keep_fd; /* each: a number */
+	const char *home;	/* SRC[:DST] */
+	const char *cwd;	/* --pwd, --cwd */
 	const char *app;
 	const char *hostname;
-	const char *shell; /* --shell */
+	const char *shell;   /* --shell */
+	const char *network; /* --network: a name */
 	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns,
-		pid, ipc, uts, no_init, no_umask, no_eval, allow_setuid;
+		pid, ipc, uts, net, no_init, no_umask, no_eval, allow_setuid;
 	bool kernel_mount; /* --mount=kernel: an error where it cannot be done */
 
 	/* for build's sections: not reachable from the command line */

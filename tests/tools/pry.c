@@ -6,12 +6,22 @@
  *   pry PID          says "CAN ..." for each way that is open; exit status 1 with one
  *   pry server PPID  the same for the image server of this command
  *   pry seen         exit status 1 when a process by the name of the server can be seen
+ *
+ * and what a container's walls are tried with:
+ *
+ *   pry planted-key -- COMMAND...   runs it with a key in a session keyring of its own
+ *   pry find-key                    in how many ways that key is found
+ *   pry abstract-serve NAME         listens at an abstract socket until it is killed
+ *   pry abstract-reach NAME         exit status 1 when nobody listens there
+ *   pry loopback                    talks to itself by 127.0.0.1
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <linux/keyctl.h>
 #include <linux/perf_event.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,8 +29,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,8 +151,111 @@ static pid_t find_server(int parent)
 	return found;
 }
 
+#define KEY_NAME "coffer-planted"
+#define KEY_TEXT "planted"
+#define KEY_VARIABLE "COFFER_PLANTED_SERIAL"
+
+static int plant_key(char **command)
+{
+	char serial[24];
+	long key = -1;
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)
+		key = syscall(SYS_add_key, "user", KEY_NAME, KEY_TEXT, strlen(KEY_TEXT),
+			      KEY_SPEC_SESSION_KEYRING);
+	if (key < 0) {
+		perror("pry: plant a key");
+		return 2;
+	}
+	/* Seen by who has it in a keyring of his own alone, not by all that the user has. */
+	(void)syscall(SYS_keyctl, KEYCTL_SETPERM, key, 0x3f000000);
+	snprintf(serial, sizeof(serial), "%ld", key);
+	(void)setenv(KEY_VARIABLE, serial, 1);
+	execvp(*command, command);
+	return 2;
+}
+
+/*
+ * By name, by its number (which others may guess), and as programs ask for one; and, since a filter
+ * may refuse these calls, in the list that the kernel shows.
+ */
+static int find_key(void)
+{
+	char text[64];
+	int found = 0;
+	const char *serial = getenv(KEY_VARIABLE);
+	long key =
+		syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", KEY_NAME, 0);
+	found += key >= 0;
+	key = serial ? strtol(serial, NULL, 10) : 0;
+	found += syscall(SYS_keyctl, KEYCTL_READ, key, text, sizeof(text)) > 0;
+	key = syscall(SYS_request_key, "user", KEY_NAME, NULL, 0);
+	found += key >= 0;
+	FILE *list = fopen("/proc/keys", "r");
+	char line[256];
+	while (list && fgets(line, sizeof(line), list))
+		found += strstr(line, KEY_NAME) != NULL;
+	if (list)
+		fclose(list);
+	printf("found %d ways\n", found);
+	return 0;
+}
+
+static socklen_t abstract(struct sockaddr_un *at, const char *name)
+{
+	*at = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(at->sun_path + 1, sizeof(at->sun_path) - 1, "%s", name);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+}
+
+static int abstract_serve(const char *name)
+{
+	struct sockaddr_un at;
+	socklen_t len = abstract(&at, name);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, 64) < 0)
+		return 2;
+	for (;;)
+		close(accept(fd, NULL, NULL));
+}
+
+static int abstract_reach(const char *name)
+{
+	struct sockaddr_un at;
+	socklen_t len = abstract(&at, name);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return connect(fd, (struct sockaddr *)&at, len) < 0;
+}
+
+static int loopback(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	char text[16] = "";
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(server, (struct sockaddr *)&at, len) < 0 || listen(server, 1) < 0 ||
+	    getsockname(server, (struct sockaddr *)&at, &len) < 0 ||
+	    connect(client, (struct sockaddr *)&at, len) < 0 ||
+	    write(client, "through lo", 10) != 10 ||
+	    read(accept(server, NULL, NULL), text, sizeof(text) - 1) != 10)
+		return 1;
+	puts(text);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 3 && !strcmp(argv[1], "planted-key"))
+		return plant_key(argv + 3);
+	if (argc == 2 && !strcmp(argv[1], "find-key"))
+		return find_key();
+	if (argc == 3 && !strcmp(argv[1], "abstract-serve"))
+		return abstract_serve(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "abstract-reach"))
+		return abstract_reach(argv[2]);
+	if (argc == 2 && !strcmp(argv[1], "loopback"))
+		return loopback();
 	if (argc == 2 && !strcmp(argv[1], "seen"))
 		return find_server(0) != 0;
 	pid_t pid = argc == 3 && !strcmp(argv[1], "server") ? find_server(atoi(argv[2]))

@@ -198,6 +198,8 @@ static void *derive_for_ever(void *argument)
 /* The time that it has had tells that it is at work, however busy the machine. */
 static int look_while_deriving(void)
 {
+	/* A fork loses the locks of what was made before. */
+	secret_keep_all();
 	struct secret *in = new_key(40), *out = NULL;
 	pthread_t thread;
 	clockid_t clock;

@@ -159,7 +159,7 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	CLEANUP_IMAGE struct image *img = NULL;
 	CLEANUP_STRINGS struct strings mounts = { 0 };
 	struct run_plan plan;
-	int status;
+	int status = 0;
 	if (settings_read_config(in, &config, err) < 0)
 		return -1;
 	if (make_plan(in, action, &plan, &mounts, err) < 0 || choose_key(in, &key, err) < 0)
@@ -177,9 +177,12 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	if (run_policy_encrypted(&config, img, err) < 0 || check_key(in, img, &key, err) < 0)
 		return -1;
 	bool passphrase = key && key_is_passphrase(key);
-	if (run_container(img, &key, &plan, &status, err) < 0)
-		return explain_key(img, passphrase, err);
-	return status;
+	struct run_audit audit;
+	if (run_audit_start(&config, img, key, action, &audit, err) < 0)
+		return -1;
+	int r = run_container(img, &key, &plan, &status, err);
+	run_audit_end(&audit, status, r < 0 ? *err : NULL);
+	return r < 0 ? explain_key(img, passphrase, err) : status;
 }
 
 static int run_exec(const struct invocation *in, struct error **err)

@@ -20,6 +20,7 @@ struct config {
 	/* Where one is given (limits_), the image must be of one of these. */
 	bool limits_owners, limits_groups, limits_paths;
 	struct strings limit_owners, limit_groups, limit_paths;
+	enum config_audit { CONFIG_AUDIT_NO, CONFIG_AUDIT_SYSLOG, CONFIG_AUDIT_REQUIRED } audit;
 	bool mount_proc, mount_sys, mount_home, mount_tmp, mount_devpts, mount_slave;
 	enum config_mount_dev { CONFIG_DEV_YES, CONFIG_DEV_NO, CONFIG_DEV_MINIMAL } mount_dev;
 	bool config_passwd, config_group, config_resolv_conf;

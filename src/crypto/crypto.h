@@ -119,6 +119,10 @@ void crypto_rsa_free(struct crypto_rsa **rsa);
 /* The modulus length in bytes; one message may have so many less CRYPTO_RSA_OVERHEAD. */
 #define CRYPTO_RSA_OVERHEAD 66
 size_t crypto_rsa_size(const struct crypto_rsa *rsa);
+/* SHA-256 of the public half as SubjectPublicKeyInfo (DER, RFC 5280), of either half: who has both
+ * can tell that they belong together. */
+int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA256_LEN],
+			   struct error **err);
 /* OAEP with SHA-256 and MGF1-SHA-256, empty label; out has crypto_rsa_size bytes. */
 int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void *out,
 		       struct error **err);

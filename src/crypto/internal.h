@@ -46,4 +46,8 @@ void pool_done(struct pool *p);
 EVP_CIPHER_CTX *pool_get(struct pool *p, int *ret_slot, struct error **err);
 void pool_put(struct pool *p, EVP_CIPHER_CTX *context, int slot);
 
+/* fingerprint.c: the digest that crypto_rsa_fingerprint gives, of the contents of two INTEGERs. */
+int crypto_spki_fingerprint(struct bytes modulus, struct bytes exponent,
+			    uint8_t ret[CRYPTO_SHA256_LEN], struct error **err);
+
 #endif

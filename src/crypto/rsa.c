@@ -266,6 +266,22 @@ static int parse(struct bytes b, enum crypto_rsa_form form, BIGNUM *parts[PARTS_
 	return check_parts(parts, count, form, err) < 0 ? -1 : (int)count;
 }
 
+int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA256_LEN],
+			   struct error **err)
+{
+	struct bytes b = bytes_of(secret_bytes(rsa->der), secret_size(rsa->der));
+	struct bytes all, modulus, exponent;
+	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
+		return no_key(err);
+	/* A private key begins with its version. */
+	if (rsa->form == CRYPTO_RSA_PRIVATE && !crypto_der_take(&all, CRYPTO_DER_INTEGER, &modulus))
+		return no_key(err);
+	if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &modulus) ||
+	    !crypto_der_take(&all, CRYPTO_DER_INTEGER, &exponent))
+		return no_key(err);
+	return crypto_spki_fingerprint(modulus, exponent, ret, err);
+}
+
 static int give_key(struct crypto_rsa *rsa, struct error **err)
 {
 	BIGNUM *parts[PARTS_PRIVATE] = { NULL };

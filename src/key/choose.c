@@ -32,6 +32,20 @@ bool key_is_passphrase(const struct key *k)
 	return k->passphrase;
 }
 
+int key_describe(const struct key *k, struct buffer *ret, struct error **err)
+{
+	uint8_t digest[CRYPTO_SHA256_LEN];
+	if (!k || !k->rsa)
+		return buffer_puts(ret, k ? "passphrase" : "none", err);
+	if (crypto_rsa_fingerprint(k->rsa, digest, err) < 0 ||
+	    buffer_puts(ret, "rsa-sha256:", err) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(digest); i++)
+		if (buffer_printf(ret, err, "%02x", digest[i]) < 0)
+			return -1;
+	return 0;
+}
+
 const char *key_origin(const struct key *k)
 {
 	return k->origin;

@@ -52,6 +52,18 @@ int run_policy_encrypted(const struct config *c, const struct image *img, struct
 int run_policy_user_namespace(const struct config *c, struct error **err);
 
 /*
+ * The records of `audit log` (audit.c): one before anything is started, one with how it ended, both
+ * with the same id. Nothing where the directive says no. The first is an error where it is required
+ * and cannot be written. failed: what run_container said, or NULL.
+ */
+struct run_audit {
+	char id[17]; /* "" : none */
+};
+int run_audit_start(const struct config *c, const struct image *img, const struct key *key,
+		    enum run_action action, struct run_audit *ret, struct error **err);
+void run_audit_end(const struct run_audit *audit, int status, const struct error *failed);
+
+/*
  * Runs it to its end. Takes the key's use as far as the server: the caller frees `key` (NULL for a
  * plain image) right after it was unsealed, through *key set to NULL. *ret_status: what coffer
  * shall exit with. Errors before the payload runs come back as *err.

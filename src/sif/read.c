@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sif/sif.h"
 
+#include "crypto/crypto.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +141,17 @@ int sif_read(struct source *file, struct sif **ret, struct error **err)
 	*ret = s;
 	s = NULL;
 	return 0;
+}
+
+int sif_digest(const struct sif *s, struct source *file, uint8_t ret[32], struct error **err)
+{
+	CLEANUP_BUFFER struct buffer all = { 0 };
+	size_t len = s->descriptors_len;
+	char *to = buffer_reserve(&all, SIF_HEADER_LEN + len, err);
+	if (!to || source_read(file, to, SIF_HEADER_LEN, 0, err) < 0 ||
+	    source_read(file, to + SIF_HEADER_LEN, len, s->descriptors_off, err) < 0)
+		return -1;
+	return crypto_sha256(to, SIF_HEADER_LEN + len, ret, err);
 }
 
 void sif_free(struct sif **s)

@@ -80,6 +80,9 @@ int sif_read(struct source *file, struct sif **ret, struct error **err);
 void sif_free(struct sif **s);
 #define CLEANUP_SIF __attribute__((cleanup(sif_free)))
 
+/* SHA-256 of the global header and the descriptors as they are in the file, 32 bytes. */
+int sif_digest(const struct sif *s, struct source *file, uint8_t ret[32], struct error **err);
+
 /* Borrowed, or NULL: */
 const struct sif_descriptor *sif_by_id(const struct sif *s, uint32_t id);
 /* the primary system partition */

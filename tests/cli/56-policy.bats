@@ -225,3 +225,85 @@ as_user() {
 	run -0 as_user coffer exec $K gocryptfs.sif true
 	chmod 600 rsa_pri.pem
 }
+
+# Runs a command where /dev/log is ours: what it gets is in `log`, one record a line. Without a
+# reader with NOBODY=1.
+with_log() { # COMMAND...
+	rm -rf dev log
+	mkdir dev
+	: >log
+	unshare -m sh -c '
+		mount -t tmpfs -o mode=755 none dev
+		for node in null zero urandom random tty fuse; do touch dev/$node; mount --bind /dev/$node dev/$node; done
+		ln -s /proc/self/fd dev/fd
+		if [ -z "$NOBODY" ]; then
+			python3 -c "
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(\"dev/log\")
+os.chmod(\"dev/log\", 0o666)
+if os.fork():
+    os._exit(0)
+os.setsid()
+log = open(\"log\", \"ab\", 0)
+s.settimeout(60)
+while True:
+    try:
+        one = s.recv(1 << 20)
+    except TimeoutError:
+        break
+    if one == b\"stop\":
+        break
+    log.write(one.replace(b\"\\n\", b\"LINE\") + b\"\\n\")
+" >/dev/null 2>&1 3>&- 4>&- 5>&-
+		fi
+		mount --rbind dev /dev
+		"$@"; status=$?
+		[ -n "$NOBODY" ] || python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(\"/dev/log\"); s.send(b\"stop\")"
+		exit $status' - "$@"
+}
+
+@test "audit log: who started what with which kind of key, and how it ended" {
+	am_root || return 0
+	export NOBODY=
+	site 'audit log = syslog'
+	chmod a+r rsa_pri.pem
+	local finger uuid digest
+	finger=$(openssl rsa -in rsa_pri.pem -pubout -outform DER 2>/dev/null | sha256sum | cut -d ' ' -f 1)
+	uuid=$(coffer sif header gocryptfs.sif | sed -n 's/^ID: *//p')
+	digest=$({ head -c 128 gocryptfs.sif; tail -c +4097 gocryptfs.sif | head -c $((48 * 585)); } | sha256sum | cut -d ' ' -f 1)
+	run -7 with_log "$BASH" -c "$(declare -f at_site as_user am_root); as_user coffer exec $K gocryptfs.sif sh -c 'exit 7'"
+	cat log
+	[ "$(wc -l <log)" -eq 2 ]
+	grep -Eq "^<86>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} coffer\[[0-9]+\]: start id=([0-9a-f]{16}) uid=65533 user=\"[^\"]*\" loginuid=[0-9-]+ action=exec image=\"$WORK/gocryptfs.sif\" kind=gocryptfs uuid=$uuid sha256=$digest key=rsa-sha256:$finger\$" log
+	[[ "$(tail -n 1 log)" == *": end id=$(sed -n 's/.*start id=\([0-9a-f]*\) .*/\1/p' log) status=7" ]]
+	refute grep -q 'PRIVATE' log
+	# What is refused is told, too; and a name is one line.
+	cp plain.sif $'bad\n"\\name\e.sif'
+	site 'audit log = required' 'allow container sif = no'
+	run -255 with_log "$BASH" -c "$(declare -f at_site as_user am_root); as_user coffer run $'bad\n\"\\\\name\e.sif'"
+	cat log
+	[ "$(wc -l <log)" -eq 2 ]
+	refute grep -q LINE log
+	grep -qF 'action=run image="'"$WORK"'/bad\x0a\x22\x5cname\x1b.sif" kind=sif' log
+	grep -q ' key=none$' log
+	grep -q 'end id=[0-9a-f]* failed="configuration disallows users from running unencrypted SIF containers"$' log
+	rm -f bad*.sif
+	chmod 600 rsa_pri.pem
+}
+
+@test "audit log = required: without the log nothing is run" {
+	am_root || return 0
+	export NOBODY=1
+	site 'audit log = required'
+	run --separate-stderr with_log "$BASH" -c "$(declare -f at_site as_user am_root); as_user coffer exec plain.sif echo ran"
+	refused 255 "nothing is run without an audit record: write to the system's log (/dev/log)"
+	[ "$output" = "" ]
+	site 'audit log = syslog'
+	run -0 --separate-stderr with_log "$BASH" -c "$(declare -f at_site as_user am_root); as_user coffer exec plain.sif echo ran"
+	[ "$output" = ran ]
+	err_has "No audit record"
+}

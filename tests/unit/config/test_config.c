@@ -58,6 +58,7 @@ static void no_file(void **state)
 	assert_int_equal(c.mount_dev, CONFIG_DEV_YES);
 	assert_false(c.require_encrypted);
 	assert_false(c.limits_owners);
+	assert_int_equal(c.audit, CONFIG_AUDIT_NO);
 	assert_int_equal(c.sessiondir_max_mib, 64);
 	assert_int_equal(c.image_cache_mib, 14);
 	/* One that was asked for may not be missing. */
@@ -244,6 +245,8 @@ static void only_tighter(void **state)
 	tightens("require encrypted = no\n", "require encrypted = yes\n", NULL);
 	tightens("mount dev = minimal\n", "mount dev = yes\n", "(minimal)");
 	tightens("mount dev = minimal\n", "mount dev = no\n", NULL);
+	tightens("audit log = syslog\n", "audit log = no\n", "(syslog)");
+	tightens("audit log = syslog\n", "audit log = required\n", NULL);
 	tightens("mount encrypted = fuse\n", "mount encrypted = kernel\n", "(fuse)");
 	tightens("sessiondir max size = 16\n", "sessiondir max size = 17\n", "(16)");
 	tightens("sessiondir max size = 16\n", "sessiondir max size = 15\n", NULL);

@@ -293,6 +293,32 @@ static void der_lengths(void **state)
 	}
 }
 
+/* That of `openssl pkey -pubin -outform DER | sha256sum`, from either half. */
+static void fingerprints(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *spki;
+		enum crypto_rsa_form form;
+	} keys[] = {
+		{ "pkcs1.public", "spki.public", CRYPTO_RSA_PUBLIC },
+		{ "spki.public", "spki.public", CRYPTO_RSA_PUBLIC },
+		{ "pkcs1.private", "spki.public", CRYPTO_RSA_PRIVATE },
+		{ "pkcs8.private", "spki.public", CRYPTO_RSA_PRIVATE },
+		{ "1024.private", "1024.public", CRYPTO_RSA_PRIVATE },
+	};
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		struct crypto_rsa *rsa = NULL;
+		struct buffer spki CLEANUP_BUFFER = folder_load(keys[i].spki);
+		uint8_t got[CRYPTO_SHA256_LEN], want[CRYPTO_SHA256_LEN];
+		assert_ok(from_file(keys[i].name, keys[i].form, &rsa, err));
+		assert_ok(crypto_sha256(spki.data, spki.len, want, err));
+		assert_ok(crypto_rsa_fingerprint(rsa, got, err));
+		assert_memory_equal(got, want, sizeof(want));
+		crypto_rsa_free(&rsa);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +330,7 @@ int main(void)
 		cmocka_unit_test(protected_pkcs8),
 		cmocka_unit_test(what_the_password_cannot_open),
 		cmocka_unit_test(der_lengths),
+		cmocka_unit_test(fingerprints),
 	};
 	return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

@@ -59,4 +59,10 @@ static inline size_t unhex(const char *hex, void *out, size_t cap)
 	return n;
 }
 
+/* With COFFER_TEST=NAME a program runs that test alone. */
+__attribute__((constructor)) static void one_test_alone(void)
+{
+	cmocka_set_test_filter(getenv("COFFER_TEST"));
+}
+
 #endif

@@ -46,6 +46,7 @@ static int make_plan(const struct invocation *in, enum run_action action, struct
 		.env_file = invocation_option(in, "env-file")->list,
 		.no_mount = invocation_option(in, "no-mount")->list,
 		.keep_fd = invocation_option(in, "keep-fd")->list,
+		.security = invocation_option(in, "security")->list,
 		.home = text(in, "home"),
 		.cwd = text(in, "cwd") ? text(in, "cwd") : text(in, "pwd"),
 		.app = text(in, "app"),

@@ -98,6 +98,8 @@
 		SWITCH_("pid", 'p', "PID UNSHARE_PID", "in a PID namespace of its own"),          \
 		SWITCH_("require-encrypted", 0, "REQUIRE_ENCRYPTED",                              \
 			"refuse an image that is not encrypted"),                                 \
+		VALUE_("security", 0, OPTION_LIST, "spec", "SECURITY",                            \
+		       "seccomp:unconfined: without the default filter of system calls"),         \
 		SWITCH_("userns", 'u', "USERNS UNSHARE_USERNS",                                   \
 			"in a user namespace of its own, root too"),                              \
 		SWITCH_("uts", 0, "UTS UNSHARE_UTS", "in a UTS namespace of its own"),            \
@@ -156,7 +158,6 @@
 		MISSING_("pids-limit", 0, OPTION_INT, "n", "PIDS_LIMIT"),                       \
 		MISSING_("rocm", 0, OPTION_SWITCH, NULL, "ROCM"),                               \
 		MISSING_("scratch", 'S', OPTION_LIST, "dir", "SCRATCH SCRATCHDIR"),             \
-		MISSING_("security", 0, OPTION_LIST, "spec", "SECURITY"),                       \
 		MISSING_("sharens", 0, OPTION_SWITCH, NULL, "SHARENS"),                         \
 		MISSING_("unsquash", 0, OPTION_SWITCH, NULL, "UNSQUASH"),                       \
 		MISSING_("workdir", 'W', OPTION_TEXT, "dir", "WORKDIR")

@@ -24,7 +24,7 @@ struct config {
 	bool mount_proc, mount_sys, mount_home, mount_tmp, mount_devpts, mount_slave;
 	enum config_mount_dev { CONFIG_DEV_YES, CONFIG_DEV_NO, CONFIG_DEV_MINIMAL } mount_dev;
 	bool config_passwd, config_group, config_resolv_conf;
-	bool user_bind_control;
+	bool user_bind_control, user_seccomp_control;
 	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
 	/* `mount encrypted = kernel`: LUKS2 images as with --mount=kernel, where the caller may */
 	unsigned mount_kernel;

@@ -102,6 +102,7 @@ const struct config_directive config_directives[] = {
 	ALLOW("config group", config_group),
 	ALLOW("config resolv_conf", config_resolv_conf),
 	ALLOW("user bind control", user_bind_control),
+	ALLOW("user seccomp control", user_seccomp_control),
 	{ .name = "bind path",
 	  .type = CONFIG_LIST,
 	  OBEYED(bind_paths),

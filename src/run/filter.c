@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -34,8 +35,33 @@ static int load(const struct sock_filter *code, size_t len, struct error **err)
 
 #define LOAD(filter, err) load((filter), sizeof(filter) / sizeof(*(filter)), (err))
 
+int run_filter_choose(struct run_job *job, struct error **err)
+{
+	const struct strings *words = &job->plan->security;
+	for (size_t i = 0; i < words->len; i++) {
+		if (strcmp(words->items[i], "seccomp:unconfined") != 0) {
+			error_set(err, ERROR_UNSUPPORTED, "--security %s is not supported",
+				  words->items[i]);
+			return error_hint(err,
+					  "coffer knows seccomp:unconfined; no profiles, ids or "
+					  "labels");
+		}
+		if (!job->config->user_seccomp_control) {
+			error_set(err, ERROR_POLICY,
+				  "configuration disallows users from choosing the filter of "
+				  "system calls");
+			return error_hint(err, "`user seccomp control = no` in the site "
+					       "configuration: ask the administrator");
+		}
+		job->unconfined = true;
+	}
+	return 0;
+}
+
 int run_filter_load(const struct run_job *job, struct error **err)
 {
+	if (job->unconfined)
+		return LOAD(filter_terminal, err);
 	if (job->inside_uid == 0 && !job->user_namespace)
 		return LOAD(filter_root, err);
 	return LOAD(filter_payload, err);

@@ -138,6 +138,7 @@ struct run_job {
 	unsigned long long clone_flags;
 	bool own_all; /* the image's files are shown as the user's */
 	bool kernel_mount;
+	bool unconfined; /* without the default filter of system calls */
 	bool fake_root, pretend_owners, pid_namespace, init;
 	bool minimal_dev, contain, writable, writable_tmpfs;
 	int listen_fds; /* how many descriptors from 3 on are handed on by sd_listen_fds(3) */
@@ -290,5 +291,7 @@ int run_drop_privileges(const struct run_job *job, struct error **err);
  * program of the image is started. Needs no_new_privs or CAP_SYS_ADMIN.
  */
 int run_filter_load(const struct run_job *job, struct error **err);
+/* What --security says of it, as far as the site lets users say anything. */
+int run_filter_choose(struct run_job *job, struct error **err);
 
 #endif

@@ -775,11 +775,11 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 	if (plan->writable_tmpfs && plan->writable)
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
 	if (image_check_architecture(image, err) < 0 || check_image(job, err) < 0 ||
-	    choose_users(job, err) < 0 || choose_mount(job, err) < 0 ||
-	    choose_namespaces(job, err) < 0 || run_descriptors_choose(job, err) < 0 ||
-	    look_up_user(job, err) < 0 || choose_home(job, &home, err) < 0 ||
-	    choose_directory(job, err) < 0 || parse_binds(job, err) < 0 ||
-	    list_mounts(job, home, err) < 0)
+	    choose_users(job, err) < 0 || run_filter_choose(job, err) < 0 ||
+	    choose_mount(job, err) < 0 || choose_namespaces(job, err) < 0 ||
+	    run_descriptors_choose(job, err) < 0 || look_up_user(job, err) < 0 ||
+	    choose_home(job, &home, err) < 0 || choose_directory(job, err) < 0 ||
+	    parse_binds(job, err) < 0 || list_mounts(job, home, err) < 0)
 		return -1;
 	struct run_env_source source = {
 		.host = (const char *const *)environ,

@@ -26,9 +26,10 @@ struct run_plan {
 	struct strings env;   /* each: NAME=VALUE */
 	struct strings env_file;
 	struct strings no_mount;
-	struct strings keep_fd; /* each: a number */
-	const char *home;	/* SRC[:DST] */
-	const char *cwd;	/* --pwd, --cwd */
+	struct strings keep_fd;	 /* each: a number */
+	struct strings security; /* each: one word of --security */
+	const char *home;	 /* SRC[:DST] */
+	const char *cwd;	 /* --pwd, --cwd */
 	const char *app;
 	const char *hostname;
 	const char *shell;   /* --shell */

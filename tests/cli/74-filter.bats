@@ -91,3 +91,21 @@ END
 	run -0 --separate-stderr coffer -q exec plain.sif grep -E '^(Seccomp|Seccomp_filters):' /proc/self/status
 	[ "${lines[0]}" = "Seccomp:	2" ]
 }
+
+@test "--security seccomp:unconfined leaves the terminal's rule alone; other words are refused" {
+	local options ways=("" --fakeroot --containall) word
+	am_root && ways+=(--userns)
+	for options in "${ways[@]}"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr coffer -q exec --security seccomp:unconfined $options plain.sif calls terminal page-zero
+		terminal_is_closed "$output"
+		grep -qx 'page-zero done' <<<"$output"
+	done
+	APPTAINER_SECURITY=seccomp:unconfined run -0 --separate-stderr coffer -q exec plain.sif calls page-zero
+	[ "$output" = 'page-zero done' ]
+	for word in seccomp: seccomp:/nowhere.json seccomp:unconfinedx unconfined uid:0 gid:0 apparmor:x selinux:x; do
+		run -255 --separate-stderr coffer exec --security "$word" plain.sif true
+		[[ $stderr == *"--security $word is not supported"* ]]
+	done
+	run -255 --separate-stderr coffer exec --security seccomp:unconfined,uid:0 plain.sif true
+}

@@ -438,13 +438,49 @@ static void in_the_kernel(void **state)
 #endif
 }
 
+/* ------------------------------------------------------------------ what users may say */
+
+static void chosen(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *word;
+		bool may;
+		int kind; /* 0: taken */
+	} cases[] = {
+		{ "seccomp:unconfined", true, 0 },
+		{ "seccomp:unconfined", false, ERROR_POLICY },
+		{ "seccomp:file", true, ERROR_UNSUPPORTED },
+		{ "uid:0", false, ERROR_UNSUPPORTED },
+		{ "", true, ERROR_UNSUPPORTED },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct error *err = NULL;
+		char *items[] = { (char *)cases[i].word };
+		const struct config config = { .user_seccomp_control = cases[i].may };
+		const struct run_plan plan = { .security = { .items = items, .len = 1 } };
+		struct run_job job = { .plan = &plan, .config = &config };
+		int r = run_filter_choose(&job, &err);
+		assert_int_equal(r, cases[i].kind ? -1 : 0);
+		assert_int_equal(job.unconfined, !cases[i].kind);
+		if (cases[i].kind)
+			assert_int_equal(error_kind(err), cases[i].kind);
+		error_free(&err);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(terminal_input),	cmocka_unit_test(refused_calls),
-		cmocka_unit_test(all_other_calls_pass), cmocka_unit_test(wanted_calls),
-		cmocka_unit_test(socket_families),	cmocka_unit_test(personalities),
-		cmocka_unit_test(pretended_owners),	cmocka_unit_test(in_the_kernel),
+		cmocka_unit_test(terminal_input),
+		cmocka_unit_test(refused_calls),
+		cmocka_unit_test(all_other_calls_pass),
+		cmocka_unit_test(wanted_calls),
+		cmocka_unit_test(socket_families),
+		cmocka_unit_test(personalities),
+		cmocka_unit_test(pretended_owners),
+		cmocka_unit_test(in_the_kernel),
+		cmocka_unit_test(chosen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

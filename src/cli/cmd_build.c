@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "build/build.h"
+#include "builder/builder.h"
 #include "cli/run_options.h"
 
 /* build: deffile.md 13 and 14, encryption.md 2.2, cli-messages 3. */

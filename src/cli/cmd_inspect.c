@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "build/build.h"
+#include "image/image.h"
+#include "tree/tree.h"
 
 /*
  * What an image says about itself: runtime.md 16. A SIF repeats it outside the encrypted partition
@@ -57,7 +58,7 @@ static int read_metadata(const char *path, struct buffer *ret, struct error **er
 	if (image_open(path, &img, err) < 0)
 		return -1;
 	if (img->kind == IMAGE_SANDBOX)
-		return build_inspect(img->directory, ret, err);
+		return metadata_inspect(img->directory, ret, err);
 	const struct sif_descriptor *d =
 		img->sif ? sif_find(img->sif, SIF_JSON, "inspect-metadata.json") : NULL;
 	if (d)
@@ -257,7 +258,7 @@ static int json_key(struct writer *w, const char *key, struct error **err)
 	for (int i = 0; i < w->depth; i++)
 		if (buffer_puts(w->out, "\t", err) < 0)
 			return -1;
-	if (build_json_string(w->out, key, strlen(key), err) < 0)
+	if (json_put_string(w->out, key, strlen(key), err) < 0)
 		return -1;
 	return buffer_puts(w->out, ": ", err);
 }
@@ -288,8 +289,8 @@ static int json_text(struct writer *w, const char *key, struct json_object *valu
 {
 	if (json_key(w, key, err) < 0)
 		return -1;
-	return build_json_string(w->out, json_object_get_string(value),
-				 (size_t)json_object_get_string_len(value), err);
+	return json_put_string(w->out, json_object_get_string(value),
+			       (size_t)json_object_get_string_len(value), err);
 }
 
 static int json_field(struct writer *w, enum part part, struct json_object *fields,

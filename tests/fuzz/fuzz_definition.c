@@ -9,8 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "build/files.h"
-#include "build/metadata.h"
+#include "tree/tree.h"
 
 #define SOURCES_MAX 8
 

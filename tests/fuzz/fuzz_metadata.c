@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "build/metadata.h"
+#include "tree/tree.h"
 #include "run/internal.h"
 
 static int labels(const char *text, size_t len, struct error **err)

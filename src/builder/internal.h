@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_BUILDER_INTERNAL_H
+#define COFFER_BUILDER_INTERNAL_H
+
+#include "builder/builder.h"
+#include "definition/definition.h"
+
+/*
+ * The processes of a build:
+ *
+ *   command   holds the key of the new image and that of an encrypted base; runs nothing foreign
+ *   builder   forked early; frees both keys first, then lives in namespaces of its own, where the
+ *             tree is, and runs the sections
+ *   unpacker  forked by the command with the base's key; unpacks into the tree
+ *   packer    forked by the command with the new image's key; packs the tree
+ *   cleaner   forked by the command; removes what lies on disk
+ *
+ * The last three enter the builder's namespaces to reach a tree whose files belong to
+ * subordinate ids, and run nothing. The tree lies on a tmpfs of the builder's mount namespace and
+ * is gone with the last of them.
+ */
+
+/* A build as all its processes know it. Made by the command before it forks. */
+struct build {
+	struct build_plan *plan;
+	struct definition *definition;
+	struct key *base_key; /* owned; NULL: none */
+	bool base_known;      /* whether the base image is there, and allowed: this one */
+	dev_t base_device;
+	ino_t base_inode;
+	bool user_namespace; /* one is made for the builder */
+	bool real_root;	     /* root of the machine: may make devices */
+	enum run_id_map map; /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */
+	char *arch;	     /* the --arch value or the machine's: a name */
+	char *disk;	     /* where the tree goes on disk: a folder of its own; NULL: tmpfs */
+	int64_t time;
+	bool deterministic;
+	mode_t umask; /* the caller's */
+};
+
+/* What the builder alone has. */
+struct builder {
+	struct build *build;
+	int socket; /* to the command */
+	char *root_path;
+	char *scripts_path;
+	int root;	/* O_PATH */
+	bool grafted;	/* parts of the tree are the source's own folders */
+	bool no_grafts; /* it was tried, and did not do */
+	struct buffer oci_config;
+};
+
+/* ------------------------------------------------------------------ processes (remote.c) */
+
+/* Messages between the command and its processes; each may bring a descriptor. */
+enum message {
+	MESSAGE_ERROR = 'X',	  /* an error object, in a memory file */
+	MESSAGE_NAMESPACES = 'N', /* the builder exists; it waits for its id maps */
+	MESSAGE_GO = 'G',	  /* go on */
+	MESSAGE_UNPACK = 'E',	  /* unpack the encrypted base into this folder */
+	MESSAGE_GRAFTED = 'S',	  /* parts of the tree that follows are the source itself */
+	MESSAGE_TREE = 'T',	  /* the tree is complete: its folder */
+	MESSAGE_METADATA = 'J',	  /* a memory file: two characters of architecture, then JSON */
+	MESSAGE_OCI = 'O',	  /* a memory file: oci-config.json of the base */
+	MESSAGE_DONE = 'D',
+};
+
+struct remote {
+	struct process process;
+	int socket;		   /* the caller's end */
+	const struct build *build; /* borrowed; for hints */
+};
+#define REMOTE_NONE ((struct remote){ .process = PROCESS_NONE, .socket = -1 })
+void remote_end(struct remote *r); /* kills, reaps, closes */
+#define CLEANUP_REMOTE __attribute__((cleanup(remote_end)))
+
+/*
+ * Forks a process that runs `work` with its end of a socket and ends with the status that it
+ * returns; a negative one means *err, which is sent.
+ */
+typedef int (*remote_work)(void *context, int socket, struct error **err);
+int remote_start(const struct build *build, unsigned long long clone_flags, remote_work work,
+		 void *context, struct remote *ret, struct error **err);
+int remote_send(int socket, enum message tag, int fd, struct error **err);
+int remote_send_text(int socket, enum message tag, const void *text, size_t len,
+		     struct error **err);
+/*
+ * Waits for the next message. *ret_fd: -1 when it brings none. A sent error comes back as the
+ * error, with its words; the end of the process without one is an error as well, but for
+ * end_is_done, where it comes as MESSAGE_DONE. A signal to end (interrupt_hold) is an error.
+ */
+int remote_receive(struct remote *r, bool end_is_done, enum message *ret_tag, int *ret_fd,
+		   struct error **err);
+/* remote_start, then waits for its end: returns its status. That it was killed is an error. */
+int remote_run(const struct build *build, remote_work work, void *context, struct error **err);
+
+/*
+ * While a build runs, SIGINT, SIGTERM and SIGHUP are kept from ending the command at once, so that
+ * it can remove what it made. Children get the old mask back.
+ */
+int interrupt_hold(struct error **err);
+/* They wait for interrupt_release, unheard, here and in what is started from now on. */
+void interrupt_defer(void);
+void interrupt_release(void);
+/* Lets signals through again for as long as somebody is asked something. */
+void interrupt_pause(bool paused);
+
+/* ------------------------------------------------------------------ the builder */
+
+/* Its namespaces, as descriptors of the command. */
+struct namespaces {
+	int user, mount; /* -1: none */
+};
+void namespaces_free(struct namespaces *n);
+#define CLEANUP_NAMESPACES __attribute__((cleanup(namespaces_free)))
+int namespaces_open(pid_t pid, bool user, struct namespaces *ret, struct error **err);
+/* Enters them; this process dies with its parent all the same, and nobody may look into it. */
+int namespaces_enter(const struct namespaces *n, struct error **err);
+
+/* workspace.c: the place of the tree, in the builder's mount namespace. */
+int workspace_make(struct builder *b, struct error **err);
+/* Another, empty folder for the tree, on the same file system. */
+int workspace_renew(struct builder *b, struct error **err);
+/* A hint when the file system of the tree is full. */
+void workspace_explain(const struct build *build, int root, struct error **err);
+/* A hint for what may have been killed for want of memory, when the tree takes of it. */
+void workspace_explain_kill(const struct build *build, struct error **err);
+
+/* sections.c */
+int section_run_on_host(struct builder *b, const char *section, struct error **err);
+int section_run_post(struct builder *b, struct error **err);
+int section_run_test(struct builder *b, struct error **err);
+
+/* bootstrap.c: checks are made by the command before anything is done. */
+int bootstrap_check(const struct build *b, struct error **err);
+int bootstrap_run(struct builder *b, struct error **err);
+/*
+ * Opens the image that is built upon and asks the policy about it; each time after that it must be
+ * the same file.
+ */
+int bootstrap_open_base(struct build *b, struct image **ret, struct error **err);
+int bootstrap_debootstrap_check(const struct build *b, struct error **err);
+int bootstrap_debootstrap(struct builder *b, struct error **err);
+
+/* stages.c: the whole work of the builder, from the first section to the last message. */
+int stages_build(struct builder *b, struct error **err);
+/* The two-digit code of the tree's architecture, by its ELF files: sif.md 8.1. */
+const char *stages_architecture(int root);
+
+/* command.c: the command's part, once all has been looked at (plan.c). */
+int build_find_base_key(struct build *b, struct error **err);
+int build_as_command(struct build *b, struct error **err);
+
+/* ------------------------------------------------------------------ the target (output.c) */
+
+struct output {
+	int folder;	  /* where it will be */
+	char *path;	  /* as typed */
+	const char *name; /* inside path */
+	char *temporary;  /* its name until it is whole, or NULL while it has none */
+	int fd;
+	bool done;
+	bool old_folder; /* after the commit: a replaced sandbox has the temporary name now */
+};
+#define OUTPUT_NONE ((struct output){ .folder = -1, .fd = -1 })
+/* An empty file in the target's folder that nobody sees. */
+int output_open(const char *target, struct output *ret, struct error **err);
+/* Gives it its name, mode and place, in one step. */
+int output_commit(struct output *o, mode_t mode, bool replace, struct error **err);
+/* Removes it unless it was committed. */
+void output_free(struct output *o);
+#define CLEANUP_OUTPUT __attribute__((cleanup(output_free)))
+
+#endif

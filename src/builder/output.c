@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypto/crypto.h"
+
+/*
+ * The new file has no name until it is whole (O_TMPFILE), so that whatever ends the build leaves
+ * nothing. Where the file system cannot do that it has a hidden one, removed on failure.
+ */
+
+/* Asked for at the beginning, so that a full disk is found before an hour of %post. */
+#define FIRST_BYTES (1 << 20)
+
+static char *temporary_name(const char *name, struct error **err)
+{
+	uint64_t number;
+	if (crypto_random(&number, sizeof(number), err) < 0)
+		return NULL;
+	/* Long names are cut: the whole must fit into 255 bytes. */
+	return text_printf(err, ".%.200s.%016llx", name, (unsigned long long)number);
+}
+
+static int try_space(int fd, const char *target, struct error **err)
+{
+	if (fallocate(fd, 0, 0, FIRST_BYTES) < 0 && (errno == ENOSPC || errno == EDQUOT))
+		return error_errno(err, errno, "while creating SIF: write %s", target);
+	if (ftruncate(fd, 0) < 0)
+		return error_errno(err, errno, "while creating SIF: write %s", target);
+	return 0;
+}
+
+int output_open(const char *target, struct output *ret, struct error **err)
+{
+	CLEANUP_OUTPUT struct output o = OUTPUT_NONE;
+	o.path = text_dup(target, err);
+	if (!o.path)
+		return -1;
+	o.name = path_base_name(o.path);
+	if (!*o.name || !strcmp(o.name, ".") || !strcmp(o.name, ".."))
+		return error_set(err, ERROR_USAGE, "while creating SIF: %s names no file", target);
+	CLEANUP_TEXT char *folder = text_dup_len(o.path, (size_t)(o.name - o.path), err);
+	if (!folder)
+		return -1;
+	o.folder = open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (o.folder < 0) {
+		error_errno(err, errno, "while creating SIF: open %s", target);
+		return error_hint(err, "make the folder first: nothing was built");
+	}
+	o.fd = openat(o.folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (o.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+		o.temporary = temporary_name(o.name, err);
+		if (!o.temporary)
+			return -1;
+		o.fd = openat(o.folder, o.temporary,
+			      O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (o.fd < 0)
+			text_free(&o.temporary);
+	}
+	if (o.fd < 0)
+		return error_errno(err, errno, "while creating SIF: create %s", target);
+	if (try_space(o.fd, target, err) < 0)
+		return -1;
+	*ret = o;
+	o.folder = o.fd = -1;
+	o.path = o.temporary = NULL;
+	return 0;
+}
+
+/* Under sudo the file is for who called it: deffile.md 15. */
+static int give_to_caller(int fd, const char *path, struct error **err)
+{
+	const char *command = getenv("SUDO_COMMAND"), *uid = getenv("SUDO_UID"),
+		   *gid = getenv("SUDO_GID");
+	char *end;
+	if (geteuid() != 0 || !command || !uid || !gid ||
+	    (!strstr(command, "coffer") && !strstr(command, "apptainer")))
+		return 0;
+	errno = 0;
+	unsigned long u = strtoul(uid, &end, 10);
+	if (errno || *end || end == uid || u >= UINT32_MAX)
+		return 0;
+	unsigned long g = strtoul(gid, &end, 10);
+	if (errno || *end || end == gid || g >= UINT32_MAX)
+		return 0;
+	return fchown(fd, (uid_t)u, (gid_t)g) < 0
+		       ? error_errno(err, errno, "give %s to its user", path)
+		       : 0;
+}
+
+/* A name for the file without one. */
+static int link_name(struct output *o, struct error **err)
+{
+	char link[32];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", o->fd);
+	o->temporary = temporary_name(o->name, err);
+	if (!o->temporary)
+		return -1;
+	if (linkat(AT_FDCWD, link, o->folder, o->temporary, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	error_errno(err, errno, "while creating SIF: create %s", o->path);
+	text_free(&o->temporary);
+	return -1;
+}
+
+/* From the temporary name to its own. Returns -1 with errno. */
+static int place(struct output *o, bool replace)
+{
+	if (!replace) {
+		/* What has appeared since the target was looked at is not overwritten. */
+		int r = renameat2(o->folder, o->temporary, o->folder, o->name, RENAME_NOREPLACE);
+		if (r == 0 || errno != EINVAL)
+			return r;
+	}
+	if (renameat(o->folder, o->temporary, o->folder, o->name) == 0)
+		return 0;
+	/* An old sandbox: both change places, and the caller removes it. */
+	if ((errno != EISDIR && errno != EEXIST && errno != ENOTEMPTY) ||
+	    renameat2(o->folder, o->temporary, o->folder, o->name, RENAME_EXCHANGE) < 0)
+		return -1;
+	o->old_folder = true;
+	return 0;
+}
+
+int output_commit(struct output *o, mode_t mode, bool replace, struct error **err)
+{
+	if (give_to_caller(o->fd, o->path, err) < 0)
+		return -1;
+	if (fchmod(o->fd, mode) < 0 || fsync(o->fd) < 0)
+		return error_errno(err, errno, "while creating SIF: write %s", o->path);
+	if (!o->temporary && link_name(o, err) < 0)
+		return -1;
+	if (place(o, replace) < 0)
+		return error_errno(err, errno, "while creating SIF: create %s", o->path);
+	o->done = true;
+	if (fsync(o->folder) < 0 && errno != EINVAL)
+		return error_errno(err, errno, "while creating SIF: write the folder of %s",
+				   o->path);
+	return 0;
+}
+
+void output_free(struct output *o)
+{
+	if (o->temporary && !o->done)
+		(void)unlinkat(o->folder, o->temporary, 0);
+	fd_close(&o->fd);
+	fd_close(&o->folder);
+	text_free(&o->temporary);
+	text_free(&o->path);
+}

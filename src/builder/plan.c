@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tree/tree.h"
+
+/* What is looked at before anything is done: spec deffile.md 1, 12 and 13. */
+
+/* ------------------------------------------------------------------ what the spec is */
+
+static const char *const transports[] = { "library",	   "shub", "docker",	  "docker-archive",
+					  "docker-daemon", "oci",  "oci-archive", "http",
+					  "https",	   "oras", "buildkit",	  "dockerfile",
+					  "ipfs" };
+
+static int refuse_transport(const char *spec, struct error **err)
+{
+	size_t len = strcspn(spec, ":");
+	for (size_t i = 0; spec[len] && i < sizeof(transports) / sizeof(transports[0]); i++) {
+		if (strlen(transports[i]) != len || strncmp(transports[i], spec, len) != 0)
+			continue;
+		error_set(
+			err, ERROR_UNSUPPORTED,
+			"Unable to build from %s: building from %s is not supported by coffer yet",
+			spec, transports[i]);
+		return error_hint(err, "make a SIF of it with Apptainer (apptainer pull), or a "
+				       "folder with skopeo copy and umoci unpack, and build from "
+				       "that");
+	}
+	return 0;
+}
+
+/* Whether the file is an image by its first bytes, or a folder: not whether it is a good one. */
+static int looks_like_image(int fd, bool *ret, struct error **err)
+{
+	struct stat st;
+	uint8_t head[2048];
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, errno, "look at it");
+	*ret = true;
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERROR_USAGE, "it is no file and no folder");
+	ssize_t n = fd_pread(fd, head, sizeof(head), 0);
+	if (n < 0)
+		return error_errno(err, (int)-n, "read it");
+	*ret = sif_probe(head, (size_t)n) || (n >= 4 && !memcmp(head, "hsqs", 4)) ||
+	       (n > 2 && !memcmp(head, "#!", 2) && memmem(head, (size_t)n, " run-singularity", 16));
+	return 0;
+}
+
+static int read_arguments(const struct build_plan *plan, struct definition_arguments *ret,
+			  struct error **err)
+{
+	if (plan->build_arg_file) {
+		CLEANUP_BUFFER struct buffer text = { 0 };
+		if (fd_read_file(AT_FDCWD, plan->build_arg_file, DEFINITION_ARGUMENT_FILE_MAX,
+				 &text, err) < 0)
+			return error_wrap(err, "error while opening file \"%s\"",
+					  plan->build_arg_file);
+		if (definition_arguments_add_file(ret, span_of(text.data, text.len), err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < plan->build_args.len; i++) {
+		const char *item = plan->build_args.items[i];
+		if (definition_arguments_add(ret, span_of(item, strlen(item)), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_unused(const struct build_plan *plan, const struct definition_arguments *given,
+			struct error **err)
+{
+	CLEANUP_BUFFER struct buffer names = { 0 };
+	for (size_t i = 0; i < given->count; i++)
+		if (!given->items[i].used &&
+		    buffer_printf(&names, err, "%s%s", names.len ? " " : "", given->items[i].name) <
+			    0)
+			return -1;
+	if (!names.len)
+		return 0;
+	if (!plan->warn_unused_build_args)
+		return error_set(err, ERROR_USAGE,
+				 "unused build args: %s. Use option --warn-unused-build-args to "
+				 "show a warning instead of a fatal message",
+				 names.data);
+	log_warning("Unused build args: %s", names.data);
+	return 0;
+}
+
+static int parse_file(const struct build_plan *plan, int fd, struct definition_arguments *given,
+		      struct definition **ret, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return error_errno(err, errno, "Unable to build from %s", plan->spec);
+	if (fd_read_all(fd, DEFINITION_BYTES_MAX, plan->spec, &text, err) < 0 ||
+	    definition_parse(text.data, text.len, given, ret, err) < 0) {
+		error_wrap(err, "Unable to build from %s: while parsing definition: %s", plan->spec,
+			   plan->spec);
+		return error_hint(err, "coffer-build(1) describes definition files");
+	}
+	return 0;
+}
+
+static int find_definition(struct build *b, struct error **err)
+{
+	const struct build_plan *plan = b->plan;
+	struct definition_arguments given = { 0 };
+	bool image = false;
+	if (refuse_transport(plan->spec, err) < 0)
+		return -1;
+	CLEANUP_FD int fd = open(*plan->spec ? plan->spec : ".", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "Unable to build from %s: open %s", plan->spec,
+				   plan->spec);
+	if (looks_like_image(fd, &image, err) < 0)
+		return error_wrap(err, "Unable to build from %s", plan->spec);
+	if (image)
+		return definition_generate("localimage", plan->spec, &b->definition, err);
+	int result = read_arguments(plan, &given, err);
+	if (result < 0)
+		error_wrap(err, "While processing the definition file");
+	else
+		result = parse_file(plan, fd, &given, &b->definition, err);
+	if (result == 0)
+		result = check_unused(plan, &given, err);
+	definition_arguments_free(&given);
+	return result;
+}
+
+/* ------------------------------------------------------------------ other questions */
+
+static int find_time(struct build *b, struct error **err)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+	b->time = (int64_t)time(NULL);
+	if (!epoch || !*epoch)
+		return 0;
+	errno = 0;
+	long long value = strtoll(epoch, &end, 10);
+	if (errno || *end || value < 0 || value > UINT32_MAX)
+		return error_set(err, ERROR_USAGE, "could not parse SOURCE_DATE_EPOCH \"%s\"",
+				 epoch);
+	b->time = value;
+	b->deterministic = true;
+	return 0;
+}
+
+static int find_architecture(struct build *b, struct error **err)
+{
+	const char *name = b->plan->arch ? b->plan->arch : sif_arch_name(sif_arch_native());
+	static const char *const known[] = { "arm",	"arm64", "amd64",   "386",
+					     "ppc64le", "s390x", "riscv64", "loong64" };
+	bool found = !b->plan->arch;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		found = found || !strcmp(known[i], name);
+	if (!found)
+		return error_set(err, ERROR_USAGE,
+				 "While processing the arch and arch variant: arch: %s is not "
+				 "valid, supported archs are: [arm arm64 amd64 386 ppc64le s390x "
+				 "riscv64 loong64]",
+				 name);
+	b->arch = text_dup(name, err);
+	return b->arch ? 0 : -1;
+}
+
+/* Whether uid 0 here is uid 0 of the machine. */
+static bool in_first_user_namespace(void)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	unsigned long numbers[3] = { 1, 1, 1 };
+	if (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &err) < 0 || !text.len)
+		return false;
+	char *at = text.data;
+	for (size_t i = 0; i < 3; i++)
+		numbers[i] = strtoul(at, &at, 10);
+	return numbers[0] == 0 && numbers[1] == 0 && numbers[2] == UINT32_MAX;
+}
+
+static void find_privilege(struct build *b)
+{
+	b->user_namespace = geteuid() != 0;
+	b->real_root = !b->user_namespace && in_first_user_namespace();
+	/* Root of a namespace that was made before us has as many ids as that one. */
+	b->map = b->user_namespace ? run_best_root_map()
+		 : run_single_id() ? RUN_MAP_ROOT_ALONE
+				   : RUN_MAP_ROOT_SUBIDS;
+	if (b->map != RUN_MAP_ROOT_ALONE)
+		return;
+	if (b->user_namespace)
+		log_info("User not listed in /etc/subuid, trying root-mapped namespace");
+	log_info("All files will belong to root: owners and devices that are asked for are not "
+		 "made");
+}
+
+static int check_sections(const struct build_plan *plan, struct error **err)
+{
+	for (size_t i = 0; plan->sections.len > 1 && i < plan->sections.len; i++) {
+		const char *name = plan->sections.items[i];
+		if (!strcmp(name, "all") || !strcmp(name, "none"))
+			return error_set(err, ERROR_USAGE,
+					 "Could not check build sections: section specification "
+					 "error: cannot have %s and any other option",
+					 name);
+	}
+	return 0;
+}
+
+static int check_key(const struct build_plan *plan, struct error **err)
+{
+	if (!plan->encrypt)
+		return 0;
+	if (plan->sandbox) {
+		error_set(err, ERROR_UNSUPPORTED, "a sandbox cannot be encrypted");
+		return error_hint(err, "leave out --sandbox or --encrypt");
+	}
+	if (plan->key)
+		return 0;
+	error_set(err, ERROR_KEY_MISSING,
+		  "Missing encryption info, please add `--passphrase` or `--pem-path` or "
+		  "corresponding environment variable");
+	return error_hint(err, "nothing was built");
+}
+
+static int prepare(struct build *b, struct error **err)
+{
+	if (check_key(b->plan, err) < 0 || check_sections(b->plan, err) < 0 ||
+	    find_time(b, err) < 0 || find_definition(b, err) < 0 || find_architecture(b, err) < 0)
+		return -1;
+	if (definition_check(b->definition, err) < 0 || bootstrap_check(b, err) < 0) {
+		error_wrap(err, "Unable to create build: %s", b->plan->spec);
+		return error_hint(err, "coffer-build(1) describes definition files");
+	}
+	if (b->plan->no_cleanup && !b->plan->tmpdir)
+		log_warning("--no-cleanup keeps nothing without --tmpdir: the container is built "
+			    "in memory");
+	find_privilege(b);
+	return b->user_namespace ? run_policy_user_namespace(b->plan->config, err) : 0;
+}
+
+/* Before %pre, and an hour of %post, although Apptainer says so after them. */
+static int check_files(const struct build *b, struct error **err)
+{
+	const struct metadata_options chosen = { .sections = &b->plan->sections };
+	return metadata_wants(&chosen, "files") ? definition_check_files(b->definition, err) : 0;
+}
+
+int build_image(struct build_plan *plan, struct error **err)
+{
+	struct build b = { .plan = plan };
+	b.umask = umask(0);
+	umask(b.umask);
+	int result = prepare(&b, err);
+	if (result == 0) {
+		result = check_files(&b, err);
+		if (result == 0)
+			result = build_find_base_key(&b, err);
+		/* Before the first section runs: none of them finds a key in its environment. */
+		key_environment_wipe();
+		if (result == 0)
+			result = interrupt_hold(err);
+		if (result == 0)
+			result = build_as_command(&b, err);
+		interrupt_release();
+		if (result < 0)
+			error_wrap(err, "While performing build");
+	}
+	if (result == 0)
+		log_info("Build complete: %s", plan->target);
+	key_free(&b.base_key);
+	definition_free(&b.definition);
+	text_free(&b.arch);
+	text_free(&b.disk);
+	return result;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/internal.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tree/tree.h"
+
+/* The builder's work, in the order of spec deffile.md 5. */
+
+/* ------------------------------------------------------------------ architecture */
+
+/* The code of an ELF file's machine, or NULL when it is none. */
+static const char *elf_architecture(int root, const char *path)
+{
+	uint8_t head[20];
+	struct stat st;
+	CLEANUP_FD int at = path_open_in_root(root, path, O_PATH, 0);
+	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & 0111))
+		return NULL;
+	CLEANUP_FD int fd = path_open_in_root(root, path, O_RDONLY | O_NONBLOCK, 0);
+	if (fd < 0 || fd_pread(fd, head, sizeof(head), 0) != sizeof(head) ||
+	    memcmp(head, ELFMAG, SELFMAG) != 0)
+		return NULL;
+	bool big = head[EI_DATA] == ELFDATA2MSB, wide = head[EI_CLASS] == ELFCLASS64;
+	struct bytes b = bytes_of(head + 18, 2);
+	uint16_t machine = big ? bytes_be16(&b) : bytes_le16(&b);
+	static const struct {
+		uint16_t machine;
+		const char *codes[2][2]; /* [wide][big] */
+	} machines[] = {
+		{ EM_386, { { "01", NULL }, { NULL, NULL } } },
+		{ EM_X86_64, { { NULL, NULL }, { "02", NULL } } },
+		{ EM_ARM, { { "03", NULL }, { NULL, NULL } } },
+		{ EM_AARCH64, { { NULL, NULL }, { "04", NULL } } },
+		{ EM_PPC64, { { NULL, NULL }, { "06", "05" } } },
+		{ EM_MIPS, { { "08", "07" }, { "10", "09" } } },
+		{ EM_S390, { { NULL, NULL }, { NULL, "11" } } },
+		{ EM_RISCV, { { NULL, NULL }, { "12", NULL } } },
+		{ 258 /* EM_LOONGARCH */, { { NULL, NULL }, { "13", NULL } } },
+	};
+	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
+		if (machines[i].machine == machine)
+			return machines[i].codes[wide][big];
+	return NULL;
+}
+
+const char *stages_architecture(int root)
+{
+	static const char *const folders[] = { "/bin", "/usr/bin", "/sbin", "/usr/sbin",
+					       "/usr/local/bin" };
+	const char *code = elf_architecture(root, "/bin/sh");
+	for (size_t i = 0; !code && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		CLEANUP_ERROR struct error *err = NULL;
+		CLEANUP_STRINGS struct strings names = { 0 };
+		if (tree_list(root, folders[i], &names, &err) < 0)
+			continue;
+		for (size_t k = 0; !code && k < names.len; k++) {
+			CLEANUP_TEXT char *path = path_join(folders[i], names.items[k], &err);
+			code = path ? elf_architecture(root, path) : NULL;
+		}
+	}
+	return code;
+}
+
+/* ------------------------------------------------------------------ the stage */
+
+static int copy_files(struct builder *b, struct error **err)
+{
+	const struct definition *d = b->build->definition;
+	const struct metadata_options chosen = { .sections = &b->build->plan->sections };
+	for (size_t i = 0; metadata_wants(&chosen, "files") && i < d->section_count; i++) {
+		const struct definition_section *s = &d->sections[i];
+		struct span from =
+			span_trim(span_before(span_of(s->arguments, strlen(s->arguments)), '#'));
+		if (strcmp(s->name, "files") != 0)
+			continue;
+		if (from.len)
+			log_warning("Ignoring a %%files section: '%.*s' names no stage",
+				    (int)from.len, from.text);
+		else if (files_copy(b->root, s, err) < 0) {
+			workspace_explain(b->build, b->root, err);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int send_result(struct builder *b, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	const char *arch = stages_architecture(b->root);
+	if (!arch) {
+		log_info("Architecture not recognized, use native");
+		arch = sif_arch_native();
+	} else if (strcmp(sif_arch_name(arch), b->build->arch) != 0) {
+		log_warning("Architecture %s does not match build arch %s", sif_arch_name(arch),
+			    b->build->arch);
+	}
+	if (buffer_append(&text, arch, 2, err) < 0 || metadata_inspect(b->root, &text, err) < 0)
+		return -1;
+	json_decode_bad(&text);
+	if (b->oci_config.len && remote_send_text(b->socket, MESSAGE_OCI, b->oci_config.data,
+						  b->oci_config.len, err) < 0)
+		return -1;
+	if (remote_send_text(b->socket, MESSAGE_METADATA, text.data, text.len, err) < 0)
+		return -1;
+	if (b->grafted && remote_send(b->socket, MESSAGE_GRAFTED, -1, err) < 0)
+		return -1;
+	return remote_send(b->socket, MESSAGE_TREE, b->root, err);
+}
+
+/* All but what runs on the host before it and in the container after it. */
+static int make_tree(struct builder *b, struct error **err)
+{
+	const struct build *build = b->build;
+	const struct metadata_options options = {
+		.force = build->plan->force,
+		.sections = &build->plan->sections,
+		.arch = build->arch,
+		.time = build->time,
+	};
+	if (bootstrap_run(b, err) < 0 || section_run_on_host(b, "setup", err) < 0 ||
+	    copy_files(b, err) < 0 || section_run_post(b, err) < 0)
+		return -1;
+	if (metadata_write(b->root, build->definition, &options, err) < 0) {
+		workspace_explain(build, b->root, err);
+		return error_wrap(err, "while inserting metadata");
+	}
+	return 0;
+}
+
+int stages_build(struct builder *b, struct error **err)
+{
+	if (section_run_on_host(b, "pre", err) < 0)
+		return -1;
+	int result = make_tree(b, err);
+	/*
+	 * A kernel that refuses the mounts, or a tree whose description leads into one of them
+	 * (/etc as a link to /usr/etc): what a copy can do is then done with a copy.
+	 */
+	if (result < 0 && b->grafted) {
+		log_verbose("Copying the source: %s", error_message(*err));
+		error_free(err);
+		b->grafted = false;
+		b->no_grafts = true;
+		result = workspace_renew(b, err) < 0 ? -1 : make_tree(b, err);
+	}
+	if (result < 0 || section_run_test(b, err) < 0)
+		return -1;
+	return send_result(b, err);
+}

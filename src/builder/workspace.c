@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------ namespaces */
+
+void namespaces_free(struct namespaces *n)
+{
+	fd_close(&n->user);
+	fd_close(&n->mount);
+}
+
+int namespaces_open(pid_t pid, bool user, struct namespaces *ret, struct error **err)
+{
+	CLEANUP_NAMESPACES struct namespaces n = { .user = -1, .mount = -1 };
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	n.mount = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	if (user)
+		n.user = open(path, O_RDONLY | O_CLOEXEC);
+	if (n.mount < 0 || (user && n.user < 0))
+		return error_errno(err, errno, "open the namespaces of the builder");
+	*ret = n;
+	n.user = n.mount = -1;
+	return 0;
+}
+
+int namespaces_enter(const struct namespaces *n, struct error **err)
+{
+	pid_t parent = getppid();
+	library_load_no_more();
+	if ((n->user >= 0 && setns(n->user, CLONE_NEWUSER) < 0) || setns(n->mount, CLONE_NEWNS) < 0)
+		return error_errno(err, errno, "enter the namespaces of the builder");
+	/* The new credentials have taken back the wish to die with the parent. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		return error_set(err, ERROR_SYSTEM, "the command is gone");
+	int r = secret_harden_process();
+	return r < 0 ? error_errno(err, -r, "protect this process") : 0;
+}
+
+/* ------------------------------------------------------------------ memory */
+
+/* Bytes that a tree may take. */
+static uint64_t tree_memory(void)
+{
+	uint64_t available = memory_available("/");
+	/* The programs that fill the tree, and the packer, need some too. */
+	available -= available / 8;
+	return available < (64 << 20) ? 64 << 20 : available;
+}
+
+/* Whether memory may be written to a disk. */
+static bool swap_is_on(void)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd_read_file(AT_FDCWD, "/proc/swaps", 65536, &text, &err) < 0 || !text.len)
+		return false;
+	const char *second = strchr(text.data, '\n');
+	return second && second[1];
+}
+
+static int mount_tmpfs(const struct build *b, const char *where, struct error **err)
+{
+	CLEANUP_TEXT char *options = text_printf(err, "mode=0700,nr_inodes=0,size=%llu",
+						 (unsigned long long)tree_memory());
+	CLEANUP_TEXT char *without_swap = options ? text_printf(err, "%s,noswap", options) : NULL;
+	if (!without_swap)
+		return -1;
+	/* Devices are of use to debootstrap by root alone. */
+	unsigned long flags =
+		strcmp(definition_header(b->definition, "bootstrap"), "debootstrap") ? MS_NODEV : 0;
+	/* noswap is for root and Linux 6.4. */
+	if (b->real_root && mount("coffer", where, "tmpfs", flags, without_swap) == 0)
+		return 0;
+	if (mount("coffer", where, "tmpfs", flags, options) < 0)
+		return error_errno(err, errno, "mount a file system in memory");
+	if (b->plan->encrypt && swap_is_on())
+		log_warning("Swap is on: parts of the container may be written to it in the clear "
+			    "while it is built.");
+	return 0;
+}
+
+/* ------------------------------------------------------------------ a root of its own */
+
+/*
+ * The tree needs a path that section scripts can use, and any folder it were mounted on would be
+ * hidden from them. So the builder gets a new root folder: a small tmpfs that has everything of
+ * the old one mounted in, and one folder more.
+ */
+#define WORKSPACE "/.coffer-build"
+
+struct root_entry {
+	char *name;
+	char *target; /* of a link */
+	int tree;     /* of anything else: a detached copy of the mounts below */
+	bool folder;
+};
+
+static int open_entry(struct root_entry *e, struct error **err)
+{
+	struct stat st;
+	char target[4096];
+	CLEANUP_TEXT char *path = text_printf(err, "/%s", e->name);
+	if (!path)
+		return -1;
+	if (lstat(path, &st) < 0)
+		return error_errno(err, errno, "look at %s", path);
+	e->folder = S_ISDIR(st.st_mode);
+	if (S_ISLNK(st.st_mode)) {
+		ssize_t len = readlink(path, target, sizeof(target));
+		if (len < 0)
+			return error_errno(err, errno, "read the link %s", path);
+		e->target = text_dup_len(target, (size_t)len, err);
+		return e->target ? 0 : -1;
+	}
+	e->tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
+			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+				       AT_SYMLINK_NOFOLLOW);
+	/* What cannot be looked into is left out; who needs it is told that it is not there. */
+	if (e->tree < 0 && errno != EACCES && errno != EPERM && errno != EINVAL)
+		return error_errno(err, errno, "copy the mount of %s", path);
+	return 0;
+}
+
+static int place_entry(const struct root_entry *e, int root, struct error **err)
+{
+	if (e->target)
+		return symlinkat(e->target, root, e->name) < 0
+			       ? error_errno(err, errno, "link /%s", e->name)
+			       : 0;
+	if (e->tree < 0)
+		return 0;
+	int made = e->folder ? mkdirat(root, e->name, 0755)
+			     : mknodat(root, e->name, S_IFREG | 0600, 0);
+	if (made < 0 ||
+	    syscall(SYS_move_mount, e->tree, "", root, e->name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_errno(err, errno, "mount /%s", e->name);
+	return 0;
+}
+
+static int list_root(struct root_entry *entries, size_t cap, size_t *ret_count, struct error **err)
+{
+	DIR *dir = opendir("/");
+	if (!dir)
+		return error_errno(err, errno, "read /");
+	int result = 0;
+	struct dirent *d;
+	while (result == 0 && (errno = 0, d = readdir(dir))) {
+		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
+		    !strcmp(d->d_name, WORKSPACE + 1))
+			continue;
+		if (*ret_count >= cap) {
+			result = error_set(err, ERROR_LIMIT, "more than %zu entries in /", cap);
+			break;
+		}
+		struct root_entry *e = &entries[(*ret_count)++];
+		*e = (struct root_entry){ .name = text_dup(d->d_name, err), .tree = -1 };
+		result = e->name ? open_entry(e, err) : -1;
+	}
+	if (result == 0 && errno)
+		result = error_errno(err, errno, "read /");
+	(void)closedir(dir);
+	return result;
+}
+
+static int move_to_root(int root, const char *directory, struct error **err)
+{
+	/* The root of a mount namespace can be covered and then entered: no pivot_root, which an
+	 * initramfs does not allow. */
+	if (fchdir(root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+		return error_errno(err, errno, "change the root folder");
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+		return error_errno(err, errno, "protect the root folder");
+	if (chdir(directory) < 0)
+		return error_errno(err, errno, "go to %s", directory);
+	return 0;
+}
+
+#define ROOT_ENTRIES_MAX 512
+
+static int make_root(struct error **err)
+{
+	CLEANUP_TEXT char *directory = getcwd(NULL, 0);
+	if (!directory)
+		return error_errno(err, errno, "determine the current directory");
+	struct root_entry *entries = calloc(ROOT_ENTRIES_MAX, sizeof(*entries));
+	size_t count = 0;
+	CLEANUP_FD int root = -1;
+	int result = entries ? list_root(entries, ROOT_ENTRIES_MAX, &count, err)
+			     : error_set(err, ERROR_MEMORY, "out of memory");
+	/* /proc is there on each Linux; what it showed is at hand already. */
+	if (result == 0 &&
+	    (mount("coffer", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0 ||
+	     (root = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	     mkdirat(root, WORKSPACE + 1, 0700) < 0))
+		result = error_errno(err, errno, "make a root folder in memory");
+	for (size_t i = 0; result == 0 && i < count; i++)
+		result = place_entry(&entries[i], root, err);
+	if (result == 0)
+		result = move_to_root(root, directory, err);
+	for (size_t i = 0; i < count; i++) {
+		free(entries[i].name);
+		free(entries[i].target);
+		fd_close(&entries[i].tree);
+	}
+	free(entries);
+	return result;
+}
+
+/* ------------------------------------------------------------------ the workspace */
+
+static int open_tree_folder(struct builder *b, const char *base, const char *name,
+			    struct error **err)
+{
+	fd_close(&b->root);
+	text_free(&b->root_path);
+	b->root_path = path_join(base, name, err);
+	if (!b->root_path)
+		return -1;
+	if (mkdir(b->root_path, 0755) < 0 || chmod(b->root_path, 0755) < 0)
+		return error_errno(err, errno, "make a folder in %s", base);
+	b->root = open(b->root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return b->root < 0 ? error_errno(err, errno, "open %s", b->root_path) : 0;
+}
+
+int workspace_make(struct builder *b, struct error **err)
+{
+	const char *base = b->build->disk ? b->build->disk : WORKSPACE;
+	/* Mounts made here stay here; those of the host go on arriving. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return error_errno(err, errno, "make mounts private");
+	if (!b->build->disk && (make_root(err) < 0 || mount_tmpfs(b->build, WORKSPACE, err) < 0))
+		return -1;
+	b->scripts_path = path_join(base, "scripts", err);
+	if (!b->scripts_path)
+		return -1;
+	if (mkdir(b->scripts_path, 0700) < 0)
+		return error_errno(err, errno, "make a folder in %s", base);
+	return open_tree_folder(b, base, "rootfs", err);
+}
+
+int workspace_renew(struct builder *b, struct error **err)
+{
+	return open_tree_folder(b, WORKSPACE, "rootfs-again", err);
+}
+
+void workspace_explain(const struct build *build, int root, struct error **err)
+{
+	struct statvfs st;
+	if (root < 0 || fstatvfs(root, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize > 1 << 20)
+		return;
+	if (build->plan->sandbox)
+		error_hint(err,
+			   "the file system of %s is full: make room there, or build it "
+			   "elsewhere",
+			   build->plan->target);
+	else if (build->disk)
+		error_hint(err, "the file system of the build folder is full: choose another with "
+				"--tmpdir DIR");
+	else
+		error_hint(err, "the container does not fit into memory: let it lie on disk while "
+				"it is built with --tmpdir DIR");
+}
+
+void workspace_explain_kill(const struct build *build, struct error **err)
+{
+	if (!build->disk)
+		error_hint(err, "if memory ran out, let the tree lie on disk: --tmpdir DIR");
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_DEFINITION_DEFINITION_H
+#define COFFER_DEFINITION_DEFINITION_H
+
+#include "base/base.h"
+
+/*
+ * The definition file: spec deffile.md, sections 2 and 3. Parsing works on memory alone and runs
+ * nothing. What is wrong with a definition is ERROR_DAMAGED; a valid one that coffer does not do
+ * is ERROR_UNSUPPORTED.
+ */
+
+/* The most that is read of a definition, also after its substitutions, and of a file of arguments.
+ */
+#define DEFINITION_BYTES_MAX ((size_t)16 << 20)
+#define DEFINITION_ARGUMENT_FILE_MAX ((size_t)1 << 20)
+
+/* A slice of text that is somebody else's; no NUL at its end. */
+struct span {
+	const char *text;
+	size_t len;
+};
+static inline struct span span_of(const char *text, size_t len)
+{
+	return (struct span){ .text = text, .len = len };
+}
+/* Without blanks at both ends. */
+struct span span_trim(struct span s);
+/* Up to the first c, or all of it. */
+struct span span_before(struct span s, char c);
+bool span_is(struct span s, const char *text);
+/* Takes the next line off *rest, without its end (LF or CR LF): false when nothing is left. */
+bool span_line(struct span *rest, struct span *ret);
+
+struct definition_pair {
+	char *key, *value;
+};
+
+struct definition_section {
+	char *name;	 /* lower case, without the sign: "post" */
+	char *app;	 /* of an app section; else NULL */
+	char *arguments; /* what follows the name on its line, raw; "" when nothing does */
+	struct buffer body;
+};
+
+struct definition {
+	struct definition_pair *header; /* keys in lower case, each once */
+	size_t header_count, header_cap;
+	struct definition_section *sections;
+	size_t section_count, section_cap;
+	struct buffer text; /* as it is stored in the image */
+	size_t stages;	    /* of them the last one's header and sections are kept */
+	bool headers_missing, agents_missing; /* in any stage */
+};
+
+/* A build argument and whether anything asked for it. */
+struct definition_argument {
+	char *name, *value;
+	bool used;
+};
+struct definition_arguments {
+	struct definition_argument *items;
+	size_t count, cap;
+};
+void definition_arguments_free(struct definition_arguments *a);
+/* "NAME=VALUE"; a later one of the same name overrides. */
+int definition_arguments_add(struct definition_arguments *a, struct span text, struct error **err);
+/* A file of them, one in a line; bad lines are skipped with a warning. */
+int definition_arguments_add_file(struct definition_arguments *a, struct span text,
+				  struct error **err);
+/* NULL when there is none. */
+struct definition_argument *definition_arguments_find(const struct definition_arguments *a,
+						      struct span name);
+
+/* Appends text with all {{ NAME }} in it replaced: deffile.md 3. */
+int definition_substitute(struct span text, struct definition_arguments *given,
+			  const struct definition_arguments *defaults, struct buffer *ret,
+			  struct error **err);
+
+/* Reads a whole file. given: marked as used where they are. */
+int definition_parse(const void *text, size_t len, struct definition_arguments *given,
+		     struct definition **ret, struct error **err);
+/* Whether it can be built: one stage, that says where it begins. */
+int definition_check(const struct definition *d, struct error **err);
+/* Refuses %files from a stage that is not there, or from the stage itself: deffile.md 11. */
+int definition_check_files(const struct definition *d, struct error **err);
+/* What stands for a definition when an image is the source: deffile.md 1. */
+int definition_generate(const char *agent, const char *from, struct definition **ret,
+			struct error **err);
+void definition_free(struct definition **d);
+#define CLEANUP_DEFINITION __attribute__((cleanup(definition_free)))
+
+/* NULL when it is not there. */
+const char *definition_header(const struct definition *d, const char *key);
+/* The section of that name whose body is not empty, or NULL. Not for %files, which may be many. */
+const struct definition_section *definition_section(const struct definition *d, const char *name);
+
+/*
+ * The words after a section's name that go to the shell, `-c` included: deffile.md 6. Appended:
+ * what stands between "-ex" and the script, or what stands for both.
+ */
+int definition_script_options(const struct definition_section *s, const char *script,
+			      struct strings *ret, struct error **err);
+/* One line of %files, split: deffile.md 2. *ret_source stays NULL for a line that says nothing. */
+int definition_files_line(struct span line, char **ret_source, char **ret_destination,
+			  struct error **err);
+/* A runscript, startscript or test as it is stored: deffile.md 6. */
+int definition_script_text(const struct definition_section *s, struct buffer *ret,
+			   struct error **err);
+
+#endif

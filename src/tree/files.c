@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tree/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tree/format.h"
+#include "tree/metadata.h"
+
+/*
+ * %files, spec deffile.md 11: what `cp -fLr` would do, but with each destination resolved inside
+ * the container's root. Sources are the user's own paths on the host and links there are
+ * followed; in the container nothing that is no regular file is written through.
+ */
+
+/* The folders above the one being copied, so that a link to one of them is seen. */
+struct above {
+	const struct above *above;
+	dev_t device;
+	ino_t inode;
+};
+
+static mode_t current_umask(void)
+{
+	mode_t mask = umask(0);
+	umask(mask);
+	return mask;
+}
+
+/* The parent of a path of the root; *ret_name points into path. */
+static int open_parent(int root, const char *path, const char **ret_name, struct error **err)
+{
+	*ret_name = path_base_name(path);
+	CLEANUP_TEXT char *parent = text_dup_len(path, (size_t)(*ret_name - path), err);
+	if (!parent)
+		return -1;
+	int fd = path_open_in_root(root, *parent ? parent : "/", O_PATH | O_DIRECTORY, 0);
+	return fd < 0 ? error_errno(err, -fd, "%s", *parent ? parent : "/") : fd;
+}
+
+/* Opens an existing regular file for writing, through links inside the root; -1 when it is to be
+ * made anew. */
+static int open_existing(int root, const char *path)
+{
+	struct stat st;
+	CLEANUP_FD int at = path_open_in_root(root, path, O_PATH, 0);
+	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	int fd = path_open_in_root(root, path, O_WRONLY | O_TRUNC | O_NONBLOCK, 0);
+	return fd < 0 ? -1 : fd;
+}
+
+static int copy_regular(int root, const char *source, const char *path, mode_t mode,
+			struct error **err)
+{
+	CLEANUP_FD int in = open(source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (in < 0)
+		return error_errno(err, errno, "%s", source);
+	CLEANUP_FD int out = open_existing(root, path);
+	if (out < 0) {
+		const char *name;
+		CLEANUP_FD int parent = open_parent(root, path, &name, err);
+		if (parent < 0)
+			return -1;
+		if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
+			return error_errno(err, errno, "%s", path);
+		out = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			     mode & 0777);
+		if (out < 0)
+			return error_errno(err, errno, "%s", path);
+	}
+	int r = copy_data(in, out);
+	return r < 0 ? error_errno(err, -r, "%s", source) : 0;
+}
+
+static int copy_special(int root, const char *path, const struct stat *st, struct error **err)
+{
+	const char *name;
+	CLEANUP_FD int parent = open_parent(root, path, &name, err);
+	if (parent < 0)
+		return -1;
+	if ((unlinkat(parent, name, 0) < 0 && errno != ENOENT) ||
+	    mknodat(parent, name, st->st_mode & (S_IFMT | 0777), st->st_rdev) < 0)
+		return error_errno(err, errno, "%s", path);
+	return 0;
+}
+
+static int copy_any(int root, const char *source, const char *path, const struct above *above,
+		    struct error **err);
+
+static int copy_inside(int root, const char *source, const char *path, const struct above *here,
+		       struct error **err)
+{
+	DIR *dir = opendir(source);
+	if (!dir)
+		return error_errno(err, errno, "%s", source);
+	CLEANUP_STRINGS struct strings names = { 0 };
+	int result = 0;
+	struct dirent *entry;
+	while (result == 0 && (errno = 0, entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			result = strings_add(&names, entry->d_name, err);
+	if (result == 0 && errno)
+		result = error_errno(err, errno, "%s", source);
+	(void)closedir(dir);
+	for (size_t i = 0; result == 0 && i < names.len; i++) {
+		CLEANUP_TEXT char *from = path_join(source, names.items[i], err);
+		CLEANUP_TEXT char *to = from ? path_join(path, names.items[i], err) : NULL;
+		result = to ? copy_any(root, from, to, here, err) : -1;
+	}
+	return result;
+}
+
+static int copy_folder(int root, const char *source, const char *path, const struct stat *st,
+		       const struct above *above, struct error **err)
+{
+	struct above here = { .above = above, .device = st->st_dev, .inode = st->st_ino };
+	struct stat root_st;
+	size_t depth = 0;
+	for (const struct above *a = above; a; a = a->above, depth++)
+		if (a->device == st->st_dev && a->inode == st->st_ino)
+			return error_set(err, ERROR_USAGE, "%s: a folder that contains itself",
+					 source);
+	if (depth > TREE_DEPTH_MAX)
+		return error_set(err, ERROR_LIMIT, "%s: folders are nested too deep", source);
+	if (fstat(root, &root_st) == 0 && root_st.st_dev == st->st_dev &&
+	    root_st.st_ino == st->st_ino)
+		return error_set(err, ERROR_USAGE, "%s: the source holds the container", source);
+	CLEANUP_FD int there = path_open_in_root(root, path, O_PATH | O_DIRECTORY, 0);
+	bool made = false;
+	if (there == -ENOTDIR)
+		return error_set(err, ERROR_EXISTS,
+				 "cannot overwrite non-directory %s with "
+				 "directory %s",
+				 path, source);
+	if (there < 0) {
+		const char *name;
+		CLEANUP_FD int parent = open_parent(root, path, &name, err);
+		if (parent < 0)
+			return -1;
+		/* Its own permissions come last: they may forbid to fill it. */
+		if (mkdirat(parent, name, 0700) < 0)
+			return error_errno(err, errno, "%s", path);
+		made = true;
+	}
+	if (copy_inside(root, source, path, &here, err) < 0)
+		return -1;
+	if (!made)
+		return 0;
+	CLEANUP_FD int folder = path_open_in_root(root, path, O_RDONLY | O_DIRECTORY, 0);
+	if (folder < 0 || fchmod(folder, st->st_mode & 0777 & ~current_umask()) < 0)
+		return error_errno(err, folder < 0 ? -folder : errno, "%s", path);
+	return 0;
+}
+
+static int copy_any(int root, const char *source, const char *path, const struct above *above,
+		    struct error **err)
+{
+	struct stat st;
+	if (stat(source, &st) < 0)
+		return error_errno(err, errno, "%s", source);
+	if (S_ISDIR(st.st_mode))
+		return copy_folder(root, source, path, &st, above, err);
+	if (S_ISREG(st.st_mode))
+		return copy_regular(root, source, path, st.st_mode, err);
+	return copy_special(root, path, &st, err);
+}
+
+/* The last component of a path, slashes at its end aside. */
+static char *last_name(const char *path, struct error **err)
+{
+	size_t len = strlen(path);
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	CLEANUP_TEXT char *whole = text_dup_len(path, len, err);
+	return whole ? text_dup(path_base_name(whole), err) : NULL;
+}
+
+int files_copy_one(int root, const char *source, const char *destination, struct error **err)
+{
+	CLEANUP_TEXT char *path = path_join("/", destination, err);
+	if (!path)
+		return -1;
+	CLEANUP_FD int there = path_open_in_root(root, path, O_PATH, 0);
+	if (there == -ENOENT) {
+		/* With a slash at its end the whole path is a folder, else only its parent. */
+		const char *name = path_base_name(path);
+		CLEANUP_TEXT char *parent = text_dup_len(path, (size_t)(name - path), err);
+		if (!parent)
+			return -1;
+		fd_close(&there);
+		there = path_make_directories(root, parent, 0755);
+		if (there < 0)
+			return error_errno(err, -there, "%s", parent);
+		if (*name)
+			return copy_any(root, source, path, NULL, err);
+	} else if (there < 0) {
+		return error_errno(err, -there, "%s", path);
+	}
+	struct stat st;
+	if (fstat(there, &st) < 0)
+		return error_errno(err, errno, "%s", path);
+	if (!S_ISDIR(st.st_mode))
+		return copy_any(root, source, path, NULL, err);
+	CLEANUP_TEXT char *name = last_name(source, err);
+	CLEANUP_TEXT char *inside = name ? path_join(path, name, err) : NULL;
+	return inside ? copy_any(root, source, inside, NULL, err) : -1;
+}
+
+/* Where a source goes that has no destination: its own path, taken as inside the root. */
+static char *same_path(const char *source, struct error **err)
+{
+	CLEANUP_TEXT char *rooted = path_join("/", source, err);
+	return rooted ? path_absolute(rooted, err) : NULL;
+}
+
+static int copy_line(int root, const char *source, const char *destination, struct error **err)
+{
+	CLEANUP_STRINGS struct strings paths = { 0 };
+	if (!*source) {
+		log_warning("Attempt to copy file with no name, skipping.");
+		return 0;
+	}
+	log_info("Copying %s to %s", source, destination);
+	if (expand_source(source, &paths, err) < 0)
+		return error_wrap(err, "while expanding source path: %s", source);
+	for (size_t i = 0; i < paths.len; i++) {
+		CLEANUP_TEXT char *to =
+			*destination ? text_dup(destination, err) : same_path(paths.items[i], err);
+		if (!to)
+			return -1;
+		if (files_copy_one(root, paths.items[i], to, err) < 0)
+			return error_wrap(err, "while copying [%s] to %s", paths.items[i], to);
+	}
+	return 0;
+}
+
+int files_copy(int root, const struct definition_section *s, struct error **err)
+{
+	struct span rest = span_of(s->body.data, s->body.len), line;
+	while (span_line(&rest, &line)) {
+		CLEANUP_TEXT char *source = NULL, *destination = NULL;
+		if (definition_files_line(line, &source, &destination, err) < 0)
+			return -1;
+		if (source && copy_line(root, source, destination, err) < 0)
+			return error_wrap(err, "unable to copy files from host to container fs");
+	}
+	return 0;
+}

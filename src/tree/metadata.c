@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tree/metadata.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tree/format.h"
+#include "config.h"
+
+#define META "/.singularity.d"
+#define ENVIRONMENT META "/env/90-environment.sh"
+
+const char *const metadata_folders[] = {
+	"/",	     "/etc",	   "/var", META, META "/actions", META "/bootstrap_history",
+	META "/env", META "/libs", NULL,
+};
+
+/* ------------------------------------------------------------------ base environment */
+
+static int put_link(int root, const char *path, const char *target, struct error **err)
+{
+	struct stat st;
+	CLEANUP_FD int top = path_open_in_root(root, "/", O_PATH | O_DIRECTORY, 0);
+	if (top < 0)
+		return error_errno(err, -top, "open the container's root");
+	bool there = fstatat(top, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (there && !S_ISLNK(st.st_mode))
+		return 0;
+	if (there && unlinkat(top, path, 0) < 0)
+		return error_errno(err, errno, "replace /%s of the container", path);
+	if (symlinkat(target, top, path) < 0)
+		return error_errno(err, errno, "make the link /%s of the container", path);
+	return 0;
+}
+
+/* An existing regular file gets the mode even where its text stays. */
+static int put_file(int root, const char *path, mode_t mode, const char *text, bool overwrite,
+		    struct error **err)
+{
+	struct stat st;
+	CLEANUP_FD int fd = path_open_in_root(root, path, O_PATH, 0);
+	bool regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	if (fd >= 0 && !regular && !overwrite)
+		return 0;
+	if (!regular || overwrite)
+		return tree_write(root, path, mode, text, strlen(text), err);
+	CLEANUP_TEXT char *link = text_printf(err, "/proc/self/fd/%d", fd);
+	if (!link)
+		return -1;
+	if ((st.st_mode & 07777) != mode && chmod(link, mode) < 0)
+		return error_errno(err, errno, "change the mode of %s of the container", path);
+	return 0;
+}
+
+int metadata_write_base(int root, bool overwrite, struct error **err)
+{
+	static const char *const directories[] = { META "/libs", META "/actions", META "/env",
+						   "/dev",	 "/proc",	  "/root",
+						   "/var/tmp",	 "/tmp",	  "/etc",
+						   "/sys",	 "/home" };
+	static const char *const links[][2] = {
+		{ "singularity", ".singularity.d/runscript" },
+		{ ".run", ".singularity.d/actions/run" },
+		{ ".exec", ".singularity.d/actions/exec" },
+		{ ".test", ".singularity.d/actions/test" },
+		{ ".shell", ".singularity.d/actions/shell" },
+		{ "environment", ".singularity.d/env/90-environment.sh" },
+	};
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		/* What has such a name already stays, a link to nowhere included. */
+		if (!tree_exists(root, directories[i]) &&
+		    tree_make_directory(root, directories[i], 0755, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (put_link(root, links[i][0], links[i][1], err) < 0)
+			return -1;
+	if (put_file(root, "/etc/hosts", 0644, "", overwrite, err) < 0 ||
+	    put_file(root, "/etc/resolv.conf", 0644, "", overwrite, err) < 0)
+		return -1;
+	for (const struct standard_script *s = standard_scripts; s->path; s++)
+		if (put_file(root, s->path, 0755, s->text, overwrite, err) < 0)
+			return -1;
+	return 0;
+}
+
+int metadata_reset_runscript(int root, struct error **err)
+{
+	return tree_write(root, META "/runscript", 0755, "#!/bin/sh\n", 10, err);
+}
+
+bool metadata_wants(const struct metadata_options *o, const char *section)
+{
+	if (!o->sections || !o->sections->len)
+		return true;
+	for (size_t i = 0; i < o->sections->len; i++)
+		if (!strcmp(o->sections->items[i], "all") ||
+		    !strcmp(o->sections->items[i], section))
+			return true;
+	return false;
+}
+
+/* ------------------------------------------------------------------ labels */
+
+static int put_build_date(struct labels *l, int64_t when, struct error **err)
+{
+	static const char *const days[] = { "Sunday",	"Monday", "Tuesday", "Wednesday",
+					    "Thursday", "Friday", "Saturday" };
+	static const char *const months[] = { "January",   "February", "March",	   "April",
+					      "May",	   "June",     "July",	   "August",
+					      "September", "October",  "November", "December" };
+	time_t t = (time_t)when;
+	struct tm tm;
+	/* Names in English whatever the locale is. */
+	if (!localtime_r(&t, &tm))
+		return error_set(err, ERROR_USAGE, "the time %lld is out of range",
+				 (long long)when);
+	CLEANUP_TEXT char *text =
+		text_printf(err, "%s_%d_%s_%d_%d:%d:%d_%s", days[tm.tm_wday], tm.tm_mday,
+			    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
+			    tm.tm_zone ? tm.tm_zone : "UTC");
+	return text ? labels_set(l, "org.label-schema.build-date", text, err) : -1;
+}
+
+static int put_build_labels(struct labels *l, const struct definition *d, bool help,
+			    const struct metadata_options *o, struct error **err)
+{
+	static const char help_path[] = "/.singularity.d/runscript.help";
+	if (labels_set(l, "org.label-schema.schema-version", "1.0", err) < 0 ||
+	    put_build_date(l, o->time, err) < 0 ||
+	    labels_set(l, "org.label-schema.usage.apptainer.version", "coffer-" COFFER_VERSION,
+		       err) < 0 ||
+	    labels_set(l, "org.label-schema.build-arch", o->arch, err) < 0)
+		return -1;
+	if (help &&
+	    (labels_set(l, "org.label-schema.usage", help_path, err) < 0 ||
+	     labels_set(l, "org.label-schema.usage.apptainer.runscript.help", help_path, err) < 0))
+		return -1;
+	for (size_t i = 0; i < d->header_count; i++) {
+		CLEANUP_TEXT char *key = text_printf(
+			err, "org.label-schema.usage.singularity.deffile.%s", d->header[i].key);
+		if (!key || labels_set(l, key, d->header[i].value, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* In the order of deffile.md 8: base, what %post left, the build's own, %labels. */
+static int write_labels(int root, const struct definition *d, bool help,
+			const struct metadata_options *o, struct labels *l, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 }, lines = { 0 }, out = { 0 };
+	int found = tree_read(root, META "/labels.json", METADATA_FILE_MAX, &text, err);
+	if (found < 0 ||
+	    (found && labels_read_json(l, text.data ? text.data : "", text.len, err) < 0))
+		return -1;
+	found = tree_read(root, "/.build.labels", METADATA_FILE_MAX, &lines, err);
+	if (found < 0 || labels_read_lines(l, span_of(lines.data, lines.len), err) < 0)
+		return -1;
+	if (found && unlinkat(root, ".build.labels", 0) < 0)
+		return error_errno(err, errno, "remove /.build.labels of the container");
+	if (put_build_labels(l, d, help, o, err) < 0)
+		return -1;
+	const struct definition_section *s = definition_section(d, "labels");
+	if (s && metadata_wants(o, "labels")) {
+		log_info("Adding labels");
+		struct labels own = { 0 };
+		int result = labels_read_lines(&own, span_of(s->body.data, s->body.len), err);
+		for (size_t i = 0; result == 0 && i < own.count; i++) {
+			if (!o->force && labels_get(l, own.items[i].key))
+				log_warning("Label: %s already exists and force option is false, "
+					    "not overwriting",
+					    own.items[i].key);
+			else
+				result = labels_set(l, own.items[i].key, own.items[i].value, err);
+		}
+		labels_free(&own);
+		if (result < 0)
+			return -1;
+	}
+	if (labels_put_json(l, true, &out, err) < 0)
+		return -1;
+	return tree_write(root, META "/labels.json", 0644, out.data, out.len, err);
+}
+
+/* ------------------------------------------------------------------ sections */
+
+static int write_help(int root, const struct definition *d, const struct metadata_options *o,
+		      bool *ret_written, struct error **err)
+{
+	const struct definition_section *s = definition_section(d, "help");
+	*ret_written = false;
+	if (!s || !metadata_wants(o, "help"))
+		return 0;
+	if (tree_exists(root, META "/runscript.help") && !o->force) {
+		log_warning("Help message already exists and force option is false, not "
+			    "overwriting");
+		return 0;
+	}
+	log_info("Adding help info");
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (buffer_append(&text, s->body.data, s->body.len, err) < 0 ||
+	    buffer_puts(&text, "\n", err) < 0)
+		return -1;
+	*ret_written = true;
+	return tree_write(root, META "/runscript.help", 0644, text.data, text.len, err);
+}
+
+/* The base's definition goes to the history, numbered. */
+static int write_definition(int root, const struct definition *d, struct error **err)
+{
+	if (tree_exists(root, META "/Singularity")) {
+		CLEANUP_STRINGS struct strings old = { 0 };
+		if (tree_make_directory(root, META "/bootstrap_history", 0755, err) < 0 ||
+		    tree_list(root, META "/bootstrap_history", &old, err) < 0)
+			return -1;
+		CLEANUP_FD int meta = path_open_in_root(root, META, O_PATH | O_DIRECTORY, 0);
+		CLEANUP_FD int history =
+			path_open_in_root(root, META "/bootstrap_history", O_PATH | O_DIRECTORY, 0);
+		CLEANUP_TEXT char *name = text_printf(err, "Apptainer%zu", old.len);
+		if (!name)
+			return -1;
+		if (meta < 0 || history < 0 || renameat(meta, "Singularity", history, name) < 0)
+			return error_errno(err,
+					   meta < 0	 ? -meta
+					   : history < 0 ? -history
+							 : errno,
+					   "keep the definition of the base image");
+	}
+	return tree_write(root, META "/Singularity", 0644, d->text.data, d->text.len, err);
+}
+
+static int write_environment(int root, const struct definition *d, const struct metadata_options *o,
+			     struct error **err)
+{
+	const struct definition_section *s = definition_section(d, "environment");
+	if (!s || !metadata_wants(o, "environment"))
+		return 0;
+	log_info("Adding environment to container");
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	const char *begin = tree_exists(root, ENVIRONMENT) ? "\n" : "#!/bin/sh\n\n";
+	if (buffer_puts(&text, begin, err) < 0 ||
+	    buffer_append(&text, s->body.data, s->body.len, err) < 0 ||
+	    buffer_puts(&text, "\n", err) < 0)
+		return -1;
+	return tree_append(root, ENVIRONMENT, 0755, text.data, text.len, err);
+}
+
+static int write_script(int root, const struct definition *d, const struct metadata_options *o,
+			const char *section, const char *message, struct error **err)
+{
+	const struct definition_section *s = definition_section(d, section);
+	if (!s || !metadata_wants(o, section))
+		return 0;
+	log_info("%s", message);
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_TEXT char *path = text_printf(err, META "/%s", section);
+	if (!path || definition_script_text(s, &text, err) < 0)
+		return -1;
+	return tree_write(root, path, 0755, text.data, text.len, err);
+}
+
+int metadata_write(int root, const struct definition *d, const struct metadata_options *options,
+		   struct error **err)
+{
+	bool help;
+	struct labels labels = { 0 };
+	if (write_help(root, d, options, &help, err) < 0)
+		return -1;
+	int result = write_labels(root, d, help, options, &labels, err);
+	labels_free(&labels);
+	if (result < 0 || write_definition(root, d, err) < 0 ||
+	    write_environment(root, d, options, err) < 0 ||
+	    write_script(root, d, options, "startscript", "Adding startscript", err) < 0 ||
+	    write_script(root, d, options, "runscript", "Adding runscript", err) < 0 ||
+	    write_script(root, d, options, "test", "Adding testscript", err) < 0)
+		return -1;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ inspection */
+
+/* One "key":value of an object; *first says whether a comma is needed. */
+static int put_key(struct buffer *b, const char *key, bool *first, struct error **err)
+{
+	if (!*first && buffer_puts(b, ",", err) < 0)
+		return -1;
+	*first = false;
+	if (json_put_string(b, key, strlen(key), err) < 0)
+		return -1;
+	return buffer_puts(b, ":", err);
+}
+
+static size_t without_newlines(const struct buffer *b)
+{
+	size_t len = b->len;
+	while (len && b->data[len - 1] == '\n')
+		len--;
+	return len;
+}
+
+/* A file's text as an attribute, if there is one; always: also when it is empty. */
+static int put_text(int root, const char *path, const char *key, bool always, bool *first,
+		    struct buffer *out, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	int found = tree_read(root, path, METADATA_FILE_MAX, &text, err);
+	size_t len = without_newlines(&text);
+	if (found <= 0 || (!len && !always))
+		return found < 0 ? -1 : 0;
+	if (put_key(out, key, first, err) < 0)
+		return -1;
+	return json_put_string(out, text.data, len, err);
+}
+
+static int put_environment(int root, const char *base, bool *first, struct buffer *out,
+			   struct error **err)
+{
+	static const char *const patterns[] = { "10-docker*.sh", "9*-environment.sh" };
+	CLEANUP_TEXT char *folder = path_join(base, "env", err);
+	CLEANUP_STRINGS struct strings names = { 0 };
+	CLEANUP_BUFFER struct buffer object = { 0 };
+	bool first_inside = true;
+	if (!folder || tree_list(root, folder, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.len; i++) {
+		if (fnmatch(patterns[0], names.items[i], 0) &&
+		    fnmatch(patterns[1], names.items[i], 0))
+			continue;
+		CLEANUP_TEXT char *path = path_join(folder, names.items[i], err);
+		if (!path || put_text(root, path, path, true, &first_inside, &object, err) < 0)
+			return -1;
+	}
+	if (!object.len)
+		return 0;
+	if (put_key(out, "environment", first, err) < 0)
+		return -1;
+	return buffer_printf(out, err, "{%s}", object.data);
+}
+
+static int put_labels(int root, const char *base, bool *first, struct buffer *out,
+		      struct error **err)
+{
+	CLEANUP_TEXT char *path = path_join(base, "labels.json", err);
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	struct labels labels = { 0 };
+	int found = path ? tree_read(root, path, METADATA_FILE_MAX, &text, err) : -1;
+	int result = found < 0 ? -1 : 0;
+	if (found > 0)
+		result = labels_read_json(&labels, text.data ? text.data : "", text.len, err);
+	if (result == 0 && labels.count)
+		result = put_key(out, "labels", first, err) < 0 ||
+					 labels_put_json(&labels, false, out, err) < 0
+				 ? -1
+				 : 0;
+	labels_free(&labels);
+	return result;
+}
+
+static int put_attributes(int root, const char *base, bool app, bool *first, struct buffer *out,
+			  struct error **err)
+{
+	struct text {
+		const char *key, *file;
+	};
+	/* Go writes an object's members in the order in which they are declared. */
+	static const struct text of_image[] = {
+		{ "runscript", "runscript" },	  { "test", "test" },
+		{ "helpfile", "runscript.help" }, { "deffile", "Singularity" },
+		{ "startscript", "startscript" },
+	};
+	static const struct text of_app[] = {
+		{ "runscript", "runscript" },
+		{ "startscript", "startscript" },
+		{ "test", "test" },
+		{ "helpfile", "runscript.help" },
+	};
+	const struct text *texts = app ? of_app : of_image;
+	size_t count =
+		app ? sizeof(of_app) / sizeof(*of_app) : sizeof(of_image) / sizeof(*of_image);
+	if (put_environment(root, base, first, out, err) < 0 ||
+	    put_labels(root, base, first, out, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP_TEXT char *path = path_join(base, texts[i].file, err);
+		if (!path || put_text(root, path, texts[i].key, false, first, out, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int put_apps(int root, bool *first, struct buffer *out, struct error **err)
+{
+	CLEANUP_STRINGS struct strings names = { 0 };
+	if (tree_list(root, "/scif/apps", &names, err) < 0)
+		return -1;
+	if (!names.len)
+		return 0;
+	if (put_key(out, "apps", first, err) < 0 || buffer_puts(out, "{", err) < 0)
+		return -1;
+	bool first_app = true;
+	for (size_t i = 0; i < names.len; i++) {
+		bool first_inside = true;
+		CLEANUP_TEXT char *base = text_printf(err, "/scif/apps/%s/scif", names.items[i]);
+		if (!base || put_key(out, names.items[i], &first_app, err) < 0 ||
+		    buffer_puts(out, "{", err) < 0 ||
+		    put_attributes(root, base, true, &first_inside, out, err) < 0 ||
+		    buffer_puts(out, "}", err) < 0)
+			return -1;
+	}
+	return buffer_puts(out, "}", err);
+}
+
+int metadata_inspect(int root, struct buffer *ret, struct error **err)
+{
+	bool first = true;
+	if (buffer_puts(ret, "{\"data\":{\"attributes\":{", err) < 0 ||
+	    put_apps(root, &first, ret, err) < 0 ||
+	    put_attributes(root, META, false, &first, ret, err) < 0)
+		return -1;
+	return buffer_puts(ret, "}},\"type\":\"container\"}", err);
+}

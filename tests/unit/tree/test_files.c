@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "tree/files.h"
+#include "tree.h"
+
+static int root = -1;
+
+static int enter(void **state)
+{
+	if (enter_directory(state) < 0 || mkdir("root", 0755) < 0)
+		return -1;
+	root = open("root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? -1 : 0;
+}
+
+static int leave(void **state)
+{
+	fd_close(&root);
+	return leave_directory(state);
+}
+
+#define IN_ROOT(test) cmocka_unit_test_setup_teardown(test, enter, leave)
+
+static void copy(const char *lines)
+{
+	struct definition_arguments none = { 0 };
+	CLEANUP_DEFINITION struct definition *d = NULL;
+	CLEANUP_TEXT char *text = NULL;
+	assert_int_not_equal(asprintf(&text, "Bootstrap: scratch\n%%files\n%s\n", lines), -1);
+	assert_ok(definition_parse(text, strlen(text), &none, &d, err));
+	log_set_level(LOG_FATAL);
+	assert_ok(files_copy(root, definition_section(d, "files"), err));
+	log_set_level(LOG_INFO);
+}
+
+static void test_destinations(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("sub", 0755), 0);
+	put_file("a", 0755, "A");
+	put_file("b", 0666, "B");
+	put_file("sub/c d", 0600, "C");
+	copy("a /x\na /deep/er/y\na /folder/\nb relative\na\n./sub/../b\n\"sub/c d\" /q\n"
+	     "\"\" /nothing\na c # comment");
+	file_is("root/x", 0755, "A");
+	file_is("root/deep/er/y", 0755, "A");
+	file_is("root/folder/a", 0755, "A");
+	file_is("root/relative", 0664, "B");
+	file_is("root/a", 0755, "A");
+	file_is("root/b", 0664, "B");
+	file_is("root/q", 0600, "C");
+	file_is("root/c", 0755, "A");
+	/* Several to one name: the last remains. An existing file keeps its mode. */
+	copy("{a,b} /x");
+	file_is("root/x", 0755, "B");
+	assert_int_equal(chdir("sub"), 0);
+	copy("../a");
+	file_is("../root/a", 0755, "A");
+}
+
+static void test_folders(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("d", 0755), 0);
+	assert_int_equal(mkdir("d/empty", 0500), 0);
+	put_file("d/f", 0644, "F");
+	put_file("target", 0644, "T");
+	assert_int_equal(symlink("../target", "d/link"), 0);
+	copy("d /dd");
+	file_is("root/dd/f", 0644, "F");
+	file_is("root/dd/link", 0644, "T");
+	struct stat st;
+	assert_int_equal(stat("root/dd/empty", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0500);
+	/* Once more: it is there now, and nests. */
+	copy("d /dd");
+	file_is("root/dd/d/f", 0644, "F");
+	copy("d/. /dd");
+	file_is("root/dd/f", 0644, "F");
+}
+
+static void test_errors(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("loop", 0755), 0);
+	assert_int_equal(symlink("../loop", "loop/again"), 0);
+	assert_int_equal(mkdir("dangling", 0755), 0);
+	assert_int_equal(symlink("nowhere", "dangling/link"), 0);
+	put_file("f", 0644, "F");
+	put_file("root/file", 0644, "old");
+	assert_fails(ERROR_NOT_FOUND, files_copy_one(root, "none", "/x", err));
+	assert_fails(ERROR_NOT_FOUND, files_copy_one(root, "dangling", "/y", err));
+	assert_fails(ERROR_USAGE, files_copy_one(root, "loop", "/z", err));
+	assert_fails(ERROR_EXISTS, files_copy_one(root, "loop", "/file", err));
+	assert_fails(ERROR_USAGE, files_copy_one(root, "root", "/r", err));
+}
+
+/* Links and special files of a hostile tree. */
+static void test_hostile_root(void **state)
+{
+	(void)state;
+	CLEANUP_TEXT char *outside = NULL;
+	put_file("f", 0644, "new");
+	put_file("outside", 0644, "old");
+	assert_int_equal(mkdir("folder", 0755), 0);
+	assert_int_not_equal(asprintf(&outside, "%s/outside", test_directory), -1);
+	assert_int_equal(symlink(outside, "root/absolute"), 0);
+	assert_int_equal(symlink("../outside", "root/up"), 0);
+	assert_int_equal(symlink("../../../../folder", "root/folder"), 0);
+	assert_int_equal(mkfifo("root/pipe", 0600), 0);
+	assert_int_equal(mkdir("root/inside", 0755), 0);
+	assert_int_equal(symlink("/inside", "root/link"), 0);
+	copy("f /absolute\nf /up\nf /pipe\nf /link\nf /../../e\n");
+	file_is("outside", 0644, "old");
+	file_is("root/absolute", 0644, "new");
+	file_is("root/up", 0644, "new");
+	file_is("root/pipe", 0644, "new");
+	file_is("root/inside/f", 0644, "new");
+	file_is("root/e", 0644, "new");
+	/* A folder that a link would lead out to is not there for the container. */
+	struct error *why = NULL;
+	assert_int_equal(files_copy_one(root, "f", "/folder/x", &why), -1);
+	error_free(&why);
+	assert_int_equal(access("folder/x", F_OK), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_ROOT(test_destinations),
+		IN_ROOT(test_folders),
+		IN_ROOT(test_errors),
+		IN_ROOT(test_hostile_root),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <json.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tree/metadata.h"
+
+static struct definition_arguments none;
+static char directory[64];
+static int root = -1;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	strcpy(directory, "/tmp/coffer-test-XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? -1 : 0;
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	fd_close(&root);
+	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void content_is(const char *path, mode_t mode, const char *want)
+{
+	CLEANUP_BUFFER struct buffer got = { 0 };
+	struct stat st;
+	assert_ok(tree_read(root, path, 1 << 20, &got, err));
+	assert_string_equal(got.data ? got.data : "", want);
+	assert_int_equal(fstatat(root, path + 1, &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, mode);
+}
+
+static void put(const char *path, const char *text)
+{
+	assert_ok(tree_write(root, path, 0755, text, strlen(text), err));
+}
+
+static void escapes(const char *text, size_t len, const char *want)
+{
+	CLEANUP_BUFFER struct buffer b = { 0 };
+	assert_ok(json_put_string(&b, text, len, err));
+	assert_string_equal(b.data, want);
+}
+
+/* As an image built by the original from the same bytes has them. */
+static void test_json_string(void **state)
+{
+	(void)state;
+	escapes("a\"b\\c/", 6, "\"a\\\"b\\\\c/\"");
+	escapes("\b\f\n\r\t\x01\x1f\x7f", 8, "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"");
+	escapes("<a>&", 4, "\"\\u003ca\\u003e\\u0026\"");
+	escapes("\xc3\xa4\xe2\x80\xa8\xe2\x80\xa9\xf0\x9f\x98\x80", 12,
+		"\"\xc3\xa4\\u2028\\u2029\xf0\x9f\x98\x80\"");
+#define BAD "\\ufffd"
+	escapes("a\xff"
+		"b",
+		3, "\"a" BAD "b\"");
+	escapes("\xc0\x80", 2, "\"" BAD BAD "\"");
+	escapes("\xed\xa0\x80", 3, "\"" BAD BAD BAD "\"");
+	escapes("\xe2\x80", 2, "\"" BAD BAD "\"");
+	escapes("\xf4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\"");
+	escapes("a\0b", 3, "\"a\\u0000b\"");
+}
+
+static void test_json_decode_bad(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer b = { 0 };
+	static const char text[] = "\"\\ufffd\\\\ufffd\\n\\ufff\\";
+	assert_ok(buffer_puts(&b, text, err));
+	json_decode_bad(&b);
+	assert_string_equal(b.data, "\"\xef\xbf\xbd\\\\ufffd\\n\\ufff\\");
+}
+
+static void test_labels(void **state)
+{
+	(void)state;
+	struct labels l = { 0 };
+	CLEANUP_BUFFER struct buffer out = { 0 };
+	static const char lines[] = "  b two words \n# c\n\na\nl\tv\nq \"x\" # y\nb again\n";
+	static const char text[] = "{\"z\": \"1\", \"a\": \"old\", \"z\": \"2\"}";
+	assert_ok(labels_read_json(&l, text, strlen(text), err));
+	assert_ok(labels_read_json(&l, "null", 4, err));
+	assert_ok(labels_read_lines(&l, span_of(lines, strlen(lines)), err));
+	assert_ok(labels_put_json(&l, true, &out, err));
+	assert_string_equal(out.data,
+			    "{\n\t\"a\": \"\",\n\t\"b\": \"again\",\n\t\"l\\tv\": \"\",\n\t"
+			    "\"q\": \"\\\"x\\\" # y\",\n\t\"z\": \"2\"\n}");
+	static const char *const bad[] = { "",		 "{",	  "[]",
+					   "{\"a\": 1}", "\"x\"", "{\"a\": {\"b\": \"c\"}}" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_fails(ERROR_DAMAGED, labels_read_json(&l, bad[i], strlen(bad[i]), err));
+	CLEANUP_BUFFER struct buffer deep = { 0 };
+	for (int i = 0; i < 100000; i++)
+		assert_ok(buffer_puts(&deep, "{\"a\":", err));
+	assert_fails(ERROR_DAMAGED, labels_read_json(&l, deep.data, deep.len, err));
+	labels_free(&l);
+}
+
+/* The object that the original made, from the texts that are in it. */
+static void test_inspect_reference(void **state)
+{
+	(void)state;
+	CLEANUP_TEXT char *path = NULL;
+	char want[2106 + 1] = { 0 };
+	assert_int_not_equal(asprintf(&path, "%s/plain.sif", getenv("COFFER_FIXTURES")), -1);
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(fd_pread(fd, want, sizeof(want) - 1, 32388), sizeof(want) - 1);
+	struct json_object *all = json_tokener_parse(want), *data, *attributes, *o;
+	assert_true(json_object_object_get_ex(all, "data", &data));
+	assert_true(json_object_object_get_ex(data, "attributes", &attributes));
+	assert_ok(tree_make_directory(root, "/.singularity.d/env", 0755, err));
+	static const char *const files[][2] = { { "runscript", "runscript" },
+						{ "helpfile", "runscript.help" },
+						{ "deffile", "Singularity" },
+						{ "startscript", "startscript" } };
+	for (size_t i = 0; i < 4; i++) {
+		CLEANUP_TEXT char *text = NULL, *to = NULL;
+		assert_true(json_object_object_get_ex(attributes, files[i][0], &o));
+		assert_int_not_equal(asprintf(&text, "%s\n\n", json_object_get_string(o)), -1);
+		assert_int_not_equal(asprintf(&to, "/.singularity.d/%s", files[i][1]), -1);
+		put(to, text);
+	}
+	assert_true(json_object_object_get_ex(attributes, "labels", &o));
+	put("/.singularity.d/labels.json", json_object_to_json_string(o));
+	assert_true(json_object_object_get_ex(attributes, "environment", &o));
+	json_object_object_foreach(o, key, value) put(key, json_object_get_string(value));
+	/* What is not one of the files does not show. */
+	put("/.singularity.d/env/99-base.sh", "x");
+	put("/.singularity.d/env/10-other.sh", "x");
+	json_object_put(all);
+	CLEANUP_BUFFER struct buffer got = { 0 };
+	assert_ok(metadata_inspect(root, &got, err));
+	assert_string_equal(got.data, want);
+}
+
+static void test_inspect_parts(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer got = { 0 };
+	assert_ok(metadata_inspect(root, &got, err));
+	assert_string_equal(got.data, "{\"data\":{\"attributes\":{}},\"type\":\"container\"}");
+	buffer_free(&got);
+	assert_ok(tree_make_directory(root, "/.singularity.d/env", 0755, err));
+	assert_ok(tree_make_directory(root, "/scif/apps/b/scif/env", 0755, err));
+	assert_ok(tree_make_directory(root, "/scif/apps/a/scif", 0755, err));
+	put("/.singularity.d/env/91-environment.sh", "");
+	put("/.singularity.d/env/10-docker2singularity.sh", "d");
+	put("/.singularity.d/test", "t\n");
+	put("/scif/apps/b/scif/env/90-environment.sh", "e");
+	put("/scif/apps/b/scif/runscript", "r");
+	/* A pipe in the place of a file must not make the builder wait. */
+	assert_int_equal(mkfifoat(root, ".singularity.d/runscript", 0600), 0);
+	assert_int_equal(symlinkat("/etc/passwd", root, ".singularity.d/startscript"), 0);
+	assert_ok(metadata_inspect(root, &got, err));
+	assert_string_equal(
+		got.data,
+		"{\"data\":{\"attributes\":{\"apps\":{\"a\":{},\"b\":{\"environment\":{"
+		"\"/scif/apps/b/scif/env/90-environment.sh\":\"e\"},\"runscript\":\"r\"}},"
+		"\"environment\":{\"/.singularity.d/env/10-docker2singularity.sh\":\"d\","
+		"\"/.singularity.d/env/91-environment.sh\":\"\"},\"test\":\"t\"}},"
+		"\"type\":\"container\"}");
+}
+
+static void test_base(void **state)
+{
+	(void)state;
+	struct stat st;
+	char target[64] = { 0 };
+	assert_int_equal(mkdirat(root, "etc", 0755), 0);
+	put("/etc/hosts", "mine");
+	assert_int_equal(fchmodat(root, "etc/hosts", 0600, 0), 0);
+	assert_int_equal(symlinkat("elsewhere", root, "singularity"), 0);
+	put("/environment", "kept");
+	assert_ok(metadata_write_base(root, false, err));
+	content_is("/etc/hosts", 0644, "mine");
+	content_is("/environment", 0755, "kept");
+	assert_int_equal(readlinkat(root, "singularity", target, 63), 24);
+	assert_string_equal(target, ".singularity.d/runscript");
+	assert_int_equal(fstatat(root, "var/tmp", &st, 0), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0755);
+	for (const struct standard_script *s = standard_scripts; s->path; s++) {
+		CLEANUP_TEXT char *command = NULL;
+		content_is(s->path, 0755, s->text);
+		assert_int_not_equal(asprintf(&command, "/bin/sh -n %s%s", directory, s->path), -1);
+		assert_int_equal(system(command), 0);
+	}
+	put("/.singularity.d/runscript", "own");
+	assert_ok(metadata_write_base(root, false, err));
+	content_is("/.singularity.d/runscript", 0755, "own");
+	assert_ok(metadata_write_base(root, true, err));
+	content_is("/etc/hosts", 0644, "");
+}
+
+/* Links of a hostile tree lead nowhere but into the tree. */
+static void test_base_hostile(void **state)
+{
+	(void)state;
+	char victim[96];
+	snprintf(victim, sizeof(victim), "%s/outside", directory);
+	assert_int_equal(mkdirat(root, "outside", 0755), 0);
+	assert_int_equal(mkdirat(root, "tree", 0755), 0);
+	CLEANUP_FD int whole = root;
+	root = openat(whole, "tree", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(symlinkat(victim, root, ".singularity.d"), 0);
+	assert_int_equal(symlinkat("../outside", root, "etc"), 0);
+	struct error *why = NULL;
+	/* A link that leads nowhere in the tree cannot be a folder: an error, nothing written. */
+	assert_int_equal(metadata_write_base(root, true, &why), -1);
+	error_free(&why);
+	CLEANUP_STRINGS struct strings names = { 0 };
+	assert_ok(tree_list(whole, "/outside", &names, err));
+	assert_int_equal(names.len, 0);
+}
+
+static void test_write(void **state)
+{
+	(void)state;
+	static const char text[] = "Bootstrap: scratch\n%help\nh\n%labels\na 1\norg.label-schema."
+				   "schema-version 2\n%environment\nA=1\n%runscript\n#!/bin/x\nr\n"
+				   "%test\nt\n%startscript\ns\n";
+	CLEANUP_DEFINITION struct definition *d = NULL;
+	assert_ok(definition_parse(text, strlen(text), &none, &d, err));
+	struct metadata_options o = { .arch = "amd64", .time = 1795460797 };
+	setenv("TZ", "UTC", 1);
+	log_set_level(LOG_FATAL);
+	assert_ok(metadata_write_base(root, true, err));
+	put("/.singularity.d/labels.json", "{\"base\": \"b\", \"a\": \"0\"}");
+	put("/.build.labels", "post p\nbase q\norg.label-schema.build-arch x\n");
+	put("/.singularity.d/Singularity", "old");
+	assert_ok(metadata_write(root, d, &o, err));
+	assert_false(tree_exists(root, "/.build.labels"));
+	content_is("/.singularity.d/bootstrap_history/Apptainer0", 0755, "old");
+	content_is("/.singularity.d/Singularity", 0644, text);
+	content_is("/.singularity.d/runscript.help", 0644, "h\n\n");
+	content_is("/.singularity.d/runscript", 0755, "#!/bin/x\n\nr\n\n");
+	content_is("/.singularity.d/test", 0755, "#!/bin/sh\n\nt\n\n");
+	content_is("/.singularity.d/startscript", 0755, "#!/bin/sh\n\ns\n\n");
+	CLEANUP_BUFFER struct buffer labels = { 0 }, environment = { 0 };
+	assert_ok(tree_read(root, "/.singularity.d/labels.json", 4096, &labels, err));
+	assert_non_null(strstr(labels.data, "{\n\t\"a\": \"0\",\n\t\"base\": \"q\",\n\t\"org."));
+	assert_non_null(strstr(labels.data, "build-arch\": \"amd64\""));
+	assert_non_null(strstr(labels.data, "schema-version\": \"1.0\""));
+	assert_non_null(strstr(labels.data, "date\": \"Monday_23_November_2026_19:6:37_UTC\""));
+	assert_non_null(strstr(labels.data, "deffile.bootstrap\": \"scratch\""));
+	assert_non_null(strstr(labels.data, "usage\": \"/.singularity.d/runscript.help\""));
+	assert_non_null(strstr(labels.data, "\"post\": \"p\"\n}"));
+	assert_ok(
+		tree_read(root, "/.singularity.d/env/90-environment.sh", 4096, &environment, err));
+	assert_string_equal(environment.data + environment.len - 6, "\nA=1\n\n");
+	/* Once more, by force: the labels are replaced. */
+	o.force = true;
+	labels.len = 0;
+	assert_ok(metadata_write(root, d, &o, err));
+	assert_ok(tree_read(root, "/.singularity.d/labels.json", 4096, &labels, err));
+	assert_non_null(strstr(labels.data, "\"a\": \"1\""));
+	assert_non_null(strstr(labels.data, "schema-version\": \"2\""));
+	content_is("/.singularity.d/bootstrap_history/Apptainer1", 0644, text);
+	log_set_level(LOG_INFO);
+}
+
+static void test_sections_chosen(void **state)
+{
+	(void)state;
+	static const char text[] = "Bootstrap: scratch\n%help\nh\n%runscript\nr\n%test\nt\n";
+	CLEANUP_DEFINITION struct definition *d = NULL;
+	CLEANUP_STRINGS struct strings chosen = { 0 };
+	assert_ok(definition_parse(text, strlen(text), &none, &d, err));
+	assert_ok(strings_add(&chosen, "runscript", err));
+	struct metadata_options o = { .arch = "amd64", .sections = &chosen };
+	log_set_level(LOG_FATAL);
+	assert_ok(metadata_write_base(root, true, err));
+	assert_ok(metadata_write(root, d, &o, err));
+	log_set_level(LOG_INFO);
+	content_is("/.singularity.d/runscript", 0755, "#!/bin/sh\n\nr\n\n");
+	assert_false(tree_exists(root, "/.singularity.d/test"));
+	assert_false(tree_exists(root, "/.singularity.d/runscript.help"));
+}
+
+#define IN_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json_string), cmocka_unit_test(test_json_decode_bad),
+		cmocka_unit_test(test_labels),	    IN_ROOT(test_inspect_reference),
+		IN_ROOT(test_inspect_parts),	    IN_ROOT(test_base),
+		IN_ROOT(test_base_hostile),	    IN_ROOT(test_write),
+		IN_ROOT(test_sections_chosen),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -57,7 +57,8 @@ int help_usage_error(const struct command *command, const char *program, bool fl
 /* ------------------------------------------------------------------ settings.c */
 
 struct config;
-/* What the site's file says, and --config: config/config.h. *ret is to be freed, also on failure. */
+/* What the site's file says, and --config: config/config.h. *ret is to be freed, also on failure.
+ */
 int settings_read_config(const struct invocation *in, struct config *ret, struct error **err);
 
 /* Called by this name (argv[0]): "coffer" unless it is one of Apptainer's. */

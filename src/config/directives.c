@@ -180,7 +180,7 @@ const struct config_directive *config_find(const char *name)
 
 static char folded(char c)
 {
-	return strchr("_-", c) ? ' ' : (char)tolower((unsigned char)c);
+	return (char)(strchr("_-", c) ? ' ' : tolower((unsigned char)c));
 }
 
 /* Levenshtein's distance, case and the kind of separator aside. b is no longer than WORD_MAX. */

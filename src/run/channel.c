@@ -115,7 +115,7 @@ int run_channel_expect(int sock, enum run_word word, int *ret_fd, struct error *
 	return 0;
 }
 
-int run_channel_finish(int sock, int *ret_root, struct error **err)
+int run_channel_finish(int sock, int *ret_root, int *ret_terminal, struct error **err)
 {
 	struct failure f;
 	CLEANUP_FD int fd = -1;
@@ -124,9 +124,10 @@ int run_channel_finish(int sock, int *ret_root, struct error **err)
 		return error_errno(err, (int)-n, "hear from the container's process");
 	if (n == 0)
 		return 0;
-	if (f.word != RUN_WORD_ROOT)
+	if (f.word != RUN_WORD_ROOT && f.word != RUN_WORD_TERMINAL)
 		return take_failure(&f, (size_t)n, err);
-	fd_close(ret_root);
-	*ret_root = fd_steal(&fd);
+	int *ret = f.word == RUN_WORD_ROOT ? ret_root : ret_terminal;
+	fd_close(ret);
+	*ret = fd_steal(&fd);
 	return 1;
 }

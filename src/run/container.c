@@ -138,7 +138,7 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 /* With the minimal /dev, the caller's terminal is known inside as its console only. */
 static void reopen_terminal(const struct run_job *job)
 {
-	if (!job->minimal_dev)
+	if (!job->minimal_dev || job->own_session)
 		return;
 	CLEANUP_FD int console = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct stat a, b;
@@ -194,6 +194,8 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	fd_close(&session.dir);
 	fd_close(&session.root);
 	fd_close(&session.final);
+	if (run_terminal_replace(job, &session, sock, err) < 0)
+		return -1;
 	reopen_terminal(job);
 	(void)umask(job->plan->no_umask ? 022 : mask);
 	if (run_drop_privileges(job, err) < 0 || become_opaque(sock, err) < 0)
@@ -204,7 +206,8 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 _Noreturn void run_child(const struct run_job *job, int sock)
 {
 	struct error *error = NULL;
-	if (set_up(job, sock, &error) == 0 && (!job->init || run_init(&error) == 0))
+	if (set_up(job, sock, &error) == 0 && (!job->init || run_init(job, &error) == 0) &&
+	    run_terminal_take(job, &error) == 0)
 		(void)run_payload(job, &error);
 	run_channel_fail(sock, error);
 	_exit(255);
@@ -279,7 +282,8 @@ struct watch {
 	int sock; /* -1 once the payload runs */
 	int says; /* -1: nothing to hear from the server any more */
 	int root; /* owned: the container's, which keeps its mount; or -1 */
-	const char *image;
+	const struct run_job *job;
+	struct run_relay relay; /* of the container's own terminal, if it has one */
 };
 
 /*
@@ -307,13 +311,15 @@ static bool payload_has_it(int sig, const struct signalfd_siginfo *info)
 	}
 }
 
-static void on_signal(const struct watch *w)
+static void on_signal(struct watch *w)
 {
 	struct signalfd_siginfo info;
 	if (read(w->signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	int sig = (int)info.ssi_signo;
 	if (sig == SIGCHLD)
+		return;
+	if (run_relay_signal(w->job, &w->relay, w->child, sig, info.ssi_code == SI_KERNEL))
 		return;
 	if (!payload_has_it(sig, &info))
 		(void)syscall(SYS_pidfd_send_signal, w->child->pid_fd, sig, NULL, 0);
@@ -325,13 +331,16 @@ static void on_word(struct watch *w)
 {
 	char text[MOUNT_TEXT_LEN];
 	if (mount_hear(w->says, text))
-		log_warning("Some of %s cannot be read: %s", w->image, text);
+		log_warning("Some of %s cannot be read: %s", w->job->image->path, text);
 	w->says = -1;
 }
 
 static int on_channel(struct watch *w, struct error **err)
 {
-	int r = run_channel_finish(w->sock, &w->root, err);
+	int terminal = -1;
+	int r = run_channel_finish(w->sock, &w->root, &terminal, err);
+	if (terminal >= 0)
+		run_relay_start(&w->relay, w->job, terminal);
 	if (r == 0)
 		w->sock = -1;
 	return r < 0 ? -1 : 0;
@@ -397,11 +406,15 @@ static int watch_until_end(struct watch *w, struct error **err)
 			{ .fd = w->signals, .events = POLLIN },
 			{ .fd = w->server->pid > 0 ? w->server->pid_fd : -1, .events = POLLIN },
 			{ .fd = w->says, .events = POLLIN },
+			{ .fd = -1 },
+			{ .fd = -1 },
 		};
-		int n = poll(p, 5, process_is_stopped(w->server) ? MOUNT_STOPPED_MS : -1);
+		int wait_ms = run_relay_prepare(&w->relay, p + 5);
+		bool stopped = process_is_stopped(w->server);
+		int n = poll(p, 7, stopped ? MOUNT_STOPPED_MS : wait_ms);
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the container");
-		if (n == 0 && process_is_stopped(w->server))
+		if (n == 0 && stopped && process_is_stopped(w->server))
 			return on_server_stop(w, err);
 		if (p[1].revents && on_channel(w, err) < 0)
 			return -1;
@@ -409,6 +422,7 @@ static int watch_until_end(struct watch *w, struct error **err)
 			on_signal(w);
 		if (p[4].revents)
 			on_word(w);
+		run_relay_step(&w->relay, p + 5);
 		if (p[0].revents)
 			return 0;
 		if (p[3].revents && on_server_end(w, err) < 0)
@@ -483,7 +497,8 @@ static int watch_container(const struct run_job *job, struct process *child, str
 			   .sock = sock,
 			   .says = says,
 			   .root = -1,
-			   .image = job->image->path };
+			   .job = job,
+			   .relay = RUN_RELAY_NONE };
 	int64_t since = now_ms();
 	int status = 0;
 	pid_t last;
@@ -493,6 +508,7 @@ static int watch_container(const struct run_job *job, struct process *child, str
 		r = on_channel(&w, err);
 	if (r == 0)
 		r = collect(child, &status, err);
+	run_relay_finish(&w.relay, signals);
 	let_go_of_root(&w.root, since, &last);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (r < 0)

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,7 +42,8 @@ static int mount_new(int dev, const char *name, const char *type, const char *co
 	return tree < 0 ? -1 : run_tree_place(tree, place, err);
 }
 
-static int make_pts(const struct run_job *job, int dev, struct error **err)
+static int make_pts(const struct run_job *job, struct run_session *session, int dev,
+		    struct error **err)
 {
 	char gid[16];
 	/* The group tty is mapped only where no user namespace is. */
@@ -56,11 +58,27 @@ static int make_pts(const struct run_job *job, int dev, struct error **err)
 		return -1;
 	if (symlinkat("/dev/pts/ptmx", dev, "ptmx") < 0 && errno != EEXIST)
 		return error_errno(err, errno, "make /dev/ptmx");
-	return 0;
+	if (job->terminal < 0)
+		return 0;
+	CLEANUP_FD int pts = openat(dev, "pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return pts < 0 ? error_errno(err, errno, "open /dev/pts")
+		       : run_terminal_open(job, session, pts, err);
 }
 
-static int bind_console(int dev, struct error **err)
+/* The terminal that the payload gets. */
+static int bind_console(const struct run_job *job, const struct run_session *session, int dev,
+			struct error **err)
 {
+	if (job->terminal >= 0) {
+		unsigned number;
+		char name[32];
+		if (session->master < 0 || ioctl(session->master, TIOCGPTN, &number) < 0)
+			return 0;
+		snprintf(name, sizeof(name), "pts/%u", number);
+		CLEANUP_FD int place = open_place(dev, "console", false, err);
+		CLEANUP_FD int tree = place < 0 ? -1 : run_tree_clone(dev, name, err);
+		return tree < 0 ? -1 : run_tree_place(tree, place, err);
+	}
 	for (int fd = 0; fd < 3; fd++) {
 		char path[256];
 		if (isatty(fd) && ttyname_r(fd, path, sizeof(path)) == 0)
@@ -111,7 +129,7 @@ int run_dev_make(const struct run_job *job, struct run_session *session, struct 
 	bool pts = job->config->mount_devpts;
 	for (size_t i = 0; i < job->plan->no_mount.len; i++)
 		pts = pts && strcmp(job->plan->no_mount.items[i], "devpts") != 0;
-	if (pts && make_pts(job, dev, err) < 0)
+	if (pts && make_pts(job, session, dev, err) < 0)
 		return -1;
-	return bind_console(dev, err);
+	return bind_console(job, session, dev, err);
 }

@@ -94,7 +94,9 @@ int run_session_open(const struct run_job *job, struct run_session *ret, struct 
 	struct stat st;
 	if (mkdirat(dir, "rootfs", 0755) < 0 || fstat(dir, &st) < 0)
 		return error_errno(err, errno, "make the session directory");
-	*ret = (struct run_session){ .root = -1, .final = -1, .device = st.st_dev };
+	*ret = (struct run_session){
+		.root = -1, .final = -1, .device = st.st_dev, .master = -1, .slave = -1
+	};
 	ret->dir = fd_steal(&dir);
 	ret->cwd = fd_steal(&cwd);
 	return 0;

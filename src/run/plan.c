@@ -774,6 +774,7 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 	job->writable_tmpfs = plan->writable_tmpfs && !plan->writable;
 	if (plan->writable_tmpfs && plan->writable)
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
+	run_terminal_choose(job);
 	if (image_check_architecture(image, err) < 0 || check_image(job, err) < 0 ||
 	    choose_users(job, err) < 0 || run_filter_choose(job, err) < 0 ||
 	    choose_mount(job, err) < 0 || choose_namespaces(job, err) < 0 ||

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+/*
+ * The container's side of a terminal of its own (relay.c has the command's). Who has a terminal
+ * open, or as the controlling one, can read what is typed, and on many kernels type himself, into
+ * the caller's shell. With --contain the payload is in a session of its own, and gets a terminal
+ * of the container's devpts in place of the caller's.
+ */
+
+static bool has_controlling_terminal(void)
+{
+	CLEANUP_FD int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	return fd >= 0;
+}
+
+void run_terminal_choose(struct run_job *job)
+{
+	job->terminal = -1;
+	if (!job->contain || job->plan->for_build)
+		return;
+	for (int fd = 2; fd >= 0; fd--) {
+		if (isatty(fd))
+			job->terminal = fd;
+	}
+	job->own_session = job->terminal >= 0 || has_controlling_terminal();
+}
+
+int run_terminal_open(const struct run_job *job, struct run_session *session, int pts,
+		      struct error **err)
+{
+	int unlocked = 0;
+	struct termios modes;
+	struct winsize size;
+	CLEANUP_FD int master = openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlocked) < 0)
+		return error_errno(err, errno, "make a terminal for the container");
+	CLEANUP_FD int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return error_errno(err, errno, "open the container's terminal");
+	/* One that is no good for this (it may have hung up) leaves the kernel's own settings. */
+	if (tcgetattr(job->terminal, &modes) == 0)
+		(void)tcsetattr(slave, TCSANOW, &modes);
+	if (ioctl(job->terminal, TIOCGWINSZ, &size) == 0)
+		(void)ioctl(slave, TIOCSWINSZ, &size);
+	session->master = fd_steal(&master);
+	session->slave = fd_steal(&slave);
+	return 0;
+}
+
+/* Where the container has no devpts: one that nobody sees. */
+static int open_hidden(const struct run_job *job, struct run_session *session, struct error **err)
+{
+	static const char *const options[] = { "mode", "0620", "ptmxmode", "0666", NULL };
+	uint64_t set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	CLEANUP_FD int pts = run_new_filesystem("devpts", options, set, err);
+	return pts < 0 ? -1 : run_terminal_open(job, session, pts, err);
+}
+
+static int leave_session(struct error **err)
+{
+	if (getsid(0) != getpid() && setsid() < 0)
+		return error_errno(err, errno, "leave the caller's session");
+	return 0;
+}
+
+int run_terminal_replace(const struct run_job *job, struct run_session *session, int sock,
+			 struct error **err)
+{
+	struct stat theirs, its;
+	if (!job->own_session)
+		return 0;
+	if (job->terminal >= 0) {
+		if ((session->master < 0 && open_hidden(job, session, err) < 0) ||
+		    run_channel_say(sock, RUN_WORD_TERMINAL, session->master, err) < 0)
+			return -1;
+		fd_close(&session->master);
+		if (fstat(job->terminal, &theirs) < 0)
+			return error_errno(err, errno, "look at the terminal");
+		for (int fd = 0; fd < 3; fd++) {
+			if (fstat(fd, &its) == 0 && S_ISCHR(its.st_mode) &&
+			    its.st_rdev == theirs.st_rdev && dup2(session->slave, fd) < 0)
+				return error_errno(err, errno, "replace the terminal");
+		}
+		fd_close(&session->slave);
+	}
+	return leave_session(err);
+}
+
+int run_terminal_take(const struct run_job *job, struct error **err)
+{
+	if (!job->own_session)
+		return 0;
+	/* Also behind a pid 1 of ours, which shall not be the one whom a hang-up is told. */
+	if (leave_session(err) < 0)
+		return -1;
+	if (job->terminal >= 0 && ioctl(job->terminal, TIOCSCTTY, 0) < 0)
+		return error_errno(err, errno, "take the container's terminal");
+	return 0;
+}

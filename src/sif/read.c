@@ -146,7 +146,8 @@ int sif_read(struct source *file, struct sif **ret, struct error **err)
 int sif_digest(const struct sif *s, struct source *file, uint8_t ret[32], struct error **err)
 {
 	CLEANUP_BUFFER struct buffer all = { 0 };
-	size_t len = s->descriptors_len;
+	/* Not descriptors_len, which is vetted to be no less, and may be anything more. */
+	size_t len = (size_t)s->descriptors_total * SIF_DESCRIPTOR_LEN;
 	char *to = buffer_reserve(&all, SIF_HEADER_LEN + len, err);
 	if (!to || source_read(file, to, SIF_HEADER_LEN, 0, err) < 0 ||
 	    source_read(file, to + SIF_HEADER_LEN, len, s->descriptors_off, err) < 0)

@@ -80,7 +80,8 @@ int sif_read(struct source *file, struct sif **ret, struct error **err);
 void sif_free(struct sif **s);
 #define CLEANUP_SIF __attribute__((cleanup(sif_free)))
 
-/* SHA-256 of the global header and the descriptors as they are in the file, 32 bytes. */
+/* SHA-256 of the global header and of all slots of the table, used or not, as they are in the file.
+ */
 int sif_digest(const struct sif *s, struct source *file, uint8_t ret[32], struct error **err);
 
 /* Borrowed, or NULL: */

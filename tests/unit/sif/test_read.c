@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include "crypto/crypto.h"
 #include "sif/format.h"
 #include "sif/sif.h"
 
@@ -116,12 +117,34 @@ static void impossible_fields(void **state)
 	}
 }
 
+/* The header's length of the table is the image's word, and only the slots are vetted to be there.
+ */
+static void a_digest_of_the_slots(void **state)
+{
+	(void)state;
+	static const uint64_t lengths[] = { 2 * SIF_DESCRIPTOR_LEN + 1, UINT64_MAX,
+					    UINT64_MAX - SIF_HEADER_LEN + 1, INT64_MAX };
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		CLEANUP_SIF struct sif *s = NULL;
+		CLEANUP_SOURCE struct source *file = NULL;
+		uint8_t raw[FILE_LEN], got[32], wanted[32];
+		memcpy(raw, good, sizeof(raw));
+		bytes_put_le(raw + 104, lengths[i], 8);
+		assert_ok(source_from_memory(raw, sizeof(raw), &file, err));
+		assert_ok(sif_read(file, &s, err));
+		assert_ok(sif_digest(s, file, got, err));
+		assert_ok(crypto_sha256(raw, SIF_HEADER_LEN + 2 * SIF_DESCRIPTOR_LEN, wanted, err));
+		assert_memory_equal(got, wanted, sizeof(got));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_one),
 		cmocka_unit_test(no_truncation_passes),
 		cmocka_unit_test(impossible_fields),
+		cmocka_unit_test(a_digest_of_the_slots),
 	};
 	return cmocka_run_group_tests(tests, make_good, NULL);
 }

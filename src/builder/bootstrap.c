@@ -91,7 +91,9 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 						  .unmapped_to_root = !build->real_root,
 						  .devices = build->real_root,
 						  .changed = b->grafted ? metadata_folders : NULL };
-		return copy_tree(image->directory, b->root, &rules, err);
+		return copy_tree(image->directory, b->root, &rules, err) < 0
+			       ? -1
+			       : sandbox_open_root(b->root, err);
 	}
 	const struct squash_extract_rules rules = { .owners = owners,
 						    .devices = build->real_root,

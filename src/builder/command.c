@@ -323,6 +323,8 @@ static int write_sif(struct job *j, struct output *out, struct error **err)
 	j->out = out->fd;
 	if (run_helper(packer_work, j, "packer", err) < 0)
 		return error_wrap(err, "while creating SIF");
+	if (j->build->plan->force && target_may_go(out->path, err) < 0)
+		return error_wrap(err, "while creating SIF");
 	if (output_commit(out, 0777 & ~j->build->umask, j->build->plan->force, err) < 0)
 		return -1;
 	if (out->old_folder)
@@ -368,6 +370,8 @@ static int place_sandbox(struct job *j, struct error **err)
 	log_info("Creating sandbox directory...");
 	if (!target)
 		return -1;
+	if (b->plan->force && target_may_go(target, err) < 0)
+		return error_wrap(err, "while creating sandbox");
 	if (renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
 		return 0;
 	/* What was there before goes with the temporary folder. */

@@ -142,6 +142,11 @@ int bootstrap_open_base(struct build *b, struct image **ret, struct error **err)
 int bootstrap_debootstrap_check(const struct build *b, struct error **err);
 int bootstrap_debootstrap(struct builder *b, struct error **err);
 
+/* sandbox.c: the tree, at its end, for a folder of this machine: nobody else's to enter. */
+int sandbox_close(const struct build *b, int root, struct error **err);
+/* The root of an image is for everybody in the container, whoever may enter the sandbox. */
+int sandbox_open_root(int root, struct error **err);
+
 /* stages.c: the whole work of the builder, from the first section to the last message. */
 int stages_build(struct builder *b, struct error **err);
 /* The two-digit code of the tree's architecture, by its ELF files: sif.md 8.1. */
@@ -151,7 +156,16 @@ const char *stages_architecture(int root);
 int build_find_base_key(struct build *b, struct error **err);
 int build_as_command(struct build *b, struct error **err);
 
-/* ------------------------------------------------------------------ the target (output.c) */
+/* ------------------------------------------------------------------ the target */
+
+/*
+ * target.c: whether what is at path may be replaced by an image: nothing, a file, a link to one, an
+ * empty folder or a sandbox; whatever --force says. Asked before anything is done, and once more
+ * before it goes: a build takes long.
+ */
+int target_may_go(const char *path, struct error **err);
+
+/* output.c */
 
 struct output {
 	int folder;	  /* where it will be */

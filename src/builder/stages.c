@@ -152,5 +152,7 @@ int stages_build(struct builder *b, struct error **err)
 	}
 	if (result < 0 || section_run_test(b, err) < 0)
 		return -1;
+	if (b->build->plan->sandbox && sandbox_close(b->build, b->root, err) < 0)
+		return -1;
 	return send_result(b, err);
 }

@@ -11,19 +11,57 @@
 
 /* Whether the target may be written: spec deffile.md 13, points 1 to 3. */
 
-/* A folder with something in it that no build has made. */
-static bool is_foreign_folder(const char *path)
+#define LABELS "/.singularity.d/labels.json"
+#define LABELS_MAX (16 << 20)
+
+/* Whether a build has made this folder: each leaves its labels. */
+static bool is_sandbox(int folder)
 {
 	static const char *const marks[] = { "/.singularity.d", "/dev", "/proc", "/sys" };
-	CLEANUP_ERROR struct error *err = NULL;
-	CLEANUP_STRINGS struct strings names = { 0 };
-	CLEANUP_FD int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || tree_list(fd, "/", &names, &err) < 0 || !names.len)
-		return false;
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer labels = { 0 };
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-		if (!tree_exists(fd, marks[i]))
-			return true;
-	return false;
+		if (!tree_exists(folder, marks[i]))
+			return false;
+	return tree_read(folder, LABELS, LABELS_MAX, &labels, &ignored) > 0 && labels.data &&
+	       strstr(labels.data, "\"org.label-schema.");
+}
+
+static bool is_empty_or_sandbox(const char *path)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_STRINGS struct strings names = { 0 };
+	CLEANUP_FD int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 && tree_list(fd, "/", &names, &ignored) == 0 &&
+	       (!names.len || is_sandbox(fd));
+}
+
+int target_may_go(const char *path, struct error **err)
+{
+	struct stat st, end;
+	const char *what = NULL;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "%s", path);
+	switch (st.st_mode & S_IFMT) {
+	case S_IFREG:
+		return 0;
+	case S_IFLNK:
+		/* Only the link goes; but who names a folder by one means the folder. */
+		if (stat(path, &end) < 0 || S_ISREG(end.st_mode))
+			return 0;
+		what = "is a link to something that is no file";
+		break;
+	case S_IFDIR:
+		if (is_empty_or_sandbox(path))
+			return 0;
+		what = "is not empty and is not an Apptainer sandbox";
+		break;
+	default:
+		what = "is a device, a pipe or a socket";
+	}
+	error_set(err, ERROR_EXISTS, "%s %s: it is not overwritten", path, what);
+	return error_hint(err, "choose another name, or look at what it is and move it away "
+			       "yourself");
 }
 
 /* Whether what is there looks like an image or a folder, which one expects to overwrite. */
@@ -46,14 +84,11 @@ static int check(struct build_plan *plan, bool (*confirm)(void *context, const c
 			return 0;
 		return error_errno(err, errno, "%s", plan->target);
 	}
+	if (target_may_go(path, err) < 0)
+		return -1;
 	if (plan->force)
 		return 0;
 	const char *name = path_base_name(path); /* Apptainer names no folder here */
-	if (S_ISDIR(st.st_mode) && is_foreign_folder(path))
-		return error_set(err, ERROR_EXISTS,
-				 "%s is not empty and is not an Apptainer sandbox, check its "
-				 "content first and use --force if you want to overwrite it",
-				 path);
 	if (!confirm)
 		return error_set(err, ERROR_EXISTS,
 				 "build target '%s' already exists. Use --force if you want to "

@@ -115,6 +115,11 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 			return error_errno(err, errno, "look at %s", job->image->path);
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 			return error_set(err, ERROR_NOT_FOUND, "%s has changed", job->image->path);
+		bool others = !job->user_namespace || job->map == RUN_MAP_ROOT_SUBIDS;
+		if (job->writable && others && !job->plan->for_build && !(a.st_mode & S_IXOTH))
+			log_info("Only its owner can enter %s, so users other than root cannot do "
+				 "anything inside; chmod 755 it to change that",
+				 job->image->path);
 		fd_close(&job->image->directory);
 		uint64_t set = MOUNT_ATTR_NODEV | run_job_nosuid(job) |
 			       (job->writable ? 0 : MOUNT_ATTR_RDONLY);

@@ -286,6 +286,12 @@ static int make_overlay(const struct run_job *job, const struct place_list *plac
 		return -1;
 	look_alike(session->root, "/", lower);
 	look_alike(session->root, "/", upper);
+	/* A sandbox is closed to others on this machine; that is not meant for those inside. */
+	struct stat st;
+	if (job->image->kind == IMAGE_SANDBOX && fstat(lower, &st) == 0 &&
+	    (fchmod(lower, (st.st_mode & 07777) | 0755) < 0 ||
+	     fchmod(upper, (st.st_mode & 07777) | 0755) < 0))
+		return error_errno(err, errno, "let others into the layer");
 	size_t made = make_places(places, session->root, lower);
 	CLEANUP_ERROR struct error *failed = NULL;
 	CLEANUP_FD int overlay = mount_overlay(job, session, &failed);

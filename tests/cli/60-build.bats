@@ -300,7 +300,7 @@ owners() { # IMAGE NAMES
 	list='cd / && find bin etc .singularity.d home opt usr -xdev ! -type d 2>/dev/null | sort'
 	[ "$(coffer exec --contain box sh -c "$list")" = "$(coffer exec --contain plain.sif sh -c "$list")" ]
 	[ "$(cat box/etc/post.txt)" = "made in post" ]
-	[ "$(stat -c %a box)" = 755 ]
+	[ "$(stat -c %a box)" = 700 ]
 	run --separate-stderr coffer build --force --sandbox --pem-path=rsa_pub.pem box image.def
 	[ "$status" -eq 255 ]
 }

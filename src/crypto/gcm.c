@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AES-256-GCM with nonces of 16 bytes (NIST SP 800-38D; gocryptfs' GCMIV128, encryption.md 4.4).
+ *
+ * Two things make or break it, and neither is decided here: a nonce must never be used twice with
+ * one key (seal/gocryptfs/blocks.c draws each at random, of 128 bits), and what is not
+ * authenticated must never be used. The latter this file sees to: the text is decrypted before its
+ * tag can be compared, so when that does not fit the output is wiped before the error is returned.
+ *
+ * OpenSSL keeps the direction with a context though GCM's key schedule is the same for both; hence
+ * two pools (pool.c), each of which makes its contexts when they are first needed.
+ */
 #include "crypto/internal.h"
 
 #include <limits.h>
@@ -7,7 +18,6 @@
 
 #define KEY_LEN 32
 
-/* The key schedule of GCM is the same both ways, and yet OpenSSL keeps the direction with it. */
 struct crypto_gcm {
 	struct pool seal, open;
 };
@@ -58,6 +68,7 @@ int crypto_gcm_seal(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_L
 	EVP_CIPHER_CTX *context = pool_get(&g->seal, &slot, err);
 	if (!context)
 		return -1;
+	/* GCM holds nothing back: Final gives no byte, and only makes the tag. */
 	uint8_t none[1];
 	bool done =
 		run(context, nonce, aad, aad_len, in, len, out) &&
@@ -81,6 +92,7 @@ int crypto_gcm_open(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_L
 	bool ran = run(context, nonce, aad, aad_len, in, len, out) &&
 		   EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, CRYPTO_GCM_TAG_LEN,
 				       (void *)(uintptr_t)tag) == 1;
+	/* Here the tag is compared, in constant time. */
 	bool fits = ran && EVP_CipherFinal_ex(context, none, &n) == 1;
 	pool_put(&g->open, context, slot);
 	if (fits)

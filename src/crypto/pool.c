@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cipher contexts, one key and one direction to a pool; see internal.h for what a pool is.
+ *
+ * One word of bits says which are idle, so to take or give back a context is one atomic operation
+ * and no thread waits for another. Whoever has cleared a bit owns the slot: only that thread reads
+ * or writes it until the bit is set again, which orders its writes before the next owner's reads.
+ *
+ * A context holds the key schedule, which is as good as the key. It is made within the guard, so it
+ * lies in locked memory, and EVP_CIPHER_CTX_free wipes it there.
+ */
 #include "crypto/internal.h"
 
 #include <string.h>

@@ -1,4 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RSA: keys from DER, and one message wrapped or unwrapped (RFC 8017; encryption.md 3).
+ *
+ * The DER of a key is read here and not by OpenSSL's decoders: they try whatever form they know,
+ * while the person with the wrong file wants to hear which one it is. So a key is told by its shape
+ * (shape_of), refused with words that name it if it is of the wrong kind, and unwrapped to the
+ * SEQUENCE of numbers that all RSA keys have inside. Those numbers are given to OpenSSL one by one.
+ *
+ * The key file is the user's own. It may still be damaged, or come from somebody else: the numbers
+ * are held to what a key must be (check_parts) before any arithmetic is done with them, as OpenSSL
+ * neither promises an answer in bounded time for absurd ones nor always says no.
+ *
+ * The message that is unwrapped is the image's. However it fails to open, the error is the same,
+ * ERROR_KEY_WRONG: an oracle that told how would help to open messages of others.
+ *
+ * Everything with a private number in it is done between crypto_guard_begin and crypto_guard_end,
+ * so that OpenSSL's own copies lie in guarded memory; warm() before has it load its tables outside
+ * of it.
+ */
 #include "crypto/internal.h"
 
 #include <openssl/bn.h>
@@ -8,11 +27,6 @@
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * The DER of a key is read here and not by OpenSSL's decoders: they try whatever form they know,
- * while the person with the wrong file wants to hear which one it is.
- */
 
 #define BITS_MIN_PUBLIC 2048  /* what we wrap with */
 #define BITS_MIN_PRIVATE 1024 /* what others have wrapped with */
@@ -48,6 +62,15 @@ enum shape {
 /* Tells by the tags of the first members what it is (RFC 8017 A.1, 5208, 5280, 5915). */
 static enum shape shape_of(struct bytes b)
 {
+	/*
+	 * SEQUENCE { INTEGER, INTEGER }               PKCS#1 public
+	 * SEQUENCE { INTEGER, INTEGER, ... }          PKCS#1 private
+	 * SEQUENCE { INTEGER, SEQUENCE, ... }         PKCS#8
+	 * SEQUENCE { INTEGER, OCTET STRING, ... }     an elliptic curve's private key
+	 * SEQUENCE { SEQUENCE, BIT STRING }           SubjectPublicKeyInfo
+	 * SEQUENCE { SEQUENCE, OCTET STRING }         PKCS#8, encrypted
+	 * SEQUENCE { SEQUENCE, SEQUENCE, ... }        a certificate
+	 */
 	struct bytes all, skip;
 	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
 		return SHAPE_UNKNOWN;
@@ -171,6 +194,8 @@ static int unwrap(struct bytes *b, enum shape shape, enum crypto_rsa_form form, 
 
 static BIGNUM *take_integer(struct bytes *b)
 {
+	/* Not negative (X.690 8.3: the top bit is the sign), and no longer than the largest modulus
+	 * with the zero that keeps it positive. */
 	struct bytes i;
 	if (!crypto_der_take(b, CRYPTO_DER_INTEGER, &i) || !i.len || i.data[0] & 0x80 ||
 	    i.len > BITS_MAX / 8 + 1)
@@ -191,6 +216,7 @@ static const char *const part_names[] = {
 static int check_parts(BIGNUM *const *parts, size_t count, enum crypto_rsa_form form,
 		       struct error **err)
 {
+	/* parts: modulus, public exponent, private exponent, the two primes, and so on. */
 	int bits = BN_num_bits(parts[0]);
 	int least = form == CRYPTO_RSA_PUBLIC ? BITS_MIN_PUBLIC : BITS_MIN_PRIVATE;
 	if (bits < least || bits > BITS_MAX) {

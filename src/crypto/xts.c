@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AES-XTS as dm-crypt uses it (IEEE 1619; encryption.md 5.5), for payloads and keyslots of LUKS2.
+ *
+ * XTS encrypts each unit (a sector) by itself and as long as it is, so there is room for neither a
+ * nonce nor a tag. The tweak is the unit's number: equal sectors differ, but a sector that comes
+ * back as an older state of itself is not noticed, and a changed one decrypts to rubbish in the
+ * block of 16 bytes that was changed. What that means for users is in SECURITY.md.
+ *
+ * plain64, the form of the tweak: the number in 64 bits little endian, then zeros. dm-crypt counts
+ * in 512 bytes whatever the unit's length is, so with sectors of 4096 the numbers go up by eight:
+ * `step`.
+ */
 #include "crypto/internal.h"
 
 #include <stdlib.h>
@@ -58,6 +70,8 @@ static int run(struct pool *p, uint64_t first, uint64_t step, size_t unit_len, v
 	EVP_CIPHER_CTX *context = pool_get(p, &slot, err);
 	if (!context)
 		return -1;
+	/* One context, its key schedule made long ago: for each unit the tweak alone is set anew.
+	 */
 	bool done = true;
 	uint8_t tweak[BLOCK_LEN] = { 0 };
 	unsigned char *unit = buf;

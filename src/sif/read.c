@@ -1,4 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading a SIF: header and descriptors (sif.md 2, 3 and 9).
+ *
+ * A SIF is a table of objects: where each lies in the file, how long it is, and what it is. Nothing
+ * in it is encrypted, and nothing is authenticated unless it is signed, which coffer does not look
+ * at: so all of it is an image's word, read before any key is at hand.
+ *
+ * What holds of a struct sif once sif_read has returned it:
+ * - the table lay within the file, and had no more than SIF_SLOTS_MAX slots: it is read whole, so
+ * its size is not the image's to choose;
+ * - each used object lies within the file, so whoever opens a slice of it need not ask again;
+ * - name and extra end with the NUL that is behind them here, whatever the file has.
+ * What does not: that ids are different, that objects do not overlap, that a type is one we know.
+ * Two partitions may share bytes, and two objects an id: then the first one in the table is meant,
+ * always, for everybody who asks. Free slots are passed over unseen.
+ *
+ * The words of the errors are Apptainer's, since scripts look for them (sif.md 9); the hint is
+ * ours.
+ */
 #include "sif/sif.h"
 
 #include "crypto/crypto.h"
@@ -50,6 +69,7 @@ static int parse_header(struct source *file, struct sif *s, struct error **err)
 	}
 	if (memcmp(s->version, SIF_VERSION, sizeof(SIF_VERSION)) != 0)
 		return error_set(err, ERROR_UNSUPPORTED, "incompatible SIF version");
+	/* Signed in the format: what is negative is no count. */
 	if (s->descriptors_total < 0 || s->descriptors_total > SIF_SLOTS_MAX)
 		return damaged(err, "reading descriptors: impossible number of descriptors");
 	uint64_t table = (uint64_t)s->descriptors_total * SIF_DESCRIPTOR_LEN;
@@ -59,6 +79,7 @@ static int parse_header(struct source *file, struct sif *s, struct error **err)
 	return 0;
 }
 
+/* The field that each type uses in its own way: sif.md 5. The others' is left as it is. */
 static void decode_extra(struct sif_descriptor *d)
 {
 	struct bytes b = bytes_of(d->extra, sizeof(d->extra));
@@ -82,6 +103,7 @@ static int parse_descriptor(struct bytes *b, uint64_t file_size, struct sif_desc
 	d->id = bytes_le32(b);
 	d->group = bytes_le32(b) & ~SIF_GROUP_MASK;
 	uint32_t link = bytes_le32(b);
+	/* The top four bits tell a group from an object; a group has them always. */
 	d->link_is_group = (link & SIF_GROUP_MASK) == SIF_GROUP_MASK;
 	d->link = link & ~SIF_GROUP_MASK;
 	d->off = bytes_le64(b);
@@ -94,6 +116,7 @@ static int parse_descriptor(struct bytes *b, uint64_t file_size, struct sif_desc
 	bytes_copy(b, d->extra, SIF_EXTRA_LEN);
 	if (!bytes_ok(b))
 		return damaged(err, "reading descriptors: unexpected EOF");
+	/* What a free slot holds is what was there before, and means nothing. */
 	if (!*ret_used)
 		return 0;
 	decode_extra(d);
@@ -145,6 +168,7 @@ int sif_read(struct source *file, struct sif **ret, struct error **err)
 
 int sif_digest(const struct sif *s, struct source *file, uint8_t ret[32], struct error **err)
 {
+	/* As they are in the file, free slots and all: two readers get the same digest. */
 	CLEANUP_BUFFER struct buffer all = { 0 };
 	/* Not descriptors_len, which is vetted to be no less, and may be anything more. */
 	size_t len = (size_t)s->descriptors_total * SIF_DESCRIPTOR_LEN;

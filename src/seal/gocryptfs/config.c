@@ -1,4 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gocryptfs.conf: read, vetted, written, and turned into keys (encryption.md 4.3 and 4.4).
+ *
+ * The file says how a password becomes the key of the content, in steps of which each has its
+ * reason:
+ *
+ *     password --scrypt--> S --HKDF--> KEK --opens EncryptedKey--> master key --HKDF--> content key
+ *
+ * scrypt makes guessing slow. HKDF makes of either a key for one use alone: its info names the
+ * cipher, so that no two ciphers ever have the same key. The master key is random, so that the
+ * password can be changed without the content. That EncryptedKey authenticates is the only proof
+ * that the password was the right one: until then everything in the file is an enemy's word, and
+ * scrypt's cost, which the file chooses, is paid before it. Hence the limits of format.h on memory
+ * and work, and crypto_kdf_check, which asks whether this machine has the memory now.
+ *
+ * It is read by a closed list: version 2, and the three features that Apptainer's images have. Any
+ * other feature would mean that names or content are encrypted in another way; a name that is not
+ * known is refused and not passed over, as gocryptfs itself does. Members besides those read here
+ * (Creator, and what later versions add) change nothing for content, and are passed over.
+ */
 #include "seal/gocryptfs/internal.h"
 
 #include <ctype.h>
@@ -94,6 +114,10 @@ static int check_flags(json_object *root, struct error **err)
 
 static int get_scrypt(json_object *root, struct gocryptfs_config *ret, struct error **err)
 {
+	/*
+	 * Each factor alone is held to what the product allows when the others are at their least.
+	 * Then none is so large that the products could overflow, and the products are looked at.
+	 */
 	int64_t n = 0, r = 0, p = 0, key_len = 0;
 	json_object *scrypt = member(root, "ScryptObject", json_type_object);
 	if (!scrypt)
@@ -104,9 +128,10 @@ static int get_scrypt(json_object *root, struct gocryptfs_config *ret, struct er
 	    get_number(scrypt, "P", P_MIN, SCRYPT_WORK_MAX / N_MIN / R_MIN, &p, err) < 0 ||
 	    get_number(scrypt, "KeyLen", KEY_LEN, KEY_LEN, &key_len, err) < 0)
 		return -1;
+	/* RFC 7914, 2: a power of two. */
 	if (n & (n - 1))
 		return damaged(err, "N");
-	/* No factor has more than 21 bits, so the products fit. */
+	/* No factor has more than 21 bits. */
 	uint64_t memory = 128 * (uint64_t)r * (uint64_t)n;
 	uint64_t work = (uint64_t)n * (uint64_t)r * (uint64_t)p;
 	if (memory > SCRYPT_MEMORY_MAX || work > SCRYPT_WORK_MAX)
@@ -170,6 +195,7 @@ int gocryptfs_config_parse(const char *conf, size_t len, struct gocryptfs_config
 int gocryptfs_config_print(const struct gocryptfs_config *config, struct buffer *ret,
 			   struct error **err)
 {
+	/* In the order and the form of gocryptfs itself. */
 	struct buffer key CLEANUP_BUFFER = { 0 }, salt CLEANUP_BUFFER = { 0 };
 	if (base64_encode(config->wrapped, WRAPPED_LEN, 0, &key, err) < 0 ||
 	    base64_encode(config->salt, config->salt_len, 0, &salt, err) < 0)
@@ -212,7 +238,10 @@ int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct sec
 			 struct crypto_gcm **ret, struct error **err)
 {
 	struct secret *scrypted CLEANUP_SECRET = NULL, *kek CLEANUP_SECRET = NULL;
-	/* RFC 7914, 2: the large vector and the blocks */
+	/*
+	 * What scrypt takes (RFC 7914, 2): the large vector and the blocks. Before that is paid
+	 * for, a password that cannot be one is refused, and memory that is not there.
+	 */
 	uint64_t memory = 128 * (uint64_t)config->r * (config->n + config->p);
 	if (gocryptfs_check_password(password, err) < 0 ||
 	    crypto_kdf_check("/", "gocryptfs.conf", memory, err) < 0 ||
@@ -223,6 +252,7 @@ int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct sec
 	return crypto_gcm_new(kek, ret, err);
 }
 
+/* The same info as for the KEK: what differs is the input, which is never the same for both. */
 int gocryptfs_content_key(const struct secret *master, struct crypto_gcm **ret, struct error **err)
 {
 	struct secret *key CLEANUP_SECRET = NULL;

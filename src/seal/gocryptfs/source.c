@@ -1,4 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The content of a gocryptfs file, in clear, at any offset (encryption.md 4.5).
+ *
+ *     file:   header 18 | nonce 16, ciphertext 4096, tag 16 | ... | the last block may be shorter
+ *     clear:              4096 bytes                        | ...
+ *
+ * Each block stands for itself: its own nonce, and a tag over it, its number and the file's id. So
+ * a block that was changed, moved, or taken from another image does not open, and no other block
+ * has to be looked at to know. What that cannot show is an image as a whole that was replaced by an
+ * older one of itself, and a file that was cut at the end of a block; the squashfs inside, whose
+ * superblock tells its length, finds the latter.
+ *
+ * The size in clear follows from the size of the file. It is what the source states, so it is
+ * worked out before a key is asked for, and a file that cannot be one is refused then.
+ */
 #include "seal/gocryptfs/internal.h"
 
 #include <stdatomic.h>
@@ -59,6 +74,8 @@ static void buffer_put(struct gocryptfs_source *g, uint8_t *buffer, int slot)
 static int source_read_blocks(struct source *s, void *buf, size_t len, uint64_t off,
 			      struct error **err)
 {
+	/* In runs of up to RUN_BLOCKS, which is a block of the squashfs inside: one read below,
+	 * then one call of the cipher for each block in it. */
 	struct gocryptfs_source *g = (struct gocryptfs_source *)s;
 	uint8_t *to = buf;
 	int slot, r = 0;
@@ -122,6 +139,7 @@ static int read_header(struct source *file, uint8_t file_id[FILE_ID_LEN], uint64
 	if (!memcmp(file_id, zeros, FILE_ID_LEN))
 		return error_set(err, ERROR_DAMAGED, "the encrypted file has an empty id");
 	uint64_t rest = file->size - HEADER_LEN, tail = rest % CIPHER_LEN;
+	/* gocryptfs shows such a file one byte long, and fails when that is read. */
 	if (tail && tail <= OVERHEAD_LEN)
 		return error_set(err, ERROR_DAMAGED, "the encrypted file is cut off");
 	*ret_size = rest - rest / CIPHER_LEN * OVERHEAD_LEN - (tail ? OVERHEAD_LEN : 0);
@@ -143,6 +161,8 @@ static int unlock(const char *conf, size_t conf_len, const struct secret *passwo
 	int r = crypto_gcm_open(kek, config.wrapped, aad, sizeof(aad), body, KEY_LEN,
 				body + KEY_LEN, secret_data(master), err);
 	crypto_gcm_free(&kek);
+	/* A damaged EncryptedKey looks the same as a wrong password; the latter is meant more
+	 * often. */
 	if (r < 0 && error_kind(*err) == ERROR_DAMAGED) {
 		error_free(err);
 		return error_set(err, ERROR_KEY_WRONG,

@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two binary headers (spec 2): found, checked against their checksum, the newer one chosen.
- * Nothing of an image reaches libcryptsetup but what luks2_header_to_memory writes.
+ * The two binary headers (LUKS2 specification, "spec", section 2; encryption.md 5.2): found,
+ * checked against their checksum, the newer one chosen.
+ *
+ * A device has two copies, so that one survives when a write of the other is cut off. Each has a
+ * checksum over itself and its JSON, and a sequence number that grows with each write. The checksum
+ * protects against accidents only: anybody can make one that is right. So it decides which copy is
+ * read, and nothing else; what the copy says is vetted as an enemy's (json.c).
+ *
+ * In an image that was never changed both say the same. A copy that is damaged is passed over while
+ * the other is whole. A first copy of another version, or with a checksum that we do not know, is
+ * not: the other copy might be an older state of the device.
+ *
+ * Nothing of an image reaches libcryptsetup but what luks2_header_to_memory writes: a memory file
+ * with the header made anew from the vetted numbers, both copies alike, and the bytes of the
+ * keyslots. What the library then parses was printed by us; a fault in its parser is out of an
+ * image's reach, and the two parsers cannot disagree about what a header means.
  */
 #include "seal/luks2/internal.h"
 
@@ -56,6 +70,7 @@ static void take_uuid(const char *raw, char ret[LUKS2_UUID_LEN + 1])
 
 static int check_sum(struct buffer *area, struct error **err)
 {
+	/* spec 2.1: over header and JSON, with the checksum's own place zeroed. */
 	uint8_t stored[LUKS2_CHECKSUM_LEN], sum[CRYPTO_SHA256_LEN];
 	memcpy(stored, area->data + LUKS2_CHECKSUM_OFF, sizeof(stored));
 	memset(area->data + LUKS2_CHECKSUM_OFF, 0, sizeof(stored));
@@ -91,6 +106,7 @@ static int read_copy(struct source *device, uint64_t off, struct copy *ret, stru
 	if (version != LUKS2_VERSION)
 		return error_set(err, ERROR_UNSUPPORTED, "LUKS version %u is not supported",
 				 version);
+	/* A header says where it lies: one that was copied elsewhere is no header there. */
 	if (stored_off != off)
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: it belongs elsewhere");
 	if (!known_header_len(len) || (off && len != off))
@@ -102,6 +118,7 @@ static int read_copy(struct source *device, uint64_t off, struct copy *ret, stru
 
 	struct copy c = { .len = len, .sequence = sequence };
 	take_uuid(uuid, c.uuid);
+	/* At most 4 MiB: the length is one of the nine. */
 	char *area = buffer_reserve(&c.area, len, err);
 	if (!area || source_read(device, area, len, off, err) < 0) {
 		copy_done(&c);
@@ -147,6 +164,7 @@ int luks2_header_read(struct source *device, struct luks2_header *ret, struct er
 		why = NULL;
 		return -1;
 	}
+	/* Of two that are whole the newer one; the first when they are alike. */
 	const struct copy *best =
 		have_second && (!have_first || second.sequence > first.sequence) ? &second : &first;
 

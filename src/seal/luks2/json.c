@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The JSON of a header (spec 3): vetted into a plain structure, and written anew from it.
+ * The JSON of a header (LUKS2 specification, "spec", section 3; encryption.md 5.3): vetted into a
+ * plain structure, and written anew from it.
  *
  * It is read by a closed list: each object has the members named here and no others, each value
  * is of the kind and within the limits named here. What libcryptsetup gets to see afterwards is
  * written from the structure, so the two parsers cannot come to different conclusions.
+ *
+ * What an image could want to gain by its JSON, and what stops it:
+ * - a weaker cipher, or none (a segment or a keyslot with the null cipher, which reads anything):
+ *   aes-xts-plain64 alone, for both;
+ * - a key that fits whatever is typed (a digest that is too short to tell keys apart): its length
+ *   is that of its hash;
+ * - our memory or our time (a KDF of many gibibytes, or one cheap enough in each of 32 keyslots
+ *   but not in all): limits for each, and for the sum, since a wrong passphrase tries them all;
+ * - code of its choice (a token's type is the name of a plug-in for libcryptsetup): no tokens;
+ * - a state between two (reencryption): no requirement, and no second segment;
+ * - bytes that are not its own (areas and segments outside, or on top of the headers): every area
+ *   lies in the keyslots' part, and the payload begins behind that.
+ *
+ * The order is that of what people need to hear: a requirement that is unknown first, since it
+ * explains what else looks wrong, then keyslots, segment, and the digest that refers to both.
  */
 #include "seal/luks2/internal.h"
 

@@ -18,6 +18,16 @@
  * What was read ahead is fresh until somebody gets it. Of those there are at most a quarter of all:
  * a wrong guess displaces little, and in the end makes room for the next one.
  */
+/*
+ * Who may do what: a block's data is written by the thread that claimed it, while it is LOADING and
+ * without the lock; it is read by whoever got it, without the lock, until it is put back. All else
+ * of a block, and the chains, belong to the shard's lock. The load itself decrypts and unpacks, so
+ * no lock is held meanwhile; whoever wants the same block sleeps until it is READY, or gone when
+ * the load failed, and then tries for itself, so that each gets an error of its own.
+ *
+ * A block is found by its place and its word: an image whose two inodes give the same place two
+ * lengths has two blocks, not one that is right for one of them.
+ */
 #define SHARDS_MAX 16
 #define SHARD_BLOCKS_MIN 8
 #define FRESH_PART 4

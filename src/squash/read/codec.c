@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decompressors: one interface over the five libraries (docs/formats/squashfs.md).
+ *
+ * What comes in is an image's, so a library gets exactly the stored bytes and the room of one
+ * block, and what it says it made is held against that room. While a container runs, all of this
+ * happens in the server, which has locked itself in (mount/isolate.c); libraries but libdeflate are
+ * loaded when an image asks for one (squash/libraries.h), before that.
+ *
+ * Most want a state of some size, which takes longer to make than a block to decode. So states are
+ * kept, with the buffer that the stored bytes are read into, in a list of which each caller takes
+ * the first: as many are made as were ever in use at once, which is the number of threads.
+ */
 #include "squash/read/internal.h"
 
 #include <stdlib.h>

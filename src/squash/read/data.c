@@ -1,4 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The data of files (encryption.md 7), the hot path.
+ *
+ * A file is cut into blocks of the file system's block size. Behind its inode stands a word for
+ * each: how many bytes the block is stored in, and whether packed; 0 is a hole. Blocks lie in a row
+ * from the inode's `start`, so a block's place is the sum of the lengths before it (positions.c).
+ * What is left at the end may lie in a fragment, which is a block that the tails of several files
+ * share.
+ *
+ * Three ways to give a block to who asks:
+ * - it is wanted whole, and nobody has it: decoded straight into the answer (whole_read). The
+ * kernel keeps what it got in its page cache, so a copy of ours would never be asked for;
+ * - a part of it is wanted, or a tail: by the cache, since the rest is likely to be wanted next;
+ * - it was read ahead (ahead.c): from the cache, and then given up there first.
+ *
+ * A block decodes to exactly the length that its place in the file demands, or it is damaged. So no
+ * byte of an answer is left as it was before: what a reader gets is the image's, or an error.
+ */
 #include "squash/read/internal.h"
 
 #include <limits.h>
@@ -7,6 +25,7 @@
 int data_word(const struct squash *sq, uint32_t word, uint32_t *ret_stored, struct error **err)
 {
 	uint32_t stored = word & SQUASH_DATA_LEN_MASK;
+	/* Packed, a block may not be longer either: writers store it as it is then. */
 	if (word & ~(SQUASH_DATA_LEN_MASK | SQUASH_DATA_RAW) || stored > sq->block_size)
 		return error_set(err, ERROR_DAMAGED, "a data block has no possible length");
 	*ret_stored = stored;
@@ -31,6 +50,7 @@ static int stored_read(struct squash *sq, uint64_t position, uint32_t word, void
 	uint32_t stored = 0;
 	if (data_word(sq, word, &stored, err) < 0)
 		return -1;
+	/* A fragment's word comes here unseen, and a fragment cannot be a hole. */
 	if (stored == 0 || position < SQUASH_SUPER_LEN ||
 	    !range_within(position, stored, sq->bytes_used))
 		return error_set(err, ERROR_DAMAGED, "a data block lies outside the image");
@@ -209,6 +229,8 @@ ssize_t squash_read(struct squash *sq, const struct squash_inode *inode, void *b
 		len = SSIZE_MAX;
 	/* The blocks cover whole << block_log bytes, or, when no fragment holds the tail, all. */
 	uint64_t in_blocks = data_blocks(sq, inode) << sq->block_log;
+	/* First what lies in blocks, then the tail from its fragment; most reads are one or the
+	 * other. */
 	size_t n = 0;
 	if (off < in_blocks) {
 		n = len < in_blocks - off ? len : (size_t)(in_blocks - off);

@@ -18,6 +18,17 @@
 #define ENTRY_LEN 8
 #define INDEX_LEN 12
 
+/*
+ * What may be wrong with a listing: a name that is empty, "." or "..", or has a slash or a NUL in
+ * it; a kind that there is none of; an end in the midst of an entry; an entry that leads to the
+ * directory itself or to the root. Each is an error of that directory alone. Loops through several
+ * directories are found by whoever unpacks a tree (squash/extract/extract.c); in a mount the
+ * kernel's own look-up takes care of them.
+ *
+ * That names are sorted, and what the index says, is the image's word. The search uses both to save
+ * time. An index out of order is passed over, and the listing is read from its start to its end;
+ * an image that lies better than that only hides names of its own.
+ */
 struct listing {
 	struct meta m;
 	uint64_t len, off; /* all of it; what is read */
@@ -63,6 +74,7 @@ static uint64_t listing_start(const struct squash_inode *dir)
 	return dir->start << 16 | dir->offset;
 }
 
+/* All that is read of a listing goes through here: never beyond its stated end. */
 static int take(struct listing *l, void *buf, size_t len, struct error **err)
 {
 	if (len > l->len - l->off)
@@ -158,6 +170,7 @@ static bool index_find(struct squash *sq, const struct squash_inode *dir, const 
 {
 	struct meta m CLEANUP_META = { 0 };
 	struct error *ignored CLEANUP_ERROR = NULL;
+	/* Two names take turns: the last one, and the one before, which it must lie behind. */
 	struct {
 		char text[SQUASH_NAME_MAX];
 		size_t len;
@@ -216,6 +229,12 @@ int squash_lookup(struct squash *sq, const struct squash_inode *dir, const char 
 	return r < 0 ? -1 : error_set(err, ERROR_NOT_FOUND, "no such file or directory");
 }
 
+/*
+ * A program lists a directory in several calls, each of which begins where the last one ended. To
+ * count up to that place from the start would make long directories cost the square of their
+ * length, so the place of the last stop is kept, for SQUASH_RESUMES directories. Two that share a
+ * slot drive each other out: then the index, or counting, finds the place.
+ */
 static struct squash_resume *resume_slot(struct squash *sq, squash_ref directory)
 {
 	return &sq->resumes[(directory ^ directory >> 16) % SQUASH_RESUMES];

@@ -1,4 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inodes: from a reference to a struct squash_inode that the rest of the reader can trust
+ * (encryption.md 7).
+ *
+ * A reference is a place in the table of inodes: a metadata block, and an offset in what that block
+ * decodes to. No table says where inodes begin. A reference comes from an entry of a directory, or
+ * from the kernel, for which it is the number of a node (mount/places.h): so any 48 bits may be
+ * asked for, and what stands there may be the middle of another inode. It is read as an inode and
+ * vetted as one; if it passes, it is as harmless as any other.
+ *
+ * An inode has three parts: 16 bytes that all kinds share, a fixed part for each kind, and, for
+ * some kinds, something of any length: a file's block words, a link's target, a directory's index.
+ * The first two are decoded here. Of the third only the place is kept (blocks_at), because the
+ * image chooses its length: it is read through a cursor where it is wanted, and never loaded whole.
+ *
+ * What holds of an inode once squash_inode has returned it:
+ * - its kind is one of the format's, and the bits of the kind in `mode` come from that, whatever
+ * the image's own mode field says;
+ * - its owners are those that the table of ids has at its indexes;
+ * - a file's fragment exists, and its tail lies within a block's length; it has no more blocks than
+ *   the table of inodes has room for words, so that no walk over them is longer than the image;
+ * - a link's target has from 1 to SQUASH_TARGET_MAX bytes;
+ * - its list of attributes exists, or it has none.
+ * What does not: that the data blocks lie in the image (data.c looks at each when it is read), that
+ * a listing is one (dir.c), that two inodes have different numbers.
+ *
+ * Nothing is kept from one call to the next but metadata blocks in the cache: so there is no table
+ * of inodes that an image could make grow.
+ */
 #include "squash/read/internal.h"
 
 #include <string.h>
@@ -31,6 +60,7 @@ static int damaged(struct error **err, const char *what)
 
 static int file_vet(const struct squash *sq, struct squash_inode *in, struct error **err)
 {
+	/* The tail is what does not fill a block. It may share a block with other files' tails. */
 	uint64_t tail = in->size & (sq->block_size - 1);
 	if (in->fragment != SQUASH_NONE) {
 		if (in->fragment >= sq->fragment_count)
@@ -46,6 +76,7 @@ static int file_vet(const struct squash *sq, struct squash_inode *in, struct err
 	if (blocks > SQUASH_FILE_BLOCKS_MAX)
 		return error_set(err, ERROR_LIMIT, "a file of %llu blocks is too large",
 				 (unsigned long long)blocks);
+	/* Only the first: each block's place is the sum of the lengths before it (positions.c). */
 	if (blocks && in->start > sq->bytes_used)
 		return damaged(err, "its data lies outside the image");
 	return 0;
@@ -122,6 +153,7 @@ static int body_decode(const struct squash *sq, unsigned type, struct bytes *b,
 	in->mode = (in->mode & 07777) | formats[basic];
 	if (S_ISREG(in->mode))
 		return file_vet(sq, in, err);
+	/* Where the listing's block is, meta_open checks: it knows the table. */
 	if (S_ISDIR(in->mode) && in->offset > SQUASH_META_LEN)
 		return damaged(err, "its listing begins outside a block");
 	if (S_ISLNK(in->mode) && (in->size == 0 || in->size > SQUASH_TARGET_MAX))
@@ -154,6 +186,7 @@ int squash_inode(struct squash *sq, squash_ref ref, struct squash_inode *ret, st
 	in.uid = sq->ids[uid];
 	in.gid = sq->ids[gid];
 
+	/* Only as much as this kind has: the last inode of the table has nothing behind it. */
 	if (meta_read(&m, body, body_lengths[type], err) < 0)
 		return -1;
 	b = bytes_of(body, body_lengths[type]);
@@ -168,6 +201,7 @@ int squash_inode(struct squash *sq, squash_ref ref, struct squash_inode *ret, st
 		b = bytes_of(xattr, sizeof(xattr));
 		in.xattr = bytes_le32(&b);
 	}
+	/* An image without the table may have anything in the field: nobody looks. */
 	if (!sq->xattr_ids)
 		in.xattr = SQUASH_NONE;
 	else if (in.xattr != SQUASH_NONE && in.xattr >= sq->xattr_count)
@@ -185,6 +219,7 @@ int squash_readlink(struct squash *sq, const struct squash_inode *inode, char *b
 	if (meta_open(sq, &sq->inodes, inode->blocks_at, &m, err) < 0 ||
 	    meta_read(&m, buf, inode->size, err) < 0)
 		return -1;
+	/* Callers in C would see a shorter target than is there. */
 	if (memchr(buf, '\0', inode->size))
 		return error_set(err, ERROR_DAMAGED, "a symbolic link's target holds a zero byte");
 	return 0;

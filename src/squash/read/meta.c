@@ -1,4 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Metadata: the streams that inodes, listings and all tables are written as (encryption.md 7).
+ *
+ * A stream is cut into pieces of 8 KiB, and each piece is stored as a block: two bytes of header
+ * (how long, and whether packed), then the content. Blocks follow one another, so a stream has no
+ * index: a place in it is the position of a block, and an offset in what that block decodes to. A
+ * cursor (struct meta) goes forward only. It takes the next block when its own has been read to the
+ * end, and stops at the end of its table. That is all that bounds a stream: nothing else says its
+ * length.
+ *
+ * Each step forward passes at least three bytes of the image (a header and a byte), so no cursor
+ * goes round, and none goes on longer than the image. An item may begin in one block and go on in
+ * the next; nobody but meta_read has to know.
+ *
+ * A block that a cursor stands in cannot be given up by the cache (cache.c) until the cursor moves
+ * on or is closed: so every cursor is closed by the cleanup attribute.
+ */
 #include "squash/read/internal.h"
 
 #include <string.h>
@@ -42,6 +59,7 @@ int meta_load(struct squash *sq, struct cached *block, struct error **err)
 int meta_open(struct squash *sq, const struct squash_table *table, uint64_t ref, struct meta *ret,
 	      struct error **err)
 {
+	/* Whether the offset is in the block is known when that is decoded: meta_settle. */
 	uint64_t block = ref >> 16;
 	size_t off = ref & 0xffff;
 	if (block >= table->end - table->start || off > SQUASH_META_LEN)
@@ -91,6 +109,7 @@ int meta_read(struct meta *m, void *buf, size_t len, struct error **err)
 		size_t n = m->block->len - m->off;
 		if (n > len)
 			n = len;
+		/* No buffer: the bytes are passed over. */
 		if (to) {
 			memcpy(to, m->block->data + m->off, n);
 			to += n;
@@ -114,6 +133,7 @@ uint64_t meta_ref(const struct meta *m, const struct squash_table *table)
 int meta_element(struct squash *sq, const uint64_t *blocks, uint64_t index, size_t len, void *buf,
 		 struct error **err)
 {
+	/* Elements never lie across two blocks: their lengths divide 8192. */
 	size_t per_block = SQUASH_META_LEN / len;
 	struct meta m CLEANUP_META = {
 		.sq = sq,

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A set of references: which inodes have been met. Whoever unpacks a tree asks it at each entry,
+ * so as to enter no directory twice and to make further names of a file as links.
+ */
 #include "squash/read/internal.h"
 
 #include <stdlib.h>

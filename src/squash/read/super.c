@@ -1,4 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening: the superblock, and what must be known before anything else is read (encryption.md 7).
+ *
+ * The superblock is 96 bytes that an image may fill as it likes. Everything later leans on what is
+ * checked here, once:
+ * - nothing is looked for beyond bytes_used, which is no more than the source has: each later read
+ *   is held against it alone;
+ * - a block's length is a power of two between 4 KiB and 1 MiB, so shifts and masks are exact;
+ * - the counts (inodes, fragments, lists of attributes) are no more than the image has room for, or
+ *   than a limit of format.h: no allocation below is larger than the image that asks for it;
+ * - the table of inodes ends where that of listings begins, and that one where the next begins. An
+ *   image that lies about the order gets rubbish decoded as metadata, which is vetted like any
+ * other;
+ * - the root is a directory.
+ *
+ * What is loaded at once is small: the ids (at most 65535), and for fragments and attributes the
+ * positions of the blocks that the tables are in. All else is read when somebody asks for it. The
+ * export table, by which an NFS server finds inodes by number, is not used.
+ */
 #include "squash/read/internal.h"
 
 #include <stdlib.h>
@@ -63,8 +82,7 @@ static int super_vet(const struct super_disk *s, uint64_t size, struct error **e
 	if (s->inodes == 0 || s->ids == 0)
 		return damaged(err, "no inodes or no owners");
 
-	/* An inode is no shorter than 20 bytes, and no metadata block no longer than its content.
-	 */
+	/* Nothing lies in the superblock. Where a table ends is for those who read it. */
 	const uint64_t tables[] = { s->id_table,	s->xattr_table,	   s->inode_table,
 				    s->directory_table, s->fragment_table, s->export_table };
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
@@ -202,6 +220,7 @@ static int setup(struct squash *sq, const struct super_disk *s,
 	if (sq->directories.end <= s->directory_table)
 		return damaged(err, "tables are out of order");
 
+	/* Room for the longest stored block of either kind, and a metadata block's header. */
 	size_t stored = s->block_size > SQUASH_META_LEN ? s->block_size : SQUASH_META_LEN;
 	if (codec_new(s->compressor, stored + 2, &sq->codec, err) < 0 ||
 	    options_vet(sq, s, err) < 0 ||
@@ -218,6 +237,7 @@ static int setup(struct squash *sq, const struct super_disk *s,
 		sq->fragment_count = s->fragments;
 	}
 
+	/* Last, since it goes the way of every other inode: through caches and all tables. */
 	struct squash_inode root;
 	if (squash_inode(sq, sq->root, &root, err) < 0)
 		return error_wrap(err, "squashfs: the root directory");

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Extended attributes (encryption.md 7 has the tables; docs/formats/squashfs.md what is refused).
+ *
+ * An inode has the number of a list. A table, reached like that of fragments, tells for each list
+ * where it begins and how many attributes it has. The list is a row of names and values; a value
+ * may be the place of another value instead, as the same one of many files is stored once.
+ *
+ * The three prefixes that the format has are numbers on disk. One that is unknown is passed over,
+ * as the kernel does. Lengths are bounded before they are used, by the kernel's own limits: more
+ * could not be handed on anyway. A value elsewhere is read as one that is here, so a place that
+ * leads to another place gives its eight bytes, and no chain is walked.
+ */
 #include "squash/read/internal.h"
 
 #include <stdio.h>

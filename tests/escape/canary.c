@@ -92,7 +92,9 @@ static int other_terminal(pid_t *ret_child)
 {
 	int leader = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	OR_END(leader >= 0 && grantpt(leader) == 0 && unlockpt(leader) == 0);
-	printf("terminal=%s\n", ptsname(leader));
+	struct stat info;
+	OR_END(stat(ptsname(leader), &info) == 0);
+	printf("terminal=%s\nterminal_device=%lu\n", ptsname(leader), (unsigned long)info.st_dev);
 	fflush(stdout);
 	*ret_child = fork();
 	if (*ret_child == 0) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,6 +88,13 @@ static enum result tioclinux(void)
 	return REFUSED;
 }
 
+/* Of the same name, but of another instance of devpts: ours. */
+static bool is_own(int fd)
+{
+	struct stat info;
+	return fstat(fd, &info) == 0 && (long)info.st_dev != fact_number("terminal_device");
+}
+
 /* The terminal of another session, taken from it. */
 static enum result steal(void)
 {
@@ -100,7 +108,7 @@ static enum result steal(void)
 		_exit(ioctl(fd, TIOCSCTTY, 1) < 0 ? 1 : 0);
 	}
 	waitpid(child, &status, 0);
-	return status == 0 ? OUT : REFUSED;
+	return status != 0 ? REFUSED : is_own(fd) ? OWN : OUT;
 }
 
 /* The host sees what comes. */

@@ -25,7 +25,7 @@ struct build_plan {
 	struct strings build_args;
 	const char *build_arg_file;
 	bool warn_unused_build_args;
-	bool fakeroot, fix_perms, no_cleanup;
+	bool fakeroot, fix_perms, no_cleanup, ignore_subuid;
 	struct strings bind;
 	const char *arch; /* --arch, or NULL */
 	enum squash_codec codec;

@@ -57,11 +57,11 @@ static int start_builder(struct build *b, struct remote *ret, struct namespaces 
 		CLONE_NEWNS | CLONE_NEWPID | (b->user_namespace ? CLONE_NEWUSER : 0);
 	if (remote_start(b, flags, builder_work, b, &r, err) < 0) {
 		int errnum = error_to_errno(*err);
-		if (!b->user_namespace || (errnum != EPERM && errnum != ENOSPC && errnum != EUSERS))
+		if (errnum != ENOSPC && errnum != EUSERS && (!b->user_namespace || errnum != EPERM))
 			return error_hint(err, "building needs mount and pid namespaces: see "
 					       "/proc/sys/user");
 		error_free(err);
-		return run_userns_refused(errnum, err);
+		return run_namespaces_refused(errnum, flags, err);
 	}
 	if (remote_receive(&r, false, &tag, &fd, err) < 0 ||
 	    (b->user_namespace && run_write_id_maps(r.process.pid, b->map, err) < 0) ||

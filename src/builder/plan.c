@@ -189,20 +189,19 @@ static bool in_first_user_namespace(void)
 	return numbers[0] == 0 && numbers[1] == 0 && numbers[2] == UINT32_MAX;
 }
 
-static void find_privilege(struct build *b)
+static int find_privilege(struct build *b, struct error **err)
 {
 	b->user_namespace = geteuid() != 0;
 	b->real_root = !b->user_namespace && in_first_user_namespace();
 	/* Root of a namespace that was made before us has as many ids as that one. */
-	b->map = b->user_namespace ? run_best_root_map()
-		 : run_single_id() ? RUN_MAP_ROOT_ALONE
-				   : RUN_MAP_ROOT_SUBIDS;
-	if (b->map != RUN_MAP_ROOT_ALONE)
-		return;
-	if (b->user_namespace)
-		log_info("User not listed in /etc/subuid, trying root-mapped namespace");
-	log_info("All files will belong to root: owners and devices that are asked for are not "
-		 "made");
+	b->map = run_single_id() ? RUN_MAP_ROOT_ALONE : RUN_MAP_ROOT_SUBIDS;
+	if (b->user_namespace && run_best_root_map(b->plan->ignore_subuid, &b->map, err) < 0)
+		return -1;
+	/* Not a matter of taste: -q does not hide that the image is another one. */
+	if (b->map == RUN_MAP_ROOT_ALONE)
+		log_warning("All files will belong to root: owners and devices that are asked for "
+			    "are not made");
+	return 0;
 }
 
 static int check_sections(const struct build_plan *plan, struct error **err)
@@ -246,7 +245,8 @@ static int prepare(struct build *b, struct error **err)
 	if (b->plan->no_cleanup && !b->plan->tmpdir)
 		log_warning("--no-cleanup keeps nothing without --tmpdir: the container is built "
 			    "in memory");
-	find_privilege(b);
+	if (find_privilege(b, err) < 0)
+		return -1;
 	return b->user_namespace ? run_policy_user_namespace(b->plan->config, err) : 0;
 }
 

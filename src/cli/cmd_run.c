@@ -59,6 +59,7 @@ static int make_plan(const struct invocation *in, enum run_action action, struct
 		.writable = on(in, "writable"),
 		.writable_tmpfs = on(in, "writable-tmpfs") || compat,
 		.fakeroot = on(in, "fakeroot"),
+		.ignore_subuid = on(in, "ignore-subuid"),
 		.userns = on(in, "userns"),
 		.pid = on(in, "pid"),
 		.ipc = on(in, "ipc"),

@@ -66,6 +66,8 @@
 		VALUE_("hostname", 0, OPTION_TEXT, "name", "HOSTNAME",                            \
 		       "the container's host name"),                                              \
 		OPTION_MAX_KDF_MEMORY,                                                            \
+		SWITCH_("ignore-subuid", 0, "IGNORE_SUBUID",                                      \
+			"with --fakeroot: leave the ids of /etc/subuid unused"),                  \
 		SWITCH_("ipc", 'i', "IPC UNSHARE_IPC", "in an IPC namespace of its own"),         \
 		VALUE_("keep-fd", 0, OPTION_ARRAY, "n", NULL,                                     \
 		       "with --contain: keep descriptor n, which is above 2, open"),              \
@@ -114,7 +116,6 @@
 		NOTHING_("docker-username", OPTION_TEXT, "name"),                                  \
 		NOTHING_("docker-password", OPTION_TEXT, "word"),                                  \
 		NOTHING_("ignore-fakeroot-command", OPTION_SWITCH, NULL),                          \
-		NOTHING_("ignore-subuid", OPTION_SWITCH, NULL),                                    \
 		NOTHING_("ignore-userns", OPTION_SWITCH, NULL),                                    \
 		NOTHING_("no-https", OPTION_SWITCH, NULL),                                         \
 		NOTHING_("nohttps", OPTION_SWITCH, NULL), NOTHING_("no-nv", OPTION_SWITCH, NULL),  \

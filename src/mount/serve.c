@@ -320,18 +320,35 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 
 static int fork_server(struct process *ret, struct error **err)
 {
-	const unsigned long long own = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET;
-	int r = process_fork(CLONE_NEWUSER | own, ret);
-	/* Root can do without a user namespace where the site has none. */
-	if (r < 0 && geteuid() == 0)
-		r = process_fork(own, ret);
+	/* A socket or a message queue is nothing that the filter lets it make: sites that have none
+	 * of these namespaces lose no more than a second wall. */
+	static const struct {
+		unsigned long long flags;
+		const char *lacks;
+	} ways[] = {
+		{ CLONE_NEWNET | CLONE_NEWIPC, NULL },
+		{ CLONE_NEWIPC, "network namespace of its own (user.max_net_namespaces)" },
+		{ CLONE_NEWNET, "IPC namespace of its own (user.max_ipc_namespaces)" },
+		{ 0, "network and IPC namespace of its own (user.max_net_namespaces, "
+		     "user.max_ipc_namespaces)" },
+	};
+	int r = -EINVAL;
+	for (size_t i = 0; r < 0 && i < sizeof(ways) / sizeof(*ways); i++) {
+		r = process_fork(CLONE_NEWUSER | CLONE_NEWNS | ways[i].flags, ret);
+		/* Root can do without a user namespace where the site has none. */
+		if (r < 0 && geteuid() == 0)
+			r = process_fork(CLONE_NEWNS | ways[i].flags, ret);
+		if (r > 0 && ways[i].lacks)
+			log_verbose("The image server has no %s", ways[i].lacks);
+	}
 	if (r >= 0)
 		return r;
 	error_errno(err, -r, "start the image server in namespaces of its own");
-	if (r == -EPERM || r == -ENOSPC || r == -EUSERS || r == -EINVAL)
-		error_hint(err, "allow user namespaces, as root: sysctl user.max_user_namespaces "
-				"(and kernel.unprivileged_userns_clone=1, where it exists)");
-	return -1;
+	const char *kind = namespace_refused(CLONE_NEWUSER | CLONE_NEWNS);
+	if (kind && strcmp(kind, "user") != 0)
+		return namespace_hint(kind, err);
+	return error_hint(err, "allow user namespaces, as root: sysctl user.max_user_namespaces "
+			       "(and kernel.unprivileged_userns_clone=1, where it exists)");
 }
 
 int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,

@@ -582,8 +582,7 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
 	say_what_is_run(&job);
 	int r = process_fork(job.clone_flags, &child);
 	if (r < 0)
-		return job.user_namespace ? run_userns_refused(-r, err)
-					  : error_errno(err, -r, "create the container's process");
+		return run_namespaces_refused(-r, job.clone_flags, err);
 	if (r == 0) {
 		if (key)
 			key_free(key);

@@ -23,7 +23,11 @@ int run_tree_clone(int dirfd, const char *path, struct error **err)
 	if (!*path)
 		flags |= AT_EMPTY_PATH;
 	int fd = open_tree(dirfd, path, flags);
-	return fd < 0 ? error_errno(err, errno, "bind %s", path) : fd;
+	if (fd >= 0)
+		return fd;
+	int errnum = errno;
+	error_errno(err, errnum, "bind %s", path);
+	return errnum == ENOSPC ? namespace_hint("mnt", err) : -1;
 }
 
 int run_tree_attributes(int tree, uint64_t set, struct error **err)
@@ -58,7 +62,12 @@ int run_new_filesystem(const char *type, const char *const *options, uint64_t at
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return error_errno(err, errno, "make a file system of type %s", type);
 	int fd = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attributes);
-	return fd < 0 ? error_errno(err, errno, "make a file system of type %s", type) : fd;
+	if (fd >= 0)
+		return fd;
+	int errnum = errno;
+	error_errno(err, errnum, "make a file system of type %s", type);
+	/* A mount that is not attached yet has a mount namespace of its own, which is counted. */
+	return errnum == ENOSPC ? namespace_hint("mnt", err) : -1;
 }
 
 /* ---------------------------------------------------------------- the session */

@@ -102,12 +102,13 @@ static int choose_users(struct run_job *job, struct error **err)
 		return -1;
 	job->user_namespace = true;
 	job->clone_flags |= CLONE_NEWUSER;
-	job->map = plan->fakeroot ? run_best_root_map() : RUN_MAP_SELF;
+	job->map = RUN_MAP_SELF;
+	if (plan->fakeroot && run_best_root_map(plan->ignore_subuid, &job->map, err) < 0)
+		return -1;
 	job->own_all = job->map != RUN_MAP_ROOT_SUBIDS;
 	if (job->map != RUN_MAP_SELF)
 		job->inside_uid = job->inside_gid = 0;
 	if (job->map == RUN_MAP_ROOT_ALONE) {
-		log_info("User not listed in /etc/subuid, trying root-mapped namespace");
 		log_info("Changes of owners and device files will be pretended only");
 		job->pretend_owners = true;
 	}

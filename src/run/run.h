@@ -36,7 +36,8 @@ struct run_plan {
 	const char *network; /* --network: a name */
 	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns,
 		pid, ipc, uts, net, no_init, no_umask, no_eval, allow_setuid;
-	bool kernel_mount; /* --mount=kernel: an error where it cannot be done */
+	bool ignore_subuid; /* with fakeroot: as if the user had no subordinate ids */
+	bool kernel_mount;  /* --mount=kernel: an error where it cannot be done */
 
 	/* for build's sections: not reachable from the command line */
 	bool for_build;		 /* the fixed mounts of deffile.md 7, not the default ones */
@@ -83,13 +84,15 @@ enum run_id_map {
 };
 /*
  * What this user can have for being root in a namespace: RUN_MAP_ROOT_SUBIDS when /etc/subuid and
- * /etc/subgid name them with at least 65536 ids and newuidmap is there, else RUN_MAP_ROOT_ALONE.
+ * /etc/subgid name them with at least 65536 ids, else (and with ignore_subids) RUN_MAP_ROOT_ALONE,
+ * which is said. Who has ids, but not the programs to map them, gets an error: owners that are
+ * other ones than elsewhere would be found out too late.
  */
-enum run_id_map run_best_root_map(void);
+int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **err);
 /* Whether this process is in a user namespace where one user alone is mapped (`unshare -r`). */
 bool run_single_id(void);
-/* The error of a clone with CLONE_NEWUSER that failed, with the sysctl to set. Returns -1. */
-int run_userns_refused(int errnum, struct error **err);
+/* The error of a clone with these CLONE_NEW... flags, with the sysctl to set. Returns -1. */
+int run_namespaces_refused(int errnum, unsigned long long flags, struct error **err);
 /* Writes the maps of `pid`. Hints name the sysctl or the file when it is refused. */
 int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,11 +61,17 @@ static bool find_range(const char *path, const char *user, struct range *ret)
 	return best.count > 0;
 }
 
-static bool find_ranges(struct range *uids, struct range *gids)
+#define SUBUID "/etc/subuid"
+#define SUBGID "/etc/subgid"
+
+/* NULL when both files have a range, else the one that has none. */
+static const char *find_ranges(struct range *uids, struct range *gids)
 {
 	const struct passwd *pw = getpwuid(getuid());
 	const char *user = pw ? pw->pw_name : NULL;
-	return find_range("/etc/subuid", user, uids) && find_range("/etc/subgid", user, gids);
+	return !find_range(SUBUID, user, uids)	 ? SUBUID
+	       : !find_range(SUBGID, user, gids) ? SUBGID
+						 : NULL;
 }
 
 static bool in_path(const char *program)
@@ -81,12 +88,30 @@ static bool in_path(const char *program)
 	return false;
 }
 
-enum run_id_map run_best_root_map(void)
+int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **err)
 {
 	struct range uids, gids;
-	return find_ranges(&uids, &gids) && in_path("newuidmap") && in_path("newgidmap")
-		       ? RUN_MAP_ROOT_SUBIDS
-		       : RUN_MAP_ROOT_ALONE;
+	const char *lacks = ignore_subids ? SUBUID : find_ranges(&uids, &gids);
+	if (lacks) {
+		log_info("User not listed in %s, trying root-mapped namespace", lacks);
+		*ret = RUN_MAP_ROOT_ALONE;
+		return 0;
+	}
+	const char *program = !in_path("newuidmap")   ? "newuidmap"
+			      : !in_path("newgidmap") ? "newgidmap"
+						      : NULL;
+	if (program) {
+		/* To go on would be to make other owners than the site has provided for. */
+		error_set(err, ERROR_SYSTEM,
+			  "%s was not found in PATH, and the ids that " SUBUID
+			  " gives you cannot be had without it",
+			  program);
+		return error_hint(err, "have the package uidmap installed (shadow-utils, where "
+				       "there is none), or leave these ids unused and all files "
+				       "root's: --ignore-subuid");
+	}
+	*ret = RUN_MAP_ROOT_SUBIDS;
+	return 0;
 }
 
 static int write_proc(pid_t pid, const char *name, const char *text)
@@ -157,17 +182,25 @@ int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err)
 	case RUN_MAP_ROOT_SUBIDS:
 		break;
 	}
-	if (!find_ranges(&uids, &gids))
-		return error_set(err, ERROR_SYSTEM,
-				 "no range of %u subordinate ids in /etc/subuid and /etc/subgid",
-				 SUBIDS_WANTED);
-	if (run_helper("newgidmap", "/etc/subgid", pid, (unsigned)getgid(), &gids, err) < 0)
+	const char *lacks = find_ranges(&uids, &gids);
+	if (lacks)
+		return error_set(err, ERROR_SYSTEM, "no range of %u subordinate ids in %s",
+				 SUBIDS_WANTED, lacks);
+	if (run_helper("newgidmap", SUBGID, pid, (unsigned)getgid(), &gids, err) < 0)
 		return -1;
-	return run_helper("newuidmap", "/etc/subuid", pid, (unsigned)getuid(), &uids, err);
+	return run_helper("newuidmap", SUBUID, pid, (unsigned)getuid(), &uids, err);
 }
 
-int run_userns_refused(int errnum, struct error **err)
+int run_namespaces_refused(int errnum, unsigned long long flags, struct error **err)
 {
+	const char *kind = errnum == ENOSPC || errnum == EUSERS ? namespace_refused(flags) : NULL;
+	if (kind && strcmp(kind, "user") != 0) {
+		error_errno(err, errnum, "Failed to create %s namespace", kind);
+		error_set_kind(err, ERROR_SYSTEM);
+		return namespace_hint(kind, err);
+	}
+	if (!(flags & CLONE_NEWUSER))
+		return error_errno(err, errnum, "create the container's process");
 	CLEANUP_ERROR struct error *ignored = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	static const char knob[] = "/proc/sys/kernel/unprivileged_userns_clone";
@@ -181,9 +214,7 @@ int run_userns_refused(int errnum, struct error **err)
 				  "kernel.unprivileged_userns_clone=1",
 				  knob);
 	if (errnum == ENOSPC || errnum == EUSERS)
-		return error_hint(err, "maximum number of user namespaces exceeded, check "
-				       "/proc/sys/user/max_user_namespaces: as root, sysctl "
-				       "user.max_user_namespaces=15000");
+		return namespace_hint("user", err);
 	return error_hint(err, "not allowed to create user namespace: check the sysctls "
 			       "user.max_user_namespaces and "
 			       "kernel.apparmor_restrict_unprivileged_userns, or the limits of the "

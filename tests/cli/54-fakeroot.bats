@@ -129,3 +129,35 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 	[ "$(cat box/etc/kept)" = kept ]
 	[ -d box/opt ]
 }
+
+# Other owners than elsewhere would be found out when the image is used.
+@test "subordinate ids without the programs for them: an error that names the program, and the way out" {
+	have_subids || return 0
+	mkdir -p none one
+	ln -sf "$(command -v newuidmap)" one/newuidmap
+	printf 'Bootstrap: localimage\nFrom: %s\n%%post\n\tchown 12:34 /etc/secret.txt\n' "$WORK/tree" >owner.def
+	local options program
+	for path in none one; do
+		[ $path = one ] && program=newgidmap || program=newuidmap
+		for options in "build new.sif owner.def" "exec --fakeroot plain.sif true"; do
+			# shellcheck disable=SC2086
+			run --separate-stderr env PATH="$WORK/$path" "$COFFER" $options
+			refused 255 "$program was not found in PATH"
+			err_has "the package uidmap"
+			refute grep -q "not listed" <<<"$stderr"
+			[ ! -e new.sif ]
+		done
+	done
+	run -0 --separate-stderr env PATH="$WORK/none" "$COFFER" exec --fakeroot --ignore-subuid plain.sif cat /proc/self/uid_map
+	[ "$(map "$output")" = "0 $(id -u) 1" ]
+	run -0 --separate-stderr env PATH="$WORK/none" "$COFFER" -q build --ignore-subuid new.sif owner.def
+	err_has "WARNING: All files will belong to root"
+	run -0 coffer -q exec --fakeroot new.sif stat -c %u:%g /etc/secret.txt
+	[ "$output" = 0:0 ]
+	rm new.sif
+	run -0 --separate-stderr coffer -q build new.sif owner.def
+	refute grep -q "belong to root" <<<"$stderr"
+	run -0 coffer -q exec --fakeroot new.sif stat -c %u:%g /etc/secret.txt
+	[ "$output" = 12:34 ]
+	rm new.sif
+}

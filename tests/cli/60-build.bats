@@ -62,7 +62,7 @@ info() {
 told() {
 	am_root || have_subids || cat <<-'END'
 		INFO:    User not listed in /etc/subuid, trying root-mapped namespace
-		INFO:    All files will belong to root: owners and devices that are asked for are not made
+		WARNING: All files will belong to root: owners and devices that are asked for are not made
 	END
 }
 nothing_left() { # FILES: exactly these are in the current folder
@@ -161,8 +161,8 @@ owners() { # IMAGE NAMES
 	printf 'Bootstrap: localimage\nFrom: %s/base.sqfs\n%%post\n    chown 12:34 /etc/seven; cat $APT_CONFIG >/etc/apt.txt\n' "$WORK" >alone.def
 	for spec in base.sqfs base.sif alone.def; do
 		run -0 --separate-stderr unshare -r coffer build --base-pem-path=rsa_pri.pem --force alone.sif $spec
-		diff -u - <(grep ^INFO <<<"$stderr" | head -2) <<-END
-			INFO:    All files will belong to root: owners and devices that are asked for are not made
+		diff -u - <(grep -e ^INFO -e 'belong to root' <<<"$stderr" | head -2) <<-END
+			WARNING: All files will belong to root: owners and devices that are asked for are not made
 			INFO:    Starting build...
 		END
 		[ "$(owners alone.sif '.*')" = 0/0 ]
@@ -254,9 +254,9 @@ owners() { # IMAGE NAMES
 	run -0 --separate-stderr coffer build $key --force --sandbox box enc.sif
 	err_has 'WARNING: enc.sif is encrypted, box will not be: a sandbox lies in the clear.'
 	run -0 --separate-stderr coffer build $key --force --pem-path=rsa_pub.pem again.sif enc.sif
-	refute grep -q WARNING <<<"$stderr"
+	refute grep -q 'WARNING.*encrypt' <<<"$stderr"
 	run -0 --separate-stderr coffer build --force again.sif plain.sif
-	refute grep -q WARNING <<<"$stderr"
+	refute grep -q 'WARNING.*encrypt' <<<"$stderr"
 	rm again.sif
 	sum=$(md5sum <copy.sif)
 	run --separate-stderr coffer build --force copy.sif enc.sif

@@ -22,8 +22,8 @@ int run_drop_privileges(const struct run_job *job, struct error **err)
 		if (r < 0)
 			return error_errno(err, -r, "drop capabilities");
 	}
-	bool quiet_setuid = !root || (job->user_namespace && job->map == RUN_MAP_ROOT_SUBIDS &&
-				      !job->plan->allow_setuid);
+	bool quiet_setuid =
+		!root || (job->user_namespace && !job->own_all && !job->plan->allow_setuid);
 	if (quiet_setuid && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "set no_new_privs");
 	return 0;

@@ -32,6 +32,11 @@
 
 static int enter_user_namespace(const struct run_job *job, int sock, struct error **err)
 {
+	/* Root of the machine may write the maps of any process: this one stays opaque. */
+	if (run_job_is_shifted(job))
+		return run_channel_say(sock, RUN_WORD_READY, -1, err) < 0
+			       ? -1
+			       : run_channel_expect(sock, RUN_WORD_MAPPED, NULL, err);
 	/*
 	 * The command is not dumpable, so this copy of it is not, and /proc/PID/uid_map would be
 	 * root's. There is no secret here any more.
@@ -101,13 +106,24 @@ static int attach_fuse(const struct run_job *job, struct run_session *session, i
 	return run_channel_expect(sock, RUN_WORD_GO, NULL, err);
 }
 
+static int sandbox_tree(const struct run_job *job, int sock, struct error **err)
+{
+	int tree = -1;
+	if (!run_job_is_shifted(job))
+		return run_tree_clone(AT_FDCWD, job->image->path, err);
+	return run_channel_say(sock, RUN_WORD_PLACE, -1, err) < 0 ||
+			       run_channel_expect(sock, RUN_WORD_MOUNT, &tree, err) < 0
+		       ? -1
+		       : tree;
+}
+
 /* The one place where the image's tree gets its mount. */
 static int attach_image(const struct run_job *job, struct run_session *session, int sock,
 			struct error **err)
 {
 	if (job->image->kind == IMAGE_SANDBOX) {
 		struct stat a, b;
-		CLEANUP_FD int tree = run_tree_clone(AT_FDCWD, job->image->path, err);
+		CLEANUP_FD int tree = sandbox_tree(job, sock, err);
 		CLEANUP_FD int place = openat(session->dir, "rootfs", O_PATH | O_CLOEXEC);
 		if (tree < 0)
 			return -1;
@@ -265,6 +281,14 @@ static int give_kernel_mount(const struct run_job *job, struct key **key, int so
 	return run_channel_say(sock, RUN_WORD_MOUNT, mount_fd, err);
 }
 
+static int give_shifted_sandbox(const struct run_job *job, pid_t pid, int sock, struct error **err)
+{
+	CLEANUP_FD int tree = run_shifted_sandbox(job, pid, err);
+	if (tree < 0 || run_channel_expect(sock, RUN_WORD_PLACE, NULL, err) < 0)
+		return -1;
+	return run_channel_say(sock, RUN_WORD_MOUNT, tree, err);
+}
+
 static int set_up_from_outside(const struct run_job *job, struct key **key, pid_t pid, int sock,
 			       struct process *server, int *says, struct error **err)
 {
@@ -278,7 +302,7 @@ static int set_up_from_outside(const struct run_job *job, struct key **key, pid_
 		return serve_image(job, key, sock, server, says, err);
 	if (key)
 		key_free(key);
-	return 0;
+	return run_job_is_shifted(job) ? give_shifted_sandbox(job, pid, sock, err) : 0;
 }
 
 struct watch {

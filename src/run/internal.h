@@ -113,6 +113,7 @@ struct run_mount {
 	bool restricted; /* nosuid,nodev */
 	bool needed;	 /* a missing target is an error, else a warning */
 	bool quiet;	 /* ... else nothing at all */
+	bool asked;	 /* by name: found with the caller's rights (shift.c) */
 	bool layered;	 /* a missing target is made in the layer */
 	bool over_link;	 /* a link at the target is covered by the layer, not followed */
 	mode_t mode;	 /* RUN_MOUNT_SESSION */
@@ -210,6 +211,23 @@ int run_mounts_make(const struct run_job *job, struct run_session *session, stru
 bool run_dev_has(const char *path);
 int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err);
 int run_root_change(struct run_session *session, struct error **err);
+
+/* ---------------------------------------------------------------- shift.c: RUN_MAP_SHIFTED */
+
+static inline bool run_job_is_shifted(const struct run_job *j)
+{
+	return j->user_namespace && j->map == RUN_MAP_SHIFTED;
+}
+/*
+ * The container's process, which is the machine's root still, opens what was asked for by name, for
+ * run_mounts_make, and becomes the container's root, who may see no more than a stranger.
+ */
+int run_shift(const struct run_job *job, struct run_session *session, struct error **err);
+/*
+ * The command: a sandbox's tree, not attached yet, whose owners are shown as those of the user
+ * namespace of `pid`: root's files as its root's, and the other way. Returns it or -1 with *err.
+ */
+int run_shifted_sandbox(const struct run_job *job, pid_t pid, struct error **err);
 
 /* ---------------------------------------------------------------- channel.c */
 

@@ -86,8 +86,13 @@ static int open_tmpfs(const struct run_job *job, struct error **err)
 int run_session_open(const struct run_job *job, struct run_session *ret, struct error **err)
 {
 	unsigned long propagation = job->config->mount_slave ? MS_SLAVE : MS_PRIVATE;
+	*ret = (struct run_session){
+		.dir = -1, .root = -1, .final = -1, .cwd = -1, .master = -1, .slave = -1
+	};
 	if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
 		return error_errno(err, errno, "make the mounts private");
+	if (run_job_is_shifted(job) && run_shift(job, ret, err) < 0)
+		return -1;
 	CLEANUP_FD int dir = open_tmpfs(job, err);
 	if (dir < 0)
 		return -1;
@@ -103,9 +108,7 @@ int run_session_open(const struct run_job *job, struct run_session *ret, struct 
 	struct stat st;
 	if (mkdirat(dir, "rootfs", 0755) < 0 || fstat(dir, &st) < 0)
 		return error_errno(err, errno, "make the session directory");
-	*ret = (struct run_session){
-		.root = -1, .final = -1, .device = st.st_dev, .master = -1, .slave = -1
-	};
+	ret->device = st.st_dev;
 	ret->dir = fd_steal(&dir);
 	ret->cwd = fd_steal(&cwd);
 	return 0;
@@ -260,6 +263,18 @@ static bool is_there(const struct run_session *session, const struct run_mount *
 	return twin >= 0 && fstat(twin, &there) == 0 && same_file(&here, &there);
 }
 
+/* Nobody has asked for it by name: whom the folders above keep out does not get it. */
+static int clone_cwd(const struct run_job *job, const struct run_session *session,
+		     const struct run_mount *m, struct error **err)
+{
+	struct stat here, there;
+	if (run_job_is_shifted(job) &&
+	    (stat(m->source, &there) < 0 || fstat(session->cwd, &here) < 0 ||
+	     !same_file(&here, &there)))
+		return error_set(err, ERROR_NOT_FOUND, "%s is not open to others", m->source);
+	return run_tree_clone(session->cwd, "", err);
+}
+
 static int open_source(const struct run_job *job, const struct run_session *session,
 		       const struct run_mount *m, struct error **err)
 {
@@ -279,7 +294,7 @@ static int open_source(const struct run_job *job, const struct run_session *sess
 	case RUN_MOUNT_DEV:
 		return session_place(session, "dev", 0755, err);
 	case RUN_MOUNT_CWD:
-		return run_tree_clone(session->cwd, "", err);
+		return clone_cwd(job, session, m, err);
 	case RUN_MOUNT_BIND:
 		break;
 	}
@@ -289,7 +304,9 @@ static int open_source(const struct run_job *job, const struct run_session *sess
 
 void run_sources_open(const struct run_job *job, struct run_session *session)
 {
-	session->sources = calloc(job->mount_count, sizeof(*session->sources));
+	bool some = session->sources;
+	if (!some)
+		session->sources = calloc(job->mount_count, sizeof(*session->sources));
 	for (size_t i = 0; session->sources && i < job->mount_count; i++) {
 		const struct run_mount *m = &job->mounts[i];
 		CLEANUP_ERROR struct error *later = NULL;
@@ -298,6 +315,8 @@ void run_sources_open(const struct run_job *job, struct run_session *session)
 		 */
 		bool of_image = m->kind == RUN_MOUNT_PASSWD || m->kind == RUN_MOUNT_GROUP;
 		bool maybe = of_image || m->kind == RUN_MOUNT_CWD;
+		if (some && session->sources[i] >= 0)
+			continue;
 		session->sources[i] = maybe ? -1 : open_source(job, session, m, &later);
 	}
 }

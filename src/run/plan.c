@@ -103,9 +103,11 @@ static int choose_users(struct run_job *job, struct error **err)
 	job->user_namespace = true;
 	job->clone_flags |= CLONE_NEWUSER;
 	job->map = RUN_MAP_SELF;
-	if (plan->fakeroot && run_best_root_map(plan->ignore_subuid, &job->map, err) < 0)
+	if (run_can_shift())
+		job->map = RUN_MAP_SHIFTED;
+	else if (plan->fakeroot && run_best_root_map(plan->ignore_subuid, &job->map, err) < 0)
 		return -1;
-	job->own_all = job->map != RUN_MAP_ROOT_SUBIDS;
+	job->own_all = job->map == RUN_MAP_SELF || job->map == RUN_MAP_ROOT_ALONE;
 	if (job->map != RUN_MAP_SELF)
 		job->inside_uid = job->inside_gid = 0;
 	if (job->map == RUN_MAP_ROOT_ALONE) {
@@ -447,12 +449,18 @@ static int add_home(struct run_job *job, const char *source, struct error **err)
 	}
 	if (cover_home_top(job, err) < 0)
 		return -1;
-	bool empty = (job->contain && !plan->home) || !is_directory(source);
+	/* Root's own home is not for what must not be root; one that was asked for is bound, and
+	 * shows what its modes show to others. */
+	bool foreign = job->map == RUN_MAP_SHIFTED && job->user_namespace && !plan->home;
+	if (foreign && !job->contain)
+		log_info("The home of root is left out: %s is an empty one", job->home);
+	bool empty = (job->contain && !plan->home) || foreign || !is_directory(source);
 	int r = empty ? add_session(job, "home", job->home, 0755, "home", err)
 		      : add_bind(job, source, job->home, "home", err);
 	if (r == 0) {
 		job->mounts[job->mount_count - 1].needed = true;
 		job->mounts[job->mount_count - 1].layered = true;
+		job->mounts[job->mount_count - 1].asked = !empty;
 	}
 	return r;
 }
@@ -634,6 +642,7 @@ static int add_user_bind(struct run_job *job, const struct run_bind *b, struct e
 		return -1;
 	struct run_mount *m = &job->mounts[job->mount_count - 1];
 	m->needed = true;
+	m->asked = true;
 	m->read_only = b->read_only;
 	/* A device that is added to the minimal /dev is there to be opened (runtime.md 6.3). */
 	bool of_dev = !strcmp(b->target, "/dev") || below_dev(b->target);

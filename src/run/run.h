@@ -81,6 +81,7 @@ enum run_id_map {
 	RUN_MAP_SELF,	     /* U to U: runs as oneself */
 	RUN_MAP_ROOT_ALONE,  /* 0 to U, nothing else */
 	RUN_MAP_ROOT_SUBIDS, /* 0 to U, 1.. to the subordinate ids, by newuidmap and newgidmap */
+	RUN_MAP_SHIFTED,     /* 0.. to ids that are nobody's here: for the machine's root */
 };
 /*
  * What this user can have for being root in a namespace: RUN_MAP_ROOT_SUBIDS when /etc/subuid and
@@ -89,6 +90,11 @@ enum run_id_map {
  * other ones than elsewhere would be found out too late.
  */
 int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **err);
+/*
+ * Whether the caller is uid 0 and has a range of ids to give, as root of the machine always has:
+ * what runs inside must not be root outside (RUN_MAP_SHIFTED).
+ */
+bool run_can_shift(void);
 /* Whether this process is in a user namespace where one user alone is mapped (`unshare -r`). */
 bool run_single_id(void);
 /* The error of a clone with these CLONE_NEW... flags, with the sysctl to set. Returns -1. */

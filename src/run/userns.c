@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SUBIDS_LIMIT ((size_t)16 << 20)
@@ -72,6 +74,56 @@ static const char *find_ranges(struct range *uids, struct range *gids)
 	return !find_range(SUBUID, user, uids)	 ? SUBUID
 	       : !find_range(SUBGID, user, gids) ? SUBGID
 						 : NULL;
+}
+
+/*
+ * The ids of a root that is not the machine's, where /etc/subuid gives root none: 65536 that
+ * nobody hands out. They end where systemd's foreign range begins (0x7FFE0000), and lie above what
+ * systemd gives to containers (to 0x6FFFFFFF), useradd to users (to 600100000) and SSSD to those
+ * of a directory (to 2000200000); from 0x80000000 on programs take ids for negative numbers.
+ */
+#define SHIFT_START 0x7FFD0000UL
+/* Below lie the machine's own users and those of systemd. */
+#define SHIFT_LOWEST 65536UL
+
+/* Whether all of the range has numbers in this process's user namespace. */
+static bool range_is_mapped(const char *map, const struct range *r)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd_read_file(AT_FDCWD, map, 65536, &text, &ignored) < 0 || !text.len)
+		return false;
+	char *rest = text.data;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		unsigned long inside = strtoul(line, &line, 10);
+		(void)strtoul(line, &line, 10);
+		unsigned long count = strtoul(line, &line, 10);
+		if (r->start >= inside && r->start - inside < count &&
+		    r->count <= count - (r->start - inside))
+			return true;
+	}
+	return false;
+}
+
+static bool shift_range(const char *file, const char *map, struct range *ret)
+{
+	if (find_range(file, "root", ret) && ret->start >= SHIFT_LOWEST &&
+	    range_is_mapped(map, ret))
+		return true;
+	*ret = (struct range){ .start = SHIFT_START, .count = SUBIDS_WANTED };
+	return range_is_mapped(map, ret);
+}
+
+static bool shift_ranges(struct range *uids, struct range *gids)
+{
+	return shift_range(SUBUID, "/proc/self/uid_map", uids) &&
+	       shift_range(SUBGID, "/proc/self/gid_map", gids);
+}
+
+bool run_can_shift(void)
+{
+	struct range uids, gids;
+	return getuid() == 0 && shift_ranges(&uids, &gids);
 }
 
 static bool in_path(const char *program)
@@ -148,6 +200,39 @@ static int map_one(pid_t pid, unsigned uid, unsigned gid, struct error **err)
 	return r < 0 ? refused(-r, "uid_map", err) : 0;
 }
 
+/* Who opens /dev/stdout asks for the pipe's owner; it goes with its last user, unlike a terminal.
+ */
+static void give_pipes(uid_t uid, gid_t gid)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct statfs fs;
+		if (fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC && fchown(fd, uid, gid) < 0)
+			log_debug("give a pipe away: %s", strerror(errno));
+	}
+}
+
+static int map_shifted(pid_t pid, struct error **err)
+{
+	struct range uids, gids;
+	char text[64];
+	if (!shift_ranges(&uids, &gids))
+		return error_set(err, ERROR_INTERNAL, "no ids for the container's root");
+	snprintf(text, sizeof(text), "0 %lu %lu\n", gids.start, gids.count);
+	int r = write_proc(pid, "gid_map", text);
+	snprintf(text, sizeof(text), "0 %lu %lu\n", uids.start, uids.count);
+	if (r == 0)
+		r = write_proc(pid, "uid_map", text);
+	if (r == 0) {
+		give_pipes((uid_t)uids.start, (gid_t)gids.start);
+		return 0;
+	}
+	error_errno(err, -r, "Failed to create user namespace: map the ids from %lu on",
+		    uids.start);
+	error_set_kind(err, ERROR_SYSTEM);
+	return error_hint(err, "root needs the capabilities CAP_SETUID and CAP_SETGID for it; or "
+			       "run it as a user");
+}
+
 static int run_helper(const char *program, const char *file, pid_t pid, unsigned id,
 		      const struct range *range, struct error **err)
 {
@@ -179,6 +264,8 @@ int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err)
 		return map_one(pid, (unsigned)getuid(), (unsigned)getgid(), err);
 	case RUN_MAP_ROOT_ALONE:
 		return map_one(pid, 0, 0, err);
+	case RUN_MAP_SHIFTED:
+		return map_shifted(pid, err);
 	case RUN_MAP_ROOT_SUBIDS:
 		break;
 	}

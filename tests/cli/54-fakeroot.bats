@@ -18,6 +18,9 @@ teardown_file() { drop_work; }
 setup() { cd "$WORK"; }
 
 map() { tr -s ' ' <<<"$1" | sed 's/^ //'; }
+# The ids of the machine's root inside: those that /etc/subuid gives root, else nobody's.
+shifted="0 $(sed -n 's/^root:\([0-9]*:[0-9]*\)$/\1/p' /etc/subuid | head -1 | tr : ' ')"
+[ "$shifted" != "0 " ] || shifted="0 2147287040 65536"
 subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 
 @test "without options one is oneself, without capabilities" {
@@ -35,11 +38,12 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 }
 
 @test "--userns, root too" {
-	run -0 coffer exec --userns plain.sif sh -c 'id -u; cat /proc/self/uid_map'
+	run -0 --separate-stderr coffer exec --userns plain.sif sh -c 'id -u; cat /proc/self/uid_map'
 	[ "${lines[0]}" = "$(id -u)" ]
-	[ "$(map "${lines[1]}")" = "$(id -u) $(id -u) 1" ]
+	if am_root; then set -- "$shifted"; else set -- "$(id -u) $(id -u) 1"; fi
+	[ "$(map "${lines[1]}")" = "$1" ]
 	for image in luks2.sif gocryptfs.sif; do
-		run -0 coffer exec --userns --pem-path=rsa_pri.pem $image cat /etc/post.txt
+		run -0 --separate-stderr coffer exec --userns --pem-path=rsa_pri.pem $image cat /etc/post.txt
 		[ "$output" = "made in post" ]
 	done
 }
@@ -51,7 +55,11 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 		run -0 --separate-stderr coffer exec $key --fakeroot $image sh -c 'id -u; id -g; echo $HOME; grep CapEff /proc/self/status; cat /proc/self/uid_map /proc/self/gid_map'
 		[ "${lines[0]}:${lines[1]}:${lines[2]}" = "0:0:/root" ]
 		grep -q 'CapEff:.*fffff$' <<<"${lines[3]}"
-		if have_subids; then
+		if am_root; then
+			[ "$(map "${lines[4]}")" = "$shifted" ]
+			[ "$(map "${lines[5]}")" = "$shifted" ]
+			err_has "INFO:    The home of root is left out: /root is an empty one"
+		elif have_subids; then
 			[ "$(map "${lines[4]}")" = "0 $(id -u) 1" ]
 			[ "$(map "${lines[5]}")" = "1 $(subids subuid) 65536" ]
 			[ "$(map "${lines[6]}")" = "0 $(id -g) 1" ]
@@ -68,7 +76,9 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 @test "--fakeroot: chown is kept with subordinate ids, pretended without" {
 	run -0 --separate-stderr coffer exec --fakeroot --writable-tmpfs plain.sif \
 		sh -c 'touch /f && chown 12:34 /f && stat -c %u:%g /f'
-	if have_subids; then [ "$output" = 12:34 ]; else [ "$output" = 0:0 ]; fi
+	if am_root || have_subids; then [ "$output" = 12:34 ]; else [ "$output" = 0:0 ]; fi
+	# The machine's root is a stranger in there.
+	if am_root; then return 0; fi
 	run -0 --separate-stderr coffer exec --fakeroot -B "$WORK:/w" plain.sif sh -c 'touch /w/made; chown 5:6 /w/made; ls -ln /w/made'
 	if have_subids; then
 		[ "$(stat -c %u:%g made)" = "$(($(subids subuid) + 4)):$(($(subids subgid) + 5))" ]
@@ -86,7 +96,7 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 		[ "$status" -ne 0 ]
 		err_has "Permission denied"
 	else
-		run -0 coffer -q exec --fakeroot plain.sif id -u
+		run -0 --separate-stderr coffer -q exec --fakeroot plain.sif id -u
 		[ "$output" = 0 ]
 	fi
 	run --separate-stderr coffer -q exec --fakeroot --pem-path=rsa_pri.pem gocryptfs.sif sh -c 'mount -t tmpfs none /mnt 2>&1; hostname other 2>&1'
@@ -99,7 +109,8 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 		before=$(sha256sum <$image)
 		for options in --fakeroot "--userns --fakeroot"; do
 			# shellcheck disable=SC2086,SC2016 # words; the container's shell
-			run -0 --separate-stderr coffer exec $options --pem-path=rsa_pri.pem $image sh -c '
+			if [ $image = plain.sif ]; then key=; else key=--pem-path=rsa_pri.pem; fi
+			run -0 --separate-stderr coffer exec $options $key $image sh -c '
 				mount -o remount,rw / && echo remounted
 				cd /etc && changed() { "$@" && echo "CHANGED: $*"; }
 				changed touch new; changed mkdir new; changed mv secret.txt new
@@ -160,4 +171,98 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 	run -0 coffer -q exec --fakeroot new.sif stat -c %u:%g /etc/secret.txt
 	[ "$output" = 12:34 ]
 	rm new.sif
+}
+
+# What is tried is opened, and nothing is written. A shell for each: the first that fails ends it.
+tries='tried() { (eval "$1") 2>/dev/null && echo "CAN $1"; }
+	tried ": >>/proc/sys/kernel/core_pattern"
+	tried ": >>/proc/sysrq-trigger"
+	tried ": >>/sys/kernel/uevent_helper"
+	tried ": >>/sys/power/state"
+	tried ": >>/etc/hosts"
+	tried ": >>/etc/resolv.conf"
+	tried "head -c 1 /w/private >/dev/null"
+	tried ": >>/w/private"
+	tried ": >>/w/public"
+	tried "touch /w/new"
+	tried "head -c 1 /w/disk >/dev/null"
+	for d in /dev/[vs]d[a-z] /dev/nvme?n? /dev/xvd? /dev/loop0; do [ ! -b $d ] || tried "head -c 1 $d >/dev/null"; done
+	tried "mknod /tmp/disk b 254 0"
+	tried "mount -t tmpfs none /proc/1/root"
+	head -c 1 /w/public >/dev/null && echo complete'
+
+@test "the machine's root is not root inside: it opens nothing of the machine that a stranger could not" {
+	if ! am_root; then return 0; fi
+	local options image
+	mkdir -p bound
+	echo private >bound/private
+	echo public >bound/public
+	chmod 600 bound/private
+	chmod 644 bound/public
+	mknod bound/disk b 254 0
+	chmod 660 bound/disk
+	for options in --userns --fakeroot "--userns --fakeroot" "--userns --containall" "--fakeroot --containall" "--fakeroot --writable-tmpfs"; do
+		for image in plain.sif box luks2.sif; do
+			# shellcheck disable=SC2086
+			case $image in luks2.sif) key=--pem-path=rsa_pri.pem ;; *) key= ;; esac
+			run -0 --separate-stderr coffer exec $options $key -B "$WORK/bound:/w" $image sh -c "$tries"
+			[ "$output" = complete ] || { echo "$options $image: $output $stderr"; false; }
+		done
+	done
+	# The tool finds an open door: without these options it is root.
+	run -0 --separate-stderr coffer exec -B "$WORK/bound:/w" plain.sif sh -c "$tries"
+	grep -q 'CAN : >>/proc/sys/kernel/core_pattern' <<<"$output"
+	grep -q 'CAN head -c 1 /w/private' <<<"$output"
+	rm -r bound
+}
+
+@test "the machine's root: its home and a folder that is closed to others are not brought along" {
+	if ! am_root; then return 0; fi
+	mkdir -p closed/inner
+	echo secret >closed/inner/file
+	chmod 755 closed/inner
+	chmod 700 closed
+	cd closed/inner
+	for options in --userns --fakeroot; do
+		run -0 --separate-stderr coffer exec $options ../../plain.sif sh -c 'cat file; ls -A "$HOME"; pwd; touch "$HOME/mine" && echo made'
+		[ "$output" = $'/root\nmade' ] || { echo "$output"; false; }
+		err_has "INFO:    The home of root is left out: /root is an empty one"
+		err_has "Error changing the container working directory"
+		# Asked for by name it comes, and what others may read of it.
+		run -0 --separate-stderr coffer exec $options -B "$PWD:/w" ../../plain.sif cat /w/file
+		[ "$output" = secret ]
+	done
+	cd ../..
+	rm -r closed
+	mkdir -p house
+	touch house/seen
+	run -0 --separate-stderr coffer exec --userns --home "$WORK/house:/house" plain.sif sh -c 'echo $HOME; ls /house'
+	[ "$output" = $'/house\nseen' ]
+	# A pipe can be opened by its name.
+	run -0 --separate-stderr coffer exec --userns plain.sif sh -c 'echo said >/dev/stdout'
+	[ "$output" = said ]
+}
+
+@test "the machine's root: a sandbox keeps its owners, inside and on disk" {
+	if ! am_root; then return 0; fi
+	rm -rf owned
+	cp -a box owned
+	echo 7 >owned/etc/seven
+	chown 7:8 owned/etc/seven
+	for options in "" --writable --writable-tmpfs; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr coffer exec --userns $options owned stat -c %u:%g /etc/seven /etc/secret.txt
+		[ "$output" = $'7:8\n0:0' ]
+	done
+	run -0 --separate-stderr coffer exec --fakeroot --writable owned \
+		sh -c 'touch /etc/mine && touch /etc/nine && chown 9:10 /etc/nine && cp /bin/busybox /etc/suid && chmod 4755 /etc/suid; grep -c " / .*nosuid" /proc/mounts'
+	[ "$output" = 1 ]
+	[ "$(stat -c %u:%g owned/etc/mine owned/etc/nine owned/etc/seven)" = $'0:0\n9:10\n7:8' ]
+	rm -rf owned
+}
+
+@test "root of a namespace that has no ids to give is mapped as it was" {
+	if ! am_root; then return 0; fi
+	run -0 --separate-stderr unshare -r coffer exec --userns plain.sif cat /proc/self/uid_map
+	[ "$(map "$output")" = "0 0 1" ]
 }

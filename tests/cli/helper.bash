@@ -31,7 +31,7 @@ make_tree() { # DIR
 	mkdir -p "$1/bin" "$1/etc"
 	cp /bin/busybox "$1/bin/busybox"
 	local name
-	for name in sh cat echo env id ls mkdir rm touch md5sum find sort stat pwd sleep kill tty ps mount grep true false test head wc dd hostname chown chmod umask mv dd; do
+	for name in sh cat echo env id ls mkdir rm touch md5sum find sort stat pwd sleep kill tty ps mount grep true false test head wc dd hostname chown chmod umask mv dd cp mknod; do
 		ln -sf busybox "$1/bin/$name"
 	done
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"

@@ -49,13 +49,12 @@ const struct command cli_config_check = {
 	.summary = "Check a configuration file",
 	.usage = "config check [file]",
 	.description =
-		"Reads the file, or the site's own, as a run would, and says OK, or what is wrong\n"
-		"with each line: names that are no directive, values that are none of its own,\n"
-		"and what %s cannot obey. While the site's own file has a fault nothing is run or\n"
-		"built. Its owner and mode are checked for the site's own file and that of "
-		"--config;\n"
-		"a file that is named here may be a draft. The exit status is 0 when all is well\n"
-		"and 1 when a line is at fault.\n",
+		"Reads the file, or the site's own, as a run would, and says OK, or what is\n"
+		"wrong with each line: names that are no directive, values that are none of its\n"
+		"own, and what %s cannot obey. While the site's own file has a fault nothing\n"
+		"is run or built. Its owner and mode are checked for the site's own file and\n"
+		"that of --config; a file that is named here may be a draft. The exit status is\n"
+		"0 when all is well and 1 when a line is at fault.\n",
 	.examples = "$ %s config check\n"
 		    "$ %s config check draft.conf\n",
 	.options = options_help_only,

@@ -50,11 +50,12 @@ const struct command cli_config_check = {
 	.usage = "config check [file]",
 	.description =
 		"Reads the file, or the site's own, as a run would, and says OK, or what is\n"
-		"wrong with each line: names that are no directive, values that are none of its\n"
-		"own, and what %s cannot obey. While the site's own file has a fault nothing\n"
-		"is run or built. Its owner and mode are checked for the site's own file and\n"
-		"that of --config; a file that is named here may be a draft. The exit status is\n"
-		"0 when all is well and 1 when a line is at fault.\n",
+		"wrong with each line: names that are no directive, values that are none of\n"
+		"its own, and what %s cannot obey. While the site's own file has a\n"
+		"fault nothing is run or built. Its owner and mode are checked for the\n"
+		"site's own file and that of --config; a file that is named here may be a\n"
+		"draft. The exit status is 0 when all is well and 1 when a line is at\n"
+		"fault.\n",
 	.examples = "$ %s config check\n"
 		    "$ %s config check draft.conf\n",
 	.options = options_help_only,

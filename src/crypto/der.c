@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DER, the little of it that keys and wrapped keys are made of (X.690).
+ *
+ * A cursor's overrun mark is sticky (base/bytes.h), so a caller may take several values and ask
+ * once whether all were there. Lengths have at most four bytes and must be in their shortest form:
+ * with two ways to write one length, two readers could see two keys in one file.
+ */
 #include "crypto/crypto.h"
 
 bool crypto_der_take(struct bytes *b, uint8_t tag, struct bytes *ret)

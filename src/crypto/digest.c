@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SHA digests. A context that is kept serves for many short pieces, as af.c needs thousands.
+ */
 #include "crypto/internal.h"
 
 #include <stdlib.h>

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Key derivation by OpenSSL's EVP_KDF: scrypt (RFC 7914), HKDF (RFC 5869), PBKDF2 (RFC 8018).
+ *
+ * Costs are bounded by the callers, who know the format; this file takes any. What it sees to is
+ * where secrets come to lie: the result is a struct secret, and OpenSSL's own state is allocated
+ * within the guard. scrypt's large vector is not: it is made and wiped inside the library, and
+ * would not fit.
+ */
 #include "crypto/internal.h"
 
 #include <limits.h>

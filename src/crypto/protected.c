@@ -11,6 +11,14 @@ static const char *const dek_names[] = { "AES-128-CBC", "AES-192-CBC", "AES-256-
 					 "DES-EDE3-CBC" };
 #define DEK_SALT_LEN 8 /* the first bytes of the initialisation vector */
 
+/*
+ * Protected private keys come in two forms. PKCS#8 says inside its DER how it is protected, and
+ * OpenSSL opens it. The traditional form says so in a header of the PEM frame; its key is one MD5
+ * of password and salt (EVP_BytesToKey), which is weak, and still what people have.
+ *
+ * Neither has a check of its own that is worth the name: a wrong password gives, nearly always, bad
+ * padding, and else bytes that are no key. Both are told as a wrong password.
+ */
 static int damaged(struct error **err)
 {
 	return crypto_refuse(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");

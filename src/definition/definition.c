@@ -15,6 +15,14 @@
  * after. Coffer builds one stage; more are recognised so that they can be refused by name.
  */
 
+/*
+ * The grammar has no quoting and no escapes, and is Apptainer's to the letter (deffile.md 2): a
+ * percent sign begins a section even in a here-document, a hash ends a header's value, and a stage
+ * may begin in the midst of a script. Cutting copies nothing: a struct span is a piece of the text
+ * that is cut. What a section says is not looked at here, since it runs as whoever builds
+ * (builder/sections.c) and is trusted. The file as a whole is not, until it is parsed: what is made
+ * of it is bounded, and what is not known is refused by its name.
+ */
 static const char *const header_keys[] = {
 	"bootstrap", "from",	"includecmd", "mirrorurl",   "updateurl", "osversion",
 	"include",   "library", "registry",   "namespace",   "stage",	  "product",

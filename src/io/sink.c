@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sinks: files, and all of another from an offset on. As in source.c the checks and the size are
+ * here, in what is called, and not in each implementation.
+ */
 #include "io/io.h"
 
 #include <errno.h>

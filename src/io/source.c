@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sources: files, memory, and slices of another. The one check of bounds is in source_read, so that
+ * no implementation needs its own: what it is asked for lies within its size.
+ */
 #include "io/io.h"
 
 #include <errno.h>

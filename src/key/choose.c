@@ -1,4 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which key the user means, and reading it (encryption.md 2).
+ *
+ * Five places may have one; the first in a fixed order counts, and the others are not looked at: a
+ * variable that was left over must not change what an option said. A variable that is set and empty
+ * counts as there, as with Apptainer: who set it meant something, and to go on to the next place,
+ * or to build without encryption, would be to guess.
+ *
+ * A key file is read, parsed and vetted here, before any image is opened and before anything is
+ * built. So whoever gave the wrong file hears of it at once, and in words about the file.
+ *
+ * The text of a key goes from the file into guarded memory and nowhere else. Variables cannot: the
+ * kernel has put them on the stack of the process. They are taken out of the environment and their
+ * text is overwritten where it lies (key_environment_wipe), before any program is started.
+ */
 #include "key/internal.h"
 
 #include <errno.h>

@@ -3,6 +3,12 @@
 
 /* The secret of a fresh image, and the way it is put into the SIF: encryption.md 3.3. */
 
+/*
+ * A public key cannot encrypt much: at most its own length less CRYPTO_RSA_OVERHEAD. So what is
+ * wrapped is never data, but a fresh random secret, which then opens the seal as a passphrase
+ * would. Its form is Apptainer's: 64 bytes for LUKS2, and for gocryptfs, whose passphrase is a line
+ * of text, hexadecimal digits.
+ */
 static int generate(enum key_secret_form form, struct secret **ret, struct error **err)
 {
 	struct secret *random CLEANUP_SECRET = NULL, *out CLEANUP_SECRET = NULL;
@@ -32,6 +38,8 @@ static int wrap(struct crypto_rsa *rsa, const struct secret *secret, struct buff
 	struct buffer der CLEANUP_BUFFER = { 0 };
 	size_t size = crypto_rsa_size(rsa), step = size - CRYPTO_RSA_OVERHEAD;
 	size_t len = secret_size(secret), pieces = (len + step - 1) / step;
+	/* Small keys need several messages for one secret; they stand in a row, each `size` long.
+	 */
 	size_t total = pieces * size, digits = 0;
 	/* Header of the OCTET STRING, lengths in their shortest form (X.690 10.1). */
 	uint8_t head[2 + sizeof(total)] = { CRYPTO_DER_OCTET_STRING, (uint8_t)total };

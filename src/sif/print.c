@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What `sif list`, `header` and `info` print (sif.md 11.1 to 11.3). Scripts cut these tables at
+ * their columns, so widths, blanks and roundings are Apptainer's, odd ones too. Names are
+ * an image's, and go out as they are: cli/ puts them through base/screen.h.
+ */
 #include "sif/sif.h"
 
 #include <stdio.h>

@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a SIF in Apptainer's layout, to the byte (sif.md 2 to 8): header, a table of 48 slots,
+ * then the objects one behind another.
+ *
+ * Objects are written first, then the table, then the header with its magic: so a file whose
+ * writing was cut off is no SIF, and nobody takes half an image for one. The partition is the one
+ * object that is not at hand when it is added. Its place is told (sif_write_partition_begin), the
+ * caller writes there, through a seal, what may be gigabytes, and says how long it became
+ * (..._end).
+ *
+ * Two fields look wrong and are right, since Apptainer has them so: an object's padded size counts
+ * the gap before it, not behind it, and the header's data size ends with the last object.
+ */
 #include "sif/sif.h"
 
 #include <stdlib.h>
@@ -72,6 +85,7 @@ int sif_write_partition_begin(struct sif_writer *w, uint64_t *ret_off, struct er
 {
 	if (w->partition_off)
 		return error_set(err, ERROR_INTERNAL, "image already contains a primary partition");
+	/* On a boundary in the file, so that a loop device may begin there. */
 	w->partition_off = (w->end + SIF_ALIGNMENT - 1) / SIF_ALIGNMENT * SIF_ALIGNMENT;
 	*ret_off = w->partition_off;
 	return 0;
@@ -92,6 +106,7 @@ int sif_write_partition_end(struct sif_writer *w, enum sif_filesystem filesystem
 
 int sif_write_crypt_message(struct sif_writer *w, const void *pem, size_t len, struct error **err)
 {
+	/* Readers look for the message by its link to the primary partition (sif.md 9.1). */
 	uint32_t partition = w->slots[w->count - 1].id;
 	if (sif_write_object(w, SIF_CRYPT_MESSAGE, "", pem, len, err) < 0)
 		return -1;

@@ -82,6 +82,9 @@ static int over_limit(const struct place *at, const char *member, uint64_t limit
 	return -1;
 }
 
+/* ------------------------------------------------------------------ values, each by its kind */
+
+/* The one way to a member: it must be there, and of this type. json-c itself would convert. */
 static int find(const struct place *at, const char *member, json_type type,
 		struct json_object **ret, struct error **err)
 {
@@ -274,6 +277,9 @@ static int get_key_len(const struct place *at, uint32_t *ret, struct error **err
 	return 0;
 }
 
+/* ------------------------------------------------------------------ keyslots */
+
+/* What trying all slots costs, summed up while they are read. */
 struct work {
 	uint64_t argon2_kib, pbkdf2;
 };
@@ -326,6 +332,7 @@ static int read_keyslot(const struct place *at, struct luks2_header *header,
 	    get_key_len(at, &key_len, err) < 0 || get_object(at, "af", &af, err) < 0 ||
 	    get_object(at, "area", &area, err) < 0 || get_object(at, "kdf", &kdf, err) < 0)
 		return -1;
+	/* All slots hold the same key, so they state the same length. */
 	if (header->key_len && key_len != header->key_len)
 		return damaged(at, "key_size", "differs from that of other keyslots", err);
 	header->key_len = key_len;
@@ -356,6 +363,7 @@ static int read_keyslot(const struct place *at, struct luks2_header *header,
 		return damaged(&area, "size", "is too small for the key", err);
 	if (ret->area_off % LUKS2_AREA_ALIGNMENT || ret->area_len % LUKS2_AREA_ALIGNMENT)
 		return damaged(&area, "offset or size", "is not a multiple of 4096", err);
+	/* Behind both headers: else a keyslot's area could be the JSON that describes it. */
 	if (ret->area_off < 2 * header->header_len ||
 	    !range_within(ret->area_off - 2 * header->header_len, ret->area_len,
 			  header->keyslots_len))
@@ -408,6 +416,7 @@ static int read_segment(const struct place *root, uint64_t device_len, struct lu
 	uint32_t sector;
 	if (get_object(root, "segments", &all, err) < 0)
 		return -1;
+	/* Several mean a reencryption under way, or a payload of other parts than Apptainer's. */
 	if (json_object_object_length(all.object) != 1)
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "LUKS2 header: segments has %d members: exactly one is supported",
@@ -433,6 +442,7 @@ static int read_segment(const struct place *root, uint64_t device_len, struct lu
 		return damaged(&at, "offset", "lies within the header", err);
 	if (!checked_sub(device_len, ret->data_off, &space) || space < sector)
 		return damaged(&at, "offset", "lies past the end", err);
+	/* A last piece that is no whole sector belongs to nothing. */
 	if (!strcmp(text, "dynamic")) {
 		ret->data_len = space - space % sector;
 		return 0;
@@ -483,6 +493,7 @@ static int read_digest(const struct place *root, struct luks2_header *ret, struc
 	    strcmp(json_object_get_string(one), "0") != 0)
 		return damaged(&at, "segments", "is not the one segment", err);
 
+	/* A slot that the digest does not cover could not be told right from wrong. */
 	uint32_t seen = 0, wanted = 0;
 	for (unsigned i = 0; i < ret->count; i++)
 		wanted |= (uint32_t)1 << ret->keyslots[i].id;
@@ -614,6 +625,7 @@ int luks2_json_read(const char *text, size_t len, uint64_t header_len, uint64_t 
 	    json_tokener_get_parse_end(tok) != text_len)
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the JSON does not parse");
 
+	/* Filled here and handed over whole: *ret is written on success alone. */
 	struct luks2_header header = { .header_len = header_len };
 	if (read_root(root, device_len, &header, err) < 0)
 		return -1;
@@ -621,6 +633,9 @@ int luks2_json_read(const char *text, size_t len, uint64_t header_len, uint64_t 
 	return 0;
 }
 
+/* ------------------------------------------------------------------ written anew */
+
+/* All texts below are from closed lists or vetted base64, so nothing needs to be escaped. */
 static int write_keyslot(const struct luks2_keyslot *slot, uint32_t key_len, struct buffer *b,
 			 struct error **err)
 {

@@ -12,6 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/*
+ * A keyslot holds the volume key, split into 4000 stripes (af.c) so that a part of it which
+ * survives on a disk after it was overwritten is worth nothing, and encrypted with what the KDF
+ * makes of the passphrase. Nothing in it says whether the passphrase was right: it always decrypts
+ * to something. Only the digest does, over the key that comes out. So each slot costs its whole KDF
+ * before it can say no, and a wrong passphrase costs the sum of all: json.c bounds that.
+ */
 /* Key material is read in pieces of so many bytes; a slot's area is a multiple of it. */
 #define PIECE LUKS2_AREA_ALIGNMENT
 

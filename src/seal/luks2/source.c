@@ -42,6 +42,8 @@ static int read_part(struct luks2_source *l, uint8_t *buf, size_t len, uint64_t 
 
 static int luks2_read(struct source *s, void *buf, size_t len, uint64_t off, struct error **err)
 {
+	/* Up to three steps: the end of a sector, whole sectors in place, the beginning of one. The
+	 * reader above asks for stored blocks, which begin anywhere. */
 	struct luks2_source *l = (struct luks2_source *)s;
 	uint8_t *to = buf;
 	size_t skip = off % l->sector_len;

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libsquashfs writes to what it takes for a file; here that is a sink, so that the image is sealed
+ * as it is written, in its final place.
+ *
+ * The library reports an error as a number. The sink's error object, which knows the cause, is kept
+ * beside it until squash_check asks. After an error its worker threads are still to be waited for,
+ * and may write again: `draining` turns all of that away, so that nothing follows the error.
+ */
 #include "squash/write/internal.h"
 
 #include <sqfs/error.h>

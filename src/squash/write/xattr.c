@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Extended attributes into libsquashfs' table: of the three namespaces that squashfs has. Others
+ * (access control lists) are told to the caller as left out, not dropped in silence.
+ */
 #include "squash/write/internal.h"
 
 #include <errno.h>

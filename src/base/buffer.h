@@ -22,6 +22,7 @@ struct buffer {
 void buffer_free(struct buffer *b); /* back to empty, ready for use */
 #define CLEANUP_BUFFER __attribute__((cleanup(buffer_free)))
 
+/* Append bytes, a text, or a text in printf style. After a failure the buffer is as it was. */
 int buffer_append(struct buffer *b, const void *data, size_t len, struct error **err);
 int buffer_puts(struct buffer *b, const char *text, struct error **err);
 int buffer_printf(struct buffer *b, struct error **err, const char *fmt, ...)
@@ -44,6 +45,7 @@ struct strings {
 void strings_free(struct strings *s);
 #define CLEANUP_STRINGS __attribute__((cleanup(strings_free)))
 
+/* Add a copy of a text, or a text in printf style, at the end. */
 int strings_add(struct strings *s, const char *text, struct error **err);
 int strings_addf(struct strings *s, struct error **err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

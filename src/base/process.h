@@ -48,7 +48,7 @@ void process_signals_but_faults(sigset_t *ret);
 /* Whether it is stopped (SIGSTOP) at this moment. False for none. */
 bool process_is_stopped(const struct process *p);
 
-/* Waits for its end and reaps it: the exit status, or 128 + signal; or -errno. */
+/* Waits for its end and reaps it. Returns the exit status, 128 + the signal, or -errno. */
 int process_wait(struct process *p);
 /* The same; *ret_signal is the signal that ended it, 0 when it was none. */
 int process_wait_signal(struct process *p, int *ret_signal);

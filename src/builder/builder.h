@@ -44,7 +44,11 @@ int build_check_target(struct build_plan *plan,
 		       bool (*confirm)(void *context, const char *question), void *context,
 		       struct error **err);
 
-/* Does it. The target appears whole, or stays as it was. */
+/*
+ * Builds the target of the plan, which appears whole, or stays as it was. For the command's main
+ * thread, before any other is started: it forks the builder and the packer. It asks for the key of
+ * an encrypted base image through plan->base_key.
+ */
 int build_image(struct build_plan *plan, struct error **err);
 
 #endif

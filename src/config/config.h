@@ -39,8 +39,8 @@ void config_free(struct config *c);
 
 /*
  * Reads the files over the defaults: `site`, which may be missing, and `asked` (--config), NULL or
- * a file that must be there. Each must be root's alone, else ERROR_POLICY, and so is everything in
- * them that is not understood or cannot be obeyed. For the first user namespace's root `asked`
+ * a file that must be there. A file that is not root's alone is ERROR_POLICY, and so is anything in
+ * it that is not understood or cannot be obeyed. For the first user namespace's root `asked`
  * stands in place of the site's; for others it adds to it and can only make it tighter. An active
  * execution control list beside the site's file is refused: coffer does not know them.
  */

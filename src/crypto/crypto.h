@@ -11,6 +11,10 @@
 /*
  * The door of crypto/, the one place that knows OpenSSL. A closed list of algorithms; nothing is
  * chosen by a string that comes from outside.
+ *
+ * Lengths are bytes. Functions without an object may be called by any thread; an object belongs to
+ * one thread at a time, unless it says that threads may share it. Where OpenSSL fails for want of
+ * memory the error is ERROR_MEMORY, where it should not have failed at all ERROR_INTERNAL.
  */
 
 /*
@@ -29,9 +33,11 @@ void crypto_start(void);
 void crypto_guard_begin(void);
 void crypto_guard_end(void);
 
+/* Fills buf with len random bytes, good enough for keys (RAND_bytes). */
 int crypto_random(void *buf, size_t len, struct error **err);
 
 #define CRYPTO_SHA256_LEN 32
+/* The digest of len bytes (FIPS 180-4). */
 int crypto_sha256(const void *data, size_t len, uint8_t ret[CRYPTO_SHA256_LEN], struct error **err);
 
 /* RFC 7914. ret: a new secret of len bytes. The caller has checked n, r and p against its limits.
@@ -79,6 +85,7 @@ int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const vo
 #define CRYPTO_GCM_NONCE_LEN 16
 #define CRYPTO_GCM_TAG_LEN 16
 struct crypto_gcm;
+/* key: 32 bytes, which are copied. */
 int crypto_gcm_new(const struct secret *key, struct crypto_gcm **ret, struct error **err);
 void crypto_gcm_free(struct crypto_gcm **g);
 /* out: len bytes, may be in; tag is written. */
@@ -96,6 +103,8 @@ int crypto_gcm_open(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_L
  * little endian, then zeros. Unit i of the call has number first + i * step. Thread-safe.
  */
 struct crypto_xts;
+/* The key is copied. ERROR_DAMAGED when both of its halves are the same: no key that was drawn is.
+ */
 int crypto_xts_new(const struct secret *key, struct crypto_xts **ret, struct error **err);
 void crypto_xts_free(struct crypto_xts **x);
 int crypto_xts_encrypt(struct crypto_xts *x, uint64_t first, uint64_t step, size_t unit_len,

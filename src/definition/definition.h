@@ -77,10 +77,10 @@ int definition_substitute(struct span text, struct definition_arguments *given,
 			  const struct definition_arguments *defaults, struct buffer *ret,
 			  struct error **err);
 
-/* Reads a whole file. given: marked as used where they are. */
+/* Parses a whole file into a new *ret. Arguments of `given` that it asks for are marked as used. */
 int definition_parse(const void *text, size_t len, struct definition_arguments *given,
 		     struct definition **ret, struct error **err);
-/* Whether it can be built: one stage, that says where it begins. */
+/* Whether it can be built: one stage, with an agent. ERROR_DAMAGED, ERROR_UNSUPPORTED. */
 int definition_check(const struct definition *d, struct error **err);
 /* Refuses %files from a stage that is not there, or from the stage itself: deffile.md 11. */
 int definition_check_files(const struct definition *d, struct error **err);
@@ -90,7 +90,7 @@ int definition_generate(const char *agent, const char *from, struct definition *
 void definition_free(struct definition **d);
 #define CLEANUP_DEFINITION __attribute__((cleanup(definition_free)))
 
-/* NULL when it is not there. */
+/* The value of a header by its key in lower case, borrowed; NULL when it is not there. */
 const char *definition_header(const struct definition *d, const char *key);
 /* The section of that name whose body is not empty, or NULL. Not for %files, which may be many. */
 const struct definition_section *definition_section(const struct definition *d, const char *name);

@@ -32,7 +32,8 @@ struct image {
 
 /*
  * Opens the file, finds out what it is and vets what can be vetted without a key. The words of
- * the errors are Apptainer's (cli-messages 5.2): "could not open image ...".
+ * the errors are Apptainer's (cli-messages.md 5.2): "could not open image ...". Images and trees
+ * are one thread's at a time; the squash in a tree may be shared (squash/squash.h).
  */
 int image_open(const char *path, struct image **ret, struct error **err);
 void image_free(struct image **img);
@@ -86,8 +87,8 @@ struct image_pack_plan {
 	struct sif_write_options sif;
 };
 /*
- * Loads the libraries that image_pack needs for such an image: to be called before it by who has
- * entered another root directory by then, where the libraries are not the host's.
+ * Loads the libraries that image_pack needs for such an image. A process that will enter another
+ * root directory calls this first, since the libraries there are not the host's.
  */
 int image_pack_load(enum image_kind kind, enum squash_codec codec, struct error **err);
 

@@ -34,17 +34,22 @@ struct sink_ops {
 int sink_write(struct sink *s, const void *buf, size_t len, uint64_t off, struct error **err);
 /* Reads back exactly len bytes; past the end is ERROR_INTERNAL. */
 int sink_read(struct sink *s, void *buf, size_t len, uint64_t off, struct error **err);
-/* Cuts off or extends with zeros. */
+/* Cuts off, or extends with zeros, to size bytes. */
 int sink_truncate(struct sink *s, uint64_t size, struct error **err);
+/* Writes out what is held back. After it, and after any error of a sink, only sink_free may follow.
+ */
 int sink_finish(struct sink *s, struct error **err);
 
 /* Frees *s without finishing it, if any, and sets it to NULL. */
 void sink_free(struct sink **s);
 #define CLEANUP_SINK __attribute__((cleanup(sink_free)))
 
-/* A file, borrowed; begins with the size that the file has. finish does not sync. */
+/* A file, borrowed; the sink begins with the file's size. sink_finish does not sync. */
 int sink_from_fd(int fd, struct sink **ret, struct error **err);
-/* All of another from base on; that one is borrowed and not finished with it. Begins empty. */
+/*
+ * All of another sink from `base` bytes on, beginning empty. `below` is borrowed; finishing the new
+ * sink does not finish it.
+ */
 int sink_offset(struct sink *below, uint64_t base, struct sink **ret, struct error **err);
 
 #endif

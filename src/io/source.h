@@ -35,7 +35,7 @@ int source_read(struct source *s, void *buf, size_t len, uint64_t off, struct er
 void source_free(struct source **s);
 #define CLEANUP_SOURCE __attribute__((cleanup(source_free)))
 
-/* A regular file or block device. Takes fd over on success. */
+/* A regular file or block device; its size is taken now. Takes fd over on success. */
 int source_from_fd(int fd, struct source **ret, struct error **err);
 /* Memory that outlives the source; borrowed. */
 int source_from_memory(const void *data, size_t len, struct source **ret, struct error **err);

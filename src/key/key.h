@@ -47,7 +47,7 @@ struct key_request {
 };
 
 /*
- * Finds the user's key by the order of encryption.md 2.1: --pem-path, --passphrase,
+ * Finds the user's key in the order of encryption.md 2.1: --pem-path, --passphrase,
  * APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA, _PASSPHRASE. A key file is read and checked here, so
  * that a bad one is found before any work. *ret is NULL when there is none at all.
  */
@@ -64,7 +64,7 @@ enum key_secret_form {
 	KEY_SECRET_GOCRYPTFS, /* 32 hexadecimal characters */
 };
 
-/* For a build, before it is begun: whether the form can take the key. */
+/* For a build, before it is begun: whether the form can take the key. ERROR_KEY_INVALID. */
 int key_check(const struct key *k, enum key_secret_form form, struct error **err);
 
 /*
@@ -75,8 +75,8 @@ int key_check(const struct key *k, enum key_secret_form form, struct error **err
 int key_make_secret(const struct key *k, enum key_secret_form form, struct secret **ret,
 		    bool *ret_random, struct buffer *ret_message, struct error **err);
 
-/* The words of the two ERROR_KEY_WRONG of key_open_secret: Apptainer's, so that cli/ can frame
- * them. */
+/* What key_open_secret says with ERROR_KEY_WRONG: Apptainer's words, by which cli/ knows the two.
+ */
 #define KEY_WORDS_WRONG "could not decrypt LUKS key: crypto/rsa: decryption error"
 #define KEY_WORDS_NO_MESSAGE "encrypted key not found"
 

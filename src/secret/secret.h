@@ -42,10 +42,10 @@ void secret_report_unlocked(void);
 
 /*
  * For a forked process that keeps the secrets, as the server does. It inherits their bytes, not
- * their locks (mlock(2)). Here they move, at their addresses, to memory of its own that not even
- * the kernel has in its map: no other process can read it, root's neither, and it never reaches a
- * disk (memfd_secret(2)). Where there is none it is locked memory once more. The process must not
- * fork afterwards: its children would not have this memory at all.
+ * their locks (mlock(2)). This moves them, at their addresses, to memory of its own that not even
+ * the kernel has in its map: no other process can read it, not even root's, and it never reaches a
+ * disk (memfd_secret(2)). Where the kernel has no such memory, it is locked memory once more. The
+ * process must not fork afterwards: its children would not have this memory at all.
  */
 void secret_keep_all(void);
 

@@ -75,7 +75,11 @@ struct sif {
 /* True when the first bytes look like a SIF: sif.md 9.1. len: up to 2048 bytes are looked at. */
 bool sif_probe(const void *head, size_t len);
 
-/* Reads and vets header and descriptors. Nothing of the objects is read. */
+/*
+ * Reads and vets header and descriptors; nothing of the objects. `file` is borrowed for the call
+ * alone. What holds of *ret is at the head of read.c. ERROR_DAMAGED, ERROR_UNSUPPORTED (another
+ * version), ERROR_IO. *ret does not change any more: threads may share it.
+ */
 int sif_read(struct source *file, struct sif **ret, struct error **err);
 void sif_free(struct sif **s);
 #define CLEANUP_SIF __attribute__((cleanup(sif_free)))
@@ -84,14 +88,14 @@ void sif_free(struct sif **s);
  */
 int sif_digest(const struct sif *s, struct source *file, uint8_t ret[32], struct error **err);
 
-/* Borrowed, or NULL: */
+/* The first descriptor that fits, borrowed from *s, or NULL: the one with an id; */
 const struct sif_descriptor *sif_by_id(const struct sif *s, uint32_t id);
-/* the primary system partition */
+/* the primary system partition; */
 const struct sif_descriptor *sif_primary(const struct sif *s);
-/* the PEM/RSA-OAEP message linked to a partition */
+/* the PEM/RSA-OAEP message that is linked to a partition; */
 const struct sif_descriptor *sif_crypt_message(const struct sif *s,
 					       const struct sif_descriptor *partition);
-/* the first object of a type and, unless NULL, a name */
+/* the object of a type and, unless NULL, a name. */
 const struct sif_descriptor *sif_find(const struct sif *s, enum sif_type type, const char *name);
 /* Appends an object's bytes; more than limit is ERROR_LIMIT. */
 int sif_object(struct source *file, const struct sif_descriptor *d, size_t limit,

@@ -26,7 +26,11 @@ struct squash_options {
 };
 #define SQUASH_CACHE_DEFAULT ((size_t)14 << 20)
 
-/* Vets the superblock and the tables. `source` is borrowed and outlives *ret. */
+/*
+ * Vets the superblock and the tables. `source` is borrowed and outlives *ret. options may be NULL.
+ * ERROR_DAMAGED, ERROR_UNSUPPORTED (another version or compressor), ERROR_LIMIT (counts over those
+ * of format.h), ERROR_SYSTEM (the compressor's library is missing).
+ */
 int squash_open(struct source *source, const struct squash_options *options, struct squash **ret,
 		struct error **err);
 void squash_free(struct squash **sq);
@@ -64,6 +68,7 @@ struct squash_inode {
 	uint32_t parent;    /* directories: inode number of the parent */
 	uint32_t index_count; /* directories: entries of the index */
 };
+/* Reads and vets the inode at ref; ERROR_DAMAGED when there is none that could be one. */
 int squash_inode(struct squash *sq, squash_ref ref, struct squash_inode *ret, struct error **err);
 
 /* Finds a name (len bytes, no NUL needed). ERROR_NOT_FOUND when it is not there. */
@@ -78,9 +83,10 @@ struct squash_dirent {
 	uint32_t type; /* S_IFMT bits */
 };
 /*
- * Reads a directory, "." and ".." not among it. *position is 0 to begin with, and opaque: it may
- * be kept and used later to go on. Calls `each` until it returns non-zero (that entry is then not
- * passed over: it comes again) or the end. Returns 0 or -1.
+ * Reads a directory without "." and "..". It calls `each` for one entry after another, until `each`
+ * returns non-zero or the listing ends. A position is 0 to begin with, and opaque; next_position
+ * may be kept to go on behind that entry later. An entry for which `each` returned non-zero counts
+ * as not yet passed. Any position is safe to give. Returns 0 or -1.
  */
 typedef int (*squash_each)(void *context, const struct squash_dirent *entry,
 			   uint64_t next_position);
@@ -99,15 +105,16 @@ ssize_t squash_read(struct squash *sq, const struct squash_inode *inode, void *b
 		    uint64_t off, struct error **err);
 
 /*
- * Read-ahead: after a read has been answered, its thread may decode what is likely to be asked for
- * next, if reads go forward through the image. Takes no longer than a few blocks do, and gives no
- * error: what is wrong there is found by who reads it. Costs little when reads jump about.
+ * Read-ahead: after a read of len bytes at off has been answered, its thread may decode what is
+ * likely to be asked for next, if reads go forward through the image. It takes no longer than a few
+ * blocks do, and little where reads jump about. It gives no error: whoever reads a bad block later
+ * gets it.
  */
 void squash_ahead(struct squash *sq, const struct squash_inode *inode, size_t len, uint64_t off);
 
 /*
- * Extended attributes. Lists names as NUL-terminated strings one after another / gives one value.
- * ERROR_NOT_FOUND when there is no such name.
+ * Extended attributes, appended to *ret: all names as NUL-terminated strings one after another
+ * (nothing when there are none), or the value of one. ERROR_NOT_FOUND when there is no such name.
  */
 int squash_xattr_list(struct squash *sq, const struct squash_inode *inode, struct buffer *ret,
 		      struct error **err);
@@ -147,7 +154,7 @@ enum squash_codec {
 	SQUASH_LZ4 = 5,
 	SQUASH_ZSTD = 6,
 };
-/* The codec by its name ("gzip", ...), or -1. */
+/* The enum squash_codec of a name ("gzip", ...), or -1. */
 int squash_codec_by_name(const char *name);
 /* Whether it has this level (0: its usual one): ERROR_USAGE. */
 int squash_check_level(enum squash_codec codec, int level, struct error **err);
@@ -181,8 +188,8 @@ struct squash_write_options {
 };
 
 /*
- * Loads the libraries that squash_pack and squash_outer_finish need: to be called before them by
- * who has entered another root directory by then, where the libraries are not the host's.
+ * Loads the libraries that squash_pack and squash_outer_finish need. A process that will enter
+ * another root directory calls this first, since the libraries there are not the host's.
  */
 int squash_pack_load(enum squash_codec codec, struct error **err);
 

@@ -80,7 +80,8 @@ bool metadata_wants(const struct metadata_options *o, const char *section);
 int metadata_write(int root, const struct definition *d, const struct metadata_options *options,
 		   struct error **err);
 
-/* Appends the inspect metadata of a finished tree. */
+/* Appends the inspect metadata of a finished tree, as the JSON that goes into the SIF: sif.md 8.3.
+ */
 int metadata_inspect(int root, struct buffer *ret, struct error **err);
 
 /* ------------------------------------------------------------------ standard texts (scripts.c) */

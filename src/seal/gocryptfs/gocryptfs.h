@@ -16,7 +16,8 @@
 /*
  * Unlocks the configuration with the password and gives the content of the file in clear. `file`
  * is borrowed and outlives *ret; *ret holds the content key. A block that does not authenticate,
- * an all-zero one included, is ERROR_DAMAGED when it is read. ERROR_KEY_WRONG for the password.
+ * an all-zero one included, is ERROR_DAMAGED when it is read. ERROR_KEY_WRONG for the password;
+ * ERROR_UNSUPPORTED for other features, ERROR_LIMIT for scrypt's cost. Threads may share *ret.
  */
 int gocryptfs_open(struct source *file, const char *conf, size_t conf_len,
 		   const struct secret *password, struct source **ret, struct error **err);

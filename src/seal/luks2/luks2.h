@@ -11,8 +11,8 @@
  */
 
 /*
- * Loads libcryptsetup, which some of the functions below need: to be called before them by who has
- * entered another root directory by then, where the libraries are not the host's.
+ * Loads libcryptsetup, which some of the functions below need. A process that will enter another
+ * root directory calls this first, since the libraries there are not the host's.
  */
 int luks2_load(struct error **err);
 
@@ -20,12 +20,13 @@ int luks2_load(struct error **err);
  * Vets the headers strictly, unlocks a keyslot with the passphrase and gives the payload in
  * clear. `device` is borrowed and outlives *ret; *ret holds the volume key. Kinds: ERROR_KEY_WRONG,
  * ERROR_DAMAGED, ERROR_UNSUPPORTED (null cipher, reencryption, unknown requirement, ...),
- * ERROR_LIMIT (absurd KDF cost).
+ * ERROR_LIMIT (absurd KDF cost), ERROR_MEMORY (a KDF that wants more than there is). Threads may
+ * share *ret. A changed sector is not noticed: it reads as rubbish.
  */
 int luks2_open(struct source *device, const struct secret *passphrase, struct source **ret,
 	       struct error **err);
 
-/* The vetting alone, without a key. */
+/* The vetting alone, without a key; the same kinds of error. */
 int luks2_check(struct source *device, struct error **err);
 
 struct luks2_create_options {

@@ -442,7 +442,7 @@ static const struct option inspect_options[] = {
 	{ .name = "labels",
 	  .letter = 'l',
 	  .kind = OPTION_SWITCH,
-	  .help = "show the labels; so without any option" },
+	  .help = "show the labels (the default)" },
 	{ .name = "list-apps", .kind = OPTION_SWITCH, .help = "list the apps" },
 	{ .name = "runscript", .letter = 'r', .kind = OPTION_SWITCH, .help = "show the runscript" },
 	{ .name = "startscript",
@@ -459,8 +459,8 @@ const struct command cli_inspect = {
 	.summary = "Show what an image says about itself",
 	.usage = "inspect [inspect options...] <image path>",
 	.description =
-		"Shows labels, scripts, help and definition of a SIF image or a sandbox. Of\n"
-		"encrypted images too, and without a key: these texts are not encrypted.\n",
+		"Shows labels, scripts, help and definition of a SIF image or a sandbox. No\n"
+		"key is needed, even for an encrypted image: these texts are not encrypted.\n",
 	.examples = "$ %s inspect image.sif\n"
 		    "$ %s inspect --deffile image.sif\n"
 		    "$ %s inspect --all image.sif\n",

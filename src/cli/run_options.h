@@ -62,7 +62,7 @@
 		       "set the variables of this file"),                                         \
 		SWITCH_("fakeroot", 'f', "FAKEROOT", "be root in the container"),                 \
 		VALUE_("home", 'H', OPTION_TEXT, "src[:dest]", "HOME",                            \
-		       "the folder to be home, and its place in the container"),                  \
+		       "the folder that is home, and its place in the container"),                \
 		VALUE_("hostname", 0, OPTION_TEXT, "name", "HOSTNAME",                            \
 		       "the container's host name"),                                              \
 		OPTION_MAX_KDF_MEMORY,                                                            \
@@ -82,7 +82,7 @@
 		VALUE_("network", 0, OPTION_TEXT, "name", "NETWORK",                              \
 		       "the network of --net; there is one, \"none\": lo alone"),                 \
 		SWITCH_("no-eval", 0, "NO_EVAL", "leave $ and back quotes in variables alone"),   \
-		SWITCH_("no-home", 0, "NO_HOME", "without the home folder"),                      \
+		SWITCH_("no-home", 0, "NO_HOME", "leave the home folder out"),                    \
 		SWITCH_("no-init", 0, "NOSHIMINIT", "with --pid: no init process"),               \
 		SWITCH_("no-luks2", 0, "NO_LUKS2",                                                \
 			"refuse an image of the LUKS2 kind, which has no authentication"),        \

@@ -22,8 +22,9 @@ static int refuse(const char *name, struct error **err)
 	else
 		error_set(err, ERROR_UNSUPPORTED,
 			  "network %s needs CNI plugins, which coffer does not use", name);
-	return error_hint(err, "the one that there is has lo alone: --net --network none; without "
-			       "--net the container has that of this machine");
+	return error_hint(err,
+			  "coffer has one network, with lo alone: --net --network none; without "
+			  "--net the container has that of this machine");
 }
 
 int run_network_choose(struct run_job *job, struct error **err)

@@ -116,8 +116,9 @@ static int owner_refused(const struct squash_inode *in, int errnum, struct error
 		return -1;
 	/* What the kernel says to a number that the user namespace does not map. */
 	error_set_kind(err, ERROR_SYSTEM);
-	return error_hint(err, "these ids are not to be had here: root has all, other users those "
-			       "in /etc/subuid and /etc/subgid");
+	return error_hint(err,
+			  "this user namespace has no such id: root has all, other users those "
+			  "in /etc/subuid and /etc/subgid");
 }
 
 /*

@@ -10,6 +10,17 @@
  * No ids are mapped in its user namespace, and none need be: the mounts below ask for capabilities
  * alone. A process that may not be looked at may not write its own id maps either (/proc/self is
  * root's), so mapping would mean to open it for others for a while, keys and all.
+ *
+ * What each stage is for, if all others failed:
+ *   memory        nobody of the same user reads it by ptrace or /proc; no core; with memfd_secret
+ *                 not even root
+ *   descriptors   nothing of the caller's is open: no terminal, no folder, no socket
+ *   root          no path leads anywhere, so no file can be opened or run, and no socket found
+ *   privileges    no capability in any namespace, and none to be had by exec
+ *   limits        no file grows, no descriptor or process is made, and there is an end to memory
+ *   calls         the kernel's own faults are out of reach but for the few calls that are needed
+ *
+ * Each fails closed: a stage that cannot be done ends the server, and with it the start.
  */
 #include "mount/internal.h"
 
@@ -93,6 +104,8 @@ int isolate_descriptors(const int *keep, size_t count, struct error **err)
 	for (int fd = 0; fd <= last; fd++)
 		if (dup2(null, fd) < 0)
 			return error_errno(err, errno, "close the standard streams");
+	/* By gaps between those that are kept: numbers that nobody knows of are closed with them.
+	 */
 	unsigned from = STDERR_FILENO + 1;
 	for (size_t i = 0; i <= n; i++) {
 		unsigned to = i < n ? (unsigned)sorted[i] : UINT_MAX;
@@ -230,6 +243,7 @@ static int rule_add(scmp_filter_ctx filter, int call, enum rule rule)
 /* For all threads at once: what they do once they run is all that they may do. */
 int isolate_calls(const pid_t *own, size_t count, struct error **err)
 {
+	/* Killed, not refused: a call that is not on the list is a fault of ours or an enemy's. */
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return error_set(err, ERROR_MEMORY, "out of memory");

@@ -5,6 +5,18 @@
  * The kernel is told to keep everything for ever (names, absent names, attributes, data, listings,
  * targets of links), because an image never changes; and to do without OPEN, RELEASE and FLUSH.
  * What is left is one READDIRPLUS a directory and one READ a small file.
+ *
+ * A node's number is the place of its inode in the image (squash_ref; mount/places.h), so there is
+ * no table from numbers to inodes, nothing to count up and down, and FORGET has nothing to do. Any
+ * number that the kernel sends is safe: the reader vets what stands there as it does for every
+ * inode. Numbers above those are places, which the server shows beside what the image has.
+ *
+ * Several threads are in here at once. They share the reader, which is made for that, and the list
+ * of places, which is given once, before anything reads it; what a thread answers with is its own.
+ *
+ * Each request is answered exactly once, on every way out: one that is not would leave its process
+ * waiting for ever, and not even SIGKILL would end it. That is why the functions that look
+ * something up first answer the request themselves when they cannot.
  */
 #include "mount/internal.h"
 
@@ -73,6 +85,7 @@ static struct ops *ops_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
+/* To the reader an errno; to the command, once, the words. */
 static void reply_error(fuse_req_t req, const struct error *err)
 {
 	struct ops *ops = ops_of(req);
@@ -381,6 +394,7 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t p
 	fuse_reply_buf(req, l.buf, l.len);
 }
 
+/* What `df` shows: as large as the image is, and full. */
 static void op_statfs(fuse_req_t req, fuse_ino_t node)
 {
 	(void)node;
@@ -466,6 +480,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned call, void *argum
 	(void)out_len;
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
+	/* The one call that the container may make of us: its list of mount points, once. */
 	if (call != PLACES_CALL || node != FUSE_ROOT_ID || in_len != sizeof(struct places_message))
 		fuse_reply_err(req, ENOTTY);
 	else if (places_take(&ops->places, ops->squash, in, place_is_new, ops, &err) < 0)

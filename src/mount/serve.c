@@ -7,6 +7,23 @@
  * thread has its own); so the threads are started in between and wait at a gate until everything
  * is locked. libfuse's own loop with threads is not used: it ends them by cancelling, for which
  * glibc loads a library.
+ *
+ *   fork into namespaces of its own   the kernel gives capabilities over them, which the next needs
+ *   hide the memory, move the keys    before anybody could look, after the last fork (secret.h)
+ *   close descriptors, empty root     while there are capabilities for it
+ *   drop capabilities, no new ones    each thread has its own: before the threads
+ *   start threads, at the gate        they make here the calls that only a thread's start makes
+ *   limits, the filter of calls       for all threads at once; from here on nothing can be undone
+ *   say "ready", open the gate        the command lets the container go on
+ *
+ * It is forked and never exec'd: its key comes with the memory, while a program that is started can
+ * be looked into until it has hidden itself.
+ *
+ * It ends when the mount goes, whoever is left: the kernel answers ENODEV to all threads then. It
+ * does not end with the command, because a process that the payload has left behind may still use
+ * the mount. What it says to the command it says over a pipe: "ready", or why not, and later the
+ * first error that a reader met. The command must not trust that pipe more than an image: a server
+ * that was taken over may write into it whatever it likes.
  */
 #include "mount/internal.h"
 
@@ -266,6 +283,7 @@ static int filter_calls(const struct server *s, struct error **err)
 static int prepare(struct server *s, int fuse_fd, const struct mount_options *options,
 		   struct error **err)
 {
+	/* All that it will ever have open. */
 	const int keep[] = { fuse_fd, options->image_fd, s->status_fd };
 	/* One heap for all threads: each of its own would keep what it once used. malloc asks how
 	 * many CPUs there are and for random numbers when it begins; when it gives memory back it
@@ -303,6 +321,7 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 		_exit(255);
 	}
 	const struct status ready = { .ready = 1, .unlocked = secret_any_unlocked() };
+	/* Only a command that is there to hear it lets anybody use the mount. */
 	bool heard = fd_write(s->status_fd, &ready, sizeof(ready)) == 0;
 	if (heard) {
 		open_gate(s);
@@ -372,6 +391,7 @@ int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options
 		};
 		server_main(&s, fuse_fd, options);
 	}
+	/* Else the end of the pipe would never come when the server dies. */
 	fd_close(&status_out);
 	if (status_await(status_in, &server, err) < 0 || status_read(status_in, err) < 0)
 		return -1;

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wire between the command and the container's process: packets of one letter, with a
+ * descriptor or without, and one that carries an error. SOCK_SEQPACKET keeps them apart. The
+ * container's process is ours until it execs, and the socket is closed by then: no code of the
+ * image ever has it.
+ */
 #include "run/internal.h"
 
 #include <errno.h>

@@ -1,4 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container's life, in two processes (internal.h has what each of them holds).
+ *
+ *     command                                      container's process
+ *     prepare the job (plan.c)
+ *     clone                           ------>      frees its copy of the key
+ *     write the id maps               <--- R
+ *                                     M --->       session, private mounts
+ *     unseal the image                <--- F       /dev/fuse opened and mounted: its descriptor
+ *     fork the server
+ *     the server is ready             G --->       mount points, mounts, change of root
+ *     keep the root                   <--- /       descriptor of the new root
+ *     watch                                        drop privileges, become opaque, exec
+ *                                     <close>      by exec: it has succeeded
+ *
+ * R, M, F, G and so on are the words of channel.c. Each side waits for the other's word and for the
+ * end of the channel, so that neither outlives the other: the container's process has asked to be
+ * killed when the command dies, and an error in it arrives as a word, with kind, hint and exit
+ * status.
+ *
+ * Why this order. The child is cloned before the key is used, so it never has more than the user's
+ * key, which it frees at once. /dev/fuse must be opened in the user namespace in which it is
+ * mounted, so the child does that. The server must be forked from the command, which has the
+ * unsealed tree, and before a thread is started. And the child may not look into the mount before
+ * the server answers: whoever does waits, unkillable if the server never comes.
+ *
+ * While the payload runs the command holds no key. It passes signals on, hears what the server has
+ * to say, and ends the container when the server dies: the payload would otherwise go on with
+ * whatever the kernel happens to have cached.
+ */
 #include "run/internal.h"
 
 #include <dirent.h>
@@ -239,6 +269,7 @@ _Noreturn void run_child(const struct run_job *job, int sock)
 _Static_assert(CONFIG_IMAGE_CACHE_DEFAULT_MIB == SQUASH_CACHE_DEFAULT >> 20,
 	       "config/ does not know squash/");
 
+/* The key's last use: from here on it is in the tree, and with the fork in the server alone. */
 static int serve_image(const struct run_job *job, struct key **key, int sock,
 		       struct process *server, int *says, struct error **err)
 {

@@ -16,6 +16,14 @@
  * made in a directory of the session, which an overlay puts above the image; that costs a quarter
  * to a third of the time that it takes to walk a tree. That directory is ours alone: it holds no
  * links, so it may be walked by plain openat; the image is looked at without following anything.
+ *
+ * The image chooses its links, so where a target lies inside it is a hostile question. walk()
+ * answers it as text, by steps of its own: each step looks at one name without following it, and a
+ * link's text is put in front of what is still to go, as a process with that root would take it.
+ * What comes out has no link in it, so the server and the layer can use it as it is. Nothing rests
+ * on its being right: when the mount is made, the target is opened anew below the new root by the
+ * kernel (path_open_in_root), which keeps every step inside. A tree that changes meanwhile costs a
+ * mount.
  */
 
 #define LINKS_MAX 40
@@ -242,6 +250,7 @@ static int mount_overlay(const struct run_job *job, struct run_session *session,
 	 * mountinfo inside. */
 	if (fchdir(session->dir) < 0)
 		return error_errno(err, errno, "enter the session directory");
+	/* Two lower layers and, where the root can be written, an upper one that ends with us. */
 	options[n++] = "lowerdir";
 	options[n++] = "lower:rootfs";
 	if (job->writable_tmpfs) {

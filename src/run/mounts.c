@@ -1,4 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The container's mounts, made from the list of the job (runtime.md 6; plan.c makes the list).
+ *
+ * Everything is done by descriptor. A source is cloned to a detached tree (open_tree), its options
+ * are set while nobody can reach it (mount_setattr), and it is placed on an open target
+ * (move_mount). So no path is looked up twice, no mount is ever to be seen with fewer options than
+ * it shall have, and a name that is changed between two steps changes nothing. Targets are opened
+ * below the container's root with RESOLVE_IN_ROOT: the image's links point where they like, and
+ * stay inside.
+ *
+ * Clones are recursive. In a user namespace the kernel insists: a bind that left out what is
+ * mounted below would uncover what lies beneath, and those mounts may be there to hide it.
+ *
+ * The session is a tmpfs that no name leads to. What is made for one container lies there: places
+ * for mounts, generated files, an empty home. It goes with the mount namespace, whoever ends first.
+ *
+ * What cannot be mounted is an error when it was asked for, and else a warning (missing,
+ * make_mounts): the defaults are many, and an image may lack the place for any.
+ */
 #include "run/internal.h"
 
 #include <errno.h>
@@ -118,6 +137,7 @@ int run_root_change(struct run_session *session, struct error **err)
 {
 	if (fchdir(session->final) < 0)
 		return error_errno(err, errno, "enter the container's root");
+	/* With the same folder for both no place for the old root is needed: pivot_root(2). */
 	if (syscall(SYS_pivot_root, ".", ".") == 0) {
 		/* The old root now lies upon the new one, and the session directory upon that. */
 		/* NOLINTNEXTLINE(misc-redundant-expression): two mounts, two calls */
@@ -165,6 +185,7 @@ static int make_target(const struct run_session *session, const struct run_mount
 	return fd < 0 ? -errno : fd;
 }
 
+/* Inside the container's root, links and all; what is missing there only in our own memory. */
 static int open_target(const struct run_session *session, const struct run_mount *m)
 {
 	int fd = path_open_in_root(session->final, m->target, O_PATH, 0);

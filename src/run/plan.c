@@ -1,4 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From what the user wishes to what will be done: a struct run_job, before anything is done.
+ *
+ * This runs in the command, with the host's view: names of users and groups (NSS), the current
+ * folder, the environment, and whether the sources of binds exist are looked up now, because in the
+ * container's process there is another root, other ids, and soon another's code. Nothing is
+ * mounted, forked or opened for writing here, so whatever is refused is refused before anything has
+ * happened.
+ *
+ * The order in run_job_prepare is that of what people should hear first: whether this image may be
+ * run at all (architecture, the site's rules), who the payload will be, which namespaces that
+ * takes, and last what is mounted where. Each step may use what those before it have decided: binds
+ * depend on whether /dev is the small one, that on --contain, the mounts of /proc and /sys on the
+ * namespaces.
+ *
+ * A mount is a row of a list and not a call: the container's process works it off in this order
+ * (mounts.c), and all that it needs to know about a row is in it: whether its absence is an error,
+ * whether its place may be made, whether the source must still be the object that was looked at
+ * here. The order is Apptainer's (runtime.md 6.1), since a later mount covers an earlier one. Binds
+ * are sorted by their targets, so that a folder comes before what is bound inside it.
+ */
 #include "run/internal.h"
 
 #include <ctype.h>
@@ -96,6 +117,7 @@ static int choose_users(struct run_job *job, struct error **err)
 	}
 	if (plan->inherit_namespaces)
 		return 0;
+	/* Real root needs no user namespace, and with one could not have the kernel's mounts. */
 	if (job->uid == 0 && !plan->userns && !plan->fakeroot && has_sys_admin())
 		return 0;
 	if (run_policy_user_namespace(job->config, err) < 0)
@@ -600,6 +622,10 @@ static int add_build_binds(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/*
+ * The binds that are asked for, in their order, without those that the site or the minimal /dev
+ * rules out. A source that is not there is an error now: later it might be somebody else's.
+ */
 static int parse_binds(struct run_job *job, struct error **err)
 {
 	const struct run_plan *plan = job->plan;
@@ -763,6 +789,7 @@ static int add_cwd(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/* In the order in which they are made: runtime.md 6.1. */
 static int list_mounts(struct run_job *job, const char *home, struct error **err)
 {
 	warn_no_mount(job);

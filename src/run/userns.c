@@ -1,4 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * User namespaces: which ids a container may have, and writing them down (user_namespaces(7)).
+ *
+ * A process in a new user namespace is nobody until its maps are written, and they can be written
+ * once. The kernel lets an ordinary user map one id, his own, to any number; that needs setgroups
+ * to be denied first, since a group that keeps somebody out of a file could be dropped otherwise.
+ * More ids have to be handed out by the machine's root: those that /etc/subuid and /etc/subgid
+ * name, written by newuidmap and newgidmap, which are setuid root and look there themselves. So
+ * there are these maps:
+ *
+ *   SELF         U is U: one is oneself inside. The kernel allows it to everybody
+ *   ROOT_ALONE   0 is U, and there is nobody else: other owners are pretended (filter.c)
+ *   ROOT_SUBIDS  0 is U; 1, 2, ... are the subordinate ids, to give files to, as apt wants
+ *   SHIFTED      0, 1, ... are ids that are nobody's here: for the machine's root (shift.c)
+ *
+ * The maps are written from outside, by the command, while the child waits: newuidmap has its
+ * rights only in the namespace in which it is setuid root. For that moment the child is dumpable,
+ * else its files below /proc would be root's; it has no secret any more (container.c).
+ */
 #include "run/run.h"
 
 #include <errno.h>

@@ -8,6 +8,11 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+/*
+ * The container's half of a FUSE mount. The kernel lets a user mount in a user namespace only what
+ * was opened in it, so this runs in the container's process, and the descriptor is then given to
+ * the command for the server. Until a server answers on it, whoever looks below the target waits.
+ */
 #define FUSE_DEVICE "/dev/fuse"
 
 static int open_device(int *ret, struct error **err)

@@ -7,9 +7,10 @@
  * What is left is one READDIRPLUS a directory and one READ a small file.
  *
  * A node's number is the place of its inode in the image (squash_ref; mount/places.h), so there is
- * no table from numbers to inodes, nothing to count up and down, and FORGET has nothing to do. Any
- * number that the kernel sends is safe: the reader vets what stands there as it does for every
- * inode. Numbers above those are places, which the server shows beside what the image has.
+ * no table from numbers to inodes, nothing to count up and down, and FORGET has nothing to do.
+ * Whatever number below those of places comes, the reader vets what stands there as it does for
+ * every inode. Numbers from PLACES_NODE on are places, which the server shows beside what the image
+ * has.
  *
  * Several threads are in here at once. They share the reader, which is made for that, and the list
  * of places, which is given once, before anything reads it; what a thread answers with is its own.

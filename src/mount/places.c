@@ -1,4 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mount points that the image lacks, shown by the server as if they were in it.
+ *
+ * A mount needs a directory or a file to lie on, and an image cannot be written. An overlay would
+ * give one, but costs at every look-up for as long as the container runs. So the container's
+ * process tells the server its list once, by an ioctl on the mount's root, and the server answers
+ * look-ups and listings with these names besides the image's own (ops.c).
+ *
+ * The ioctl comes from whoever has the root open, and later that is the payload. Hence: the
+ * first list alone is taken, an empty one counts, and the container's process always sends one
+ * before anything of the image runs. The list is a message of bounded size whose paths come
+ * resolved: no link is followed here, and a path that leads through a file is an error. A place can
+ * cover nothing of the image but a link at its end: the mount that follows would cover the link's
+ * target otherwise.
+ *
+ * Threads that answer requests read the list while it is being filled. An entry is written whole
+ * before `count` says that it is there, and never changes afterwards; so they need no lock.
+ */
 #include "mount/places.h"
 
 #include <errno.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The words of --bind and --mount (runtime.md 10.1 and 10.2): cut, unquoted, made absolute. Nothing
+ * is looked at on the disk; whether a source exists and where a target lies is for plan.c and
+ * layer.c.
+ */
 #include "run/internal.h"
 
 #include <stdlib.h>

@@ -1,4 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The payload's environment as far as the host decides it (runtime.md 5).
+ *
+ * Two lists come out of it. `base` is what the payload has unless the image says otherwise:
+ * variables of the host, and those that describe the container. `injections` is what the user has
+ * said for this container (APPTAINERENV_..., --env-file, --env) and is set after the image's own
+ * scripts, so that the user has the last word. The image's scripts run in between (action.c,
+ * scripts.c), in the container.
+ *
+ * A variable of the host is text that others chose, and it goes into a container that is not
+ * trusted. What names keys or belongs to the run time never goes in: all of APPTAINER_... and
+ * SINGULARITY_..., with them the key of the image. What would mislead programs inside is left out
+ * by name (never). Names that no shell could set, such as those of exported functions, are left
+ * out, too.
+ */
 #include "run/internal.h"
 
 #include <ctype.h>
@@ -235,6 +250,7 @@ static int inject_files(const struct run_env_source *source, struct run_injectio
 	return 0;
 }
 
+/* The later wins: the host's prefixed variables, then files, then --env. */
 static int inject_all(const struct run_env_source *source, struct run_injections *ret,
 		      struct error **err)
 {

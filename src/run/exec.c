@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The last step: which program it is (runtime.md 4.2), and becoming it.
+ *
+ * All that could fail with words of ours has to fail before the exec. After it, whatever is said is
+ * the payload's. So the program is looked for as a shell would, in the payload's PATH, and its
+ * absence is told in the words that scripts know.
+ */
 #include "run/internal.h"
 
 #include <ctype.h>

@@ -7,6 +7,12 @@
 
 /* runtime.md 8. */
 
+/*
+ * The image's /etc/passwd is kept but for the line of the payload's number, which becomes the
+ * user's, or is added: programs inside shall find the user they run as. Groups are added at the
+ * end. What the image has in passwd is parsed or refused, since a line that is cut otherwise would
+ * be another user; what is added is cleaned.
+ */
 enum { NAME, PASSWORD, UID, GID, GECOS, HOME, SHELL, FIELDS };
 
 static bool parse_id(const char *text, unsigned long *ret)

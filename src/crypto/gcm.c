@@ -22,6 +22,7 @@ struct crypto_gcm {
 	struct pool seal, open;
 };
 
+/* The key is copied; contexts with their schedules are made when they are first needed. */
 int crypto_gcm_new(const struct secret *key, struct crypto_gcm **ret, struct error **err)
 {
 	if (secret_size(key) != KEY_LEN)

@@ -36,6 +36,10 @@ void pool_done(struct pool *p)
 	secret_free(&p->key);
 }
 
+/*
+ * Step by step: the length of the nonce must be set after the cipher and before the key, which is
+ * scheduled with it. No padding: lengths are whole blocks, or the mode needs none.
+ */
 static bool schedule_key(const struct pool *p, EVP_CIPHER_CTX *context)
 {
 	return EVP_CipherInit_ex2(context, p->cipher, NULL, NULL, p->encrypt, NULL) == 1 &&
@@ -59,6 +63,7 @@ static EVP_CIPHER_CTX *context_new(struct pool *p, struct error **err)
 	return NULL;
 }
 
+/* The lowest idle slot, as its context was used last and is the warmest. */
 EVP_CIPHER_CTX *pool_get(struct pool *p, int *ret_slot, struct error **err)
 {
 	uint64_t idle = atomic_load_explicit(&p->idle, memory_order_relaxed);

@@ -129,6 +129,7 @@ static int not_rsa(enum crypto_rsa_form form, struct error **err)
 	return hint_of_form(form, err);
 }
 
+/* What it is instead, and how to get what is wanted: the person has some key in hand. */
 static int refuse_shape(enum shape shape, enum crypto_rsa_form form, struct error **err)
 {
 	switch (shape) {
@@ -213,6 +214,12 @@ static const char *const part_names[] = {
 #define PARTS_PUBLIC 2
 #define PARTS_PRIVATE 8
 
+/*
+ * What can be told of the numbers without knowing their factors: sizes, and which of them must be
+ * odd. An even modulus would have OpenSSL's Montgomery arithmetic fail, a public exponent of 1
+ * would wrap nothing, a huge one would take for ever. That they belong together is not looked at: a
+ * key whose parts do not simply does not open the message.
+ */
 static int check_parts(BIGNUM *const *parts, size_t count, enum crypto_rsa_form form,
 		       struct error **err)
 {
@@ -237,6 +244,7 @@ static int check_parts(BIGNUM *const *parts, size_t count, enum crypto_rsa_form 
 	return 0;
 }
 
+/* NULL on failure; *parts stay the caller's. */
 static EVP_PKEY *key_of_parts(BIGNUM *const *parts, size_t count)
 {
 	EVP_PKEY *key = NULL;
@@ -308,6 +316,7 @@ int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA2
 	return crypto_spki_fingerprint(modulus, exponent, ret, err);
 }
 
+/* Parses once more: between the two only the DER is kept, in guarded memory. */
 static int give_key(struct crypto_rsa *rsa, struct error **err)
 {
 	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
@@ -356,6 +365,7 @@ static int set_up(struct crypto_rsa *rsa, struct error **err)
 	return r;
 }
 
+/* Everything about the key that can be wrong is found here, before any work; see set_up. */
 int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 			struct crypto_rsa **ret, struct error **err)
 {
@@ -436,6 +446,7 @@ int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **r
 	crypto_guard_end();
 	if (!done)
 		return crypto_refuse(err, ERROR_KEY_WRONG, "the private key does not open it");
+	/* OAEP says how long the message was; the rest was padding. */
 	secret_shorten(out, len);
 	*ret = out;
 	out = NULL;

@@ -61,6 +61,7 @@ void crypto_xts_free(struct crypto_xts **x)
 	*x = NULL;
 }
 
+/* The same for both directions: a pool knows its own. */
 static int run(struct pool *p, uint64_t first, uint64_t step, size_t unit_len, void *buf,
 	       size_t units, struct error **err)
 {

@@ -44,6 +44,7 @@ static _Thread_local struct {
 	size_t cap;
 } answer;
 
+/* NULL when there is no memory. Its content is the last answer's: it is always written first. */
 static char *answer_buffer(size_t len)
 {
 	if (len > answer.cap) {
@@ -139,6 +140,7 @@ static void stat_of(const struct ops *ops, const struct squash_inode *inode, str
 	};
 }
 
+/* What the kernel keeps of a name: node and attributes, for ever. */
 static void entry_of(const struct ops *ops, const struct squash_inode *inode,
 		     struct fuse_entry_param *e)
 {
@@ -166,6 +168,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->time_gran = 1000000000;
 }
 
+/*
+ * A name in a directory: a place first, since it covers what the image has; else the image's. That
+ * there is none is an answer too, which the kernel keeps like any other.
+ */
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	CLEANUP_ERROR struct error *err = NULL;
@@ -242,6 +248,7 @@ static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	fuse_reply_err(req, ENOSYS);
 }
 
+/* The hot one. The answer goes out before anything is done for later reads. */
 static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
@@ -363,6 +370,11 @@ static bool parent_number(fuse_req_t req, fuse_ino_t node, const struct squash_i
 	return true;
 }
 
+/*
+ * A listing with the attributes of each entry, so that a walk over a tree makes no look-ups. It is
+ * given in pieces as large as the kernel's buffer; the position behind each entry says where the
+ * next piece begins.
+ */
 static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t position,
 			   struct fuse_file_info *fi)
 {
@@ -421,6 +433,8 @@ static void reply_attribute(fuse_req_t req, const struct buffer *b, size_t size)
 		fuse_reply_buf(req, b->data, b->len);
 }
 
+/* The kernel asks for security.capability at each exec: an image without attributes says so once.
+ */
 static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 {
 	CLEANUP_ERROR struct error *err = NULL;

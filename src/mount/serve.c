@@ -121,6 +121,7 @@ static int status_await(int fd, const struct process *server, struct error **err
 	return 0;
 }
 
+/* The server's word, in our own error object: it is our own code still, nothing was served yet. */
 static int status_read(int fd, struct error **err)
 {
 	struct status s = { 0 };
@@ -214,6 +215,7 @@ static void open_gate(struct server *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Those that may run at once; two at least, so that one reads ahead while one answers. */
 static unsigned count_threads(unsigned wanted)
 {
 	cpu_set_t cpus;
@@ -227,6 +229,7 @@ static unsigned count_threads(unsigned wanted)
 
 /* ------------------------------------------------------------------ the server's life */
 
+/* libfuse gets the descriptor of a mount that is made already, and mounts nothing itself. */
 static int session_new(struct server *s, int fuse_fd, struct error **err)
 {
 	char name[] = "coffer", path[32];
@@ -337,6 +340,7 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 	_exit(heard ? 0 : 255);
 }
 
+/* The child is the server, in namespaces of its own; it dies with the command until it is ready. */
 static int fork_server(struct process *ret, struct error **err)
 {
 	/* A socket or a message queue is nothing that the filter lets it make: sites that have none

@@ -50,6 +50,7 @@ static size_t put_text(char *to, const char *text)
 	return len;
 }
 
+/* In the child, with the last breath: whether it arrives or not, the child ends. */
 void run_channel_fail(int sock, struct error *error)
 {
 	struct failure f = { .word = RUN_WORD_ERROR };

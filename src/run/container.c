@@ -320,6 +320,7 @@ static int give_shifted_sandbox(const struct run_job *job, pid_t pid, int sock, 
 	return run_channel_say(sock, RUN_WORD_MOUNT, tree, err);
 }
 
+/* What the container's process cannot do itself: its id maps, its mount, its image in clear. */
 static int set_up_from_outside(const struct run_job *job, struct key **key, pid_t pid, int sock,
 			       struct process *server, int *says, struct error **err)
 {
@@ -387,6 +388,7 @@ static void on_signal(struct watch *w)
 		(void)raise(SIGSTOP);
 }
 
+/* The server's first error, for the person: the payload has only got an errno. */
 static void on_word(struct watch *w)
 {
 	char text[MOUNT_TEXT_LEN];

@@ -124,6 +124,7 @@ static void look_alike(int root, const char *path, int made)
 		log_debug("%s of the layer: %s", path, strerror(errno));
 }
 
+/* A path of the layer, step by step: folders that the image has too look like those. */
 static int make_place(int root, int lower, const struct mount_place *place, struct error **err)
 {
 	CLEANUP_TEXT char *path = text_dup(place->path, err);
@@ -186,6 +187,11 @@ static void free_places(struct place_list *places)
 	free(places->list);
 }
 
+/*
+ * The mount points that the image lacks. Below a folder of the host that is mounted first nothing
+ * is to be made: there the host's folder decides. Where a link is in the place of a system file,
+ * the link is covered and not followed: in many images /etc/localtime leads somewhere else.
+ */
 static int find_places(const struct run_job *job, const struct run_session *session,
 		       struct place_list *ret, struct error **err)
 {
@@ -284,6 +290,10 @@ static int use_root(const struct run_job *job, struct run_session *session, stru
 	return session->final < 0 ? error_errno(err, errno, "open the image's root") : 0;
 }
 
+/*
+ * lower (ours) over rootfs (the image), and for --writable-tmpfs upper and work over both. Where
+ * the kernel refuses an overlay that would have had nothing to add, the image does without.
+ */
 static int make_overlay(const struct run_job *job, const struct place_list *places,
 			struct run_session *session, struct error **err)
 {
@@ -321,6 +331,7 @@ static int make_overlay(const struct run_job *job, const struct place_list *plac
 	return 0;
 }
 
+/* By the server where that can do it, by an overlay elsewhere. */
 static int make_layer(const struct run_job *job, const struct place_list *places,
 		      struct run_session *session, struct error **err)
 {

@@ -49,6 +49,7 @@ int run_tree_clone(int dirfd, const char *path, struct error **err)
 	return errnum == ENOSPC ? namespace_hint("mnt", err) : -1;
 }
 
+/* On the whole of a detached tree: nobody sees it without them. */
 int run_tree_attributes(int tree, uint64_t set, struct error **err)
 {
 	struct mount_attr attr = { .attr_set = set };
@@ -202,6 +203,7 @@ static int session_place(const struct run_session *session, const char *name, mo
 	return run_tree_clone(session->dir, name, err);
 }
 
+/* A generated file in the session, given as a mount of its own. */
 static int session_file(const struct run_session *session, const char *name, const char *text,
 			size_t len, struct error **err)
 {
@@ -247,6 +249,7 @@ static int account_file(const struct run_job *job, const struct run_session *ses
 	return session_file(session, word, text.data ? text.data : "", text.len, err);
 }
 
+/* A new proc or sysfs, which shows this container's namespaces; else the host's. */
 static int new_or_bound(const struct run_job *job, const struct run_mount *m, const char *type,
 			struct error **err)
 {
@@ -296,6 +299,7 @@ static int clone_cwd(const struct run_job *job, const struct run_session *sessio
 	return run_tree_clone(session->cwd, "", err);
 }
 
+/* A detached tree of what a row of the list wants to have mounted. */
 static int open_source(const struct run_job *job, const struct run_session *session,
 		       const struct run_mount *m, struct error **err)
 {
@@ -350,6 +354,7 @@ static void close_sources(const struct run_job *job, struct run_session *session
 	session->sources = NULL;
 }
 
+/* The one that was opened ahead, if it was. */
 static int take_source(const struct run_job *job, struct run_session *session,
 		       const struct run_mount *m, struct error **err)
 {
@@ -359,6 +364,7 @@ static int take_source(const struct run_job *job, struct run_session *session,
 
 /* ---------------------------------------------------------------- the list */
 
+/* There is no place for it: nothing, a warning or an error, as the row says. */
 static int missing(const struct run_job *job, const struct run_mount *m, int errnum,
 		   struct error **err)
 {
@@ -392,6 +398,7 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 				     : "choose another place for it");
 }
 
+/* Source, options, place, in this order. */
 static int mount_at(const struct run_job *job, struct run_session *session,
 		    const struct run_mount *m, int target, struct error **err)
 {

@@ -56,6 +56,7 @@ void run_job_free(struct run_job *j)
 	*j = (struct run_job){ 0 };
 }
 
+/* What can be said of the image alone, before anything is asked of the machine. */
 static int check_image(const struct run_job *job, struct error **err)
 {
 	struct stat root, image;
@@ -100,6 +101,12 @@ bool run_single_id(void)
 	return strtoul(at, &at, 10) == 1 && strcmp(at, "\n") == 0;
 }
 
+/*
+ * Who the payload is, inside and outside, and whether that takes a user namespace. A process that
+ * is in one already (a section of a build) makes no second one. With one, the map follows from what
+ * the caller may hand out (userns.c), and from that whose the image's files are shown to be: where
+ * one id is mapped, all others would be nobody's, so they are shown as the user's.
+ */
 static int choose_users(struct run_job *job, struct error **err)
 {
 	const struct run_plan *plan = job->plan;
@@ -171,6 +178,7 @@ static int choose_mount(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/* RFC 1123, as Apptainer takes it: labels of letters, digits and hyphens, 64 bytes in all. */
 static bool hostname_ok(const char *name)
 {
 	size_t len = strlen(name);
@@ -185,6 +193,7 @@ static bool hostname_ok(const char *name)
 	return true;
 }
 
+/* A namespace that the site does not let users have is left out, and that is said. */
 static bool namespace_allowed(bool wanted, bool allowed, const char *name)
 {
 	if (wanted && !allowed)
@@ -192,6 +201,7 @@ static bool namespace_allowed(bool wanted, bool allowed, const char *name)
 	return wanted && allowed;
 }
 
+/* Flags for the clone; the mount namespace is always among them. */
 static int choose_namespaces(struct run_job *job, struct error **err)
 {
 	const struct run_plan *plan = job->plan;
@@ -212,6 +222,7 @@ static int choose_namespaces(struct run_job *job, struct error **err)
 	return run_network_choose(job, err);
 }
 
+/* The line of a group that the caller is in; one without a name is left out, as it says nothing. */
 static int add_group(struct run_job *job, gid_t gid, struct error **err)
 {
 	const struct group *g = getgrgid(gid);
@@ -283,6 +294,10 @@ static bool exists(const char *path)
 	return stat(path, &st) == 0;
 }
 
+/*
+ * A bind of something that somebody named. What is there now is remembered (witness.c): between
+ * this look and the mount somebody else could put another object in its place.
+ */
 static int add_bind(struct run_job *job, const char *source, const char *target, const char *phase,
 		    struct error **err)
 {
@@ -312,6 +327,7 @@ static int add_system_file(struct run_job *job, const char *source, const char *
 	return 0;
 }
 
+/* Whether --no-mount names it. */
 static bool no_mount(const struct run_job *job, const char *word)
 {
 	const struct strings *list = &job->plan->no_mount;
@@ -336,6 +352,7 @@ static void warn_no_mount(const struct run_job *job)
 	}
 }
 
+/* The host's /dev, or the minimal one, which dev.c fills. */
 static int add_dev(struct run_job *job, struct error **err)
 {
 	if (job->config->mount_dev == CONFIG_DEV_NO || no_mount(job, "dev"))
@@ -371,6 +388,11 @@ static int add_hosts(struct run_job *job, struct error **err)
 	return add_mount(job, &m, err);
 }
 
+/*
+ * `bind path` of the configuration. The usual ones, /etc/localtime and /etc/hosts, are there with
+ * --contain too, read-only, and cover a link in the image instead of following it. What the site
+ * has named besides is left out with --contain, and where its source is missing.
+ */
 static int add_bind_paths(struct run_job *job, struct error **err)
 {
 	const struct strings *list = &job->config->bind_paths;
@@ -428,6 +450,7 @@ static int add_kernel(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/* A folder in the session's memory: empty, and gone with the container. */
 static int add_session(struct run_job *job, const char *name, const char *target, mode_t mode,
 		       const char *phase, struct error **err)
 {
@@ -459,6 +482,7 @@ static int cover_home_top(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/* The home as it is, or an empty one; see the reasons below. */
 static int add_home(struct run_job *job, const char *source, struct error **err)
 {
 	const struct run_plan *plan = job->plan;
@@ -487,6 +511,7 @@ static int add_home(struct run_job *job, const char *source, struct error **err)
 	return r;
 }
 
+/* /tmp and /var/tmp: the host's, or with --contain empty ones. */
 static int add_tmp(struct run_job *job, struct error **err)
 {
 	if (!job->config->mount_tmp || no_mount(job, "tmp"))
@@ -507,6 +532,7 @@ static int add_tmp(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/* Single files below /etc that are made or bound for the container. */
 static int add_files(struct run_job *job, struct error **err)
 {
 	const struct config *c = job->config;
@@ -567,6 +593,7 @@ static bool below_dev(const char *path)
 	return !strncmp(path, "/dev/", 5);
 }
 
+/* Whether the i-th bind is not made, with the warning that says why. */
 static bool leave_out(const struct run_job *job, size_t i)
 {
 	const struct run_bind *b = &job->binds.items[i];
@@ -662,6 +689,7 @@ static int parse_binds(struct run_job *job, struct error **err)
 	return 0;
 }
 
+/* What was asked for must be there: a target that is missing is made or is an error. */
 static int add_user_bind(struct run_job *job, const struct run_bind *b, struct error **err)
 {
 	if (add_bind(job, b->source, b->target, "userbinds", err) < 0)
@@ -696,6 +724,7 @@ static int add_binds(struct run_job *job, struct error **err)
 
 /* ---------------------------------------------------------------- home and directory */
 
+/* --home SRC[:DST], or the one of the user's account; root's is /root inside. */
 static int choose_home(struct run_job *job, char **ret_source, struct error **err)
 {
 	const char *given = job->plan->home;
@@ -749,6 +778,7 @@ static bool cwd_excluded(const char *cwd)
 	return false;
 }
 
+/* Where the caller stands, and where the payload begins: runtime.md 7.2. */
 static int choose_directory(struct run_job *job, struct error **err)
 {
 	const struct run_plan *plan = job->plan;
@@ -768,6 +798,10 @@ static int choose_directory(struct run_job *job, struct error **err)
 	return job->start ? 0 : -1;
 }
 
+/*
+ * The current folder comes along unless something else is mounted there. It is last in the list, so
+ * that it can be left out where it is to be seen already; mounts.c finds that out.
+ */
 static int add_cwd(struct run_job *job, struct error **err)
 {
 	if (!job->cwd || job->contain || job->plan->for_build || no_mount(job, "cwd") ||

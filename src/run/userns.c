@@ -185,6 +185,7 @@ int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **e
 	return 0;
 }
 
+/* In one write: the kernel takes a map whole or not at all. */
 static int write_proc(pid_t pid, const char *name, const char *text)
 {
 	char path[64];
@@ -203,6 +204,7 @@ static int refused(int errnum, const char *what, struct error **err)
 			       "sysctl kernel.apparmor_restrict_unprivileged_userns=0");
 }
 
+/* The caller's own ids, each to one number: all that a user may do without help. */
 static int map_one(pid_t pid, unsigned uid, unsigned gid, struct error **err)
 {
 	char text[64];
@@ -230,6 +232,7 @@ static void give_pipes(uid_t uid, gid_t gid)
 	}
 }
 
+/* For uid 0, who may write any map: 65536 ids from the range on. */
 static int map_shifted(pid_t pid, struct error **err)
 {
 	struct range uids, gids;
@@ -252,6 +255,7 @@ static int map_shifted(pid_t pid, struct error **err)
 			       "run it as a user");
 }
 
+/* newuidmap or newgidmap: PID 0 OWN 1 1 START COUNT. It looks itself whether that is allowed. */
 static int run_helper(const char *program, const char *file, pid_t pid, unsigned id,
 		      const struct range *range, struct error **err)
 {
@@ -297,6 +301,7 @@ int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err)
 	return run_helper("newuidmap", SUBUID, pid, (unsigned)getuid(), &uids, err);
 }
 
+/* Which of the many ways in which a machine can refuse it this is, as far as can be told. */
 int run_namespaces_refused(int errnum, unsigned long long flags, struct error **err)
 {
 	const char *kind = errnum == ENOSPC || errnum == EUSERS ? namespace_refused(flags) : NULL;

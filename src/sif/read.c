@@ -40,6 +40,10 @@ static int damaged(struct error **err, const char *what)
 	return error_hint(err, "the file is damaged or cut short: copy or build it again");
 }
 
+/*
+ * Magic and version first: of another file, or another version, no other field means anything. What
+ * follows is held to the file's size, so that the table can be read whole.
+ */
 static int parse_header(struct source *file, struct sif *s, struct error **err)
 {
 	uint8_t raw[SIF_HEADER_LEN];
@@ -130,6 +134,7 @@ static int parse_descriptor(struct bytes *b, uint64_t file_size, struct sif_desc
 	return 0;
 }
 
+/* Keeps the used slots, in their order: lookups below give the first that fits. */
 static int parse_table(struct source *file, struct sif *s, struct error **err)
 {
 	size_t slots = (size_t)s->descriptors_total, len = slots * SIF_DESCRIPTOR_LEN;
@@ -206,6 +211,7 @@ const struct sif_descriptor *sif_primary(const struct sif *s)
 	return NULL;
 }
 
+/* A link to a group does not count: whose key it would be is not said (sif.md 9.1). */
 const struct sif_descriptor *sif_crypt_message(const struct sif *s,
 					       const struct sif_descriptor *partition)
 {
@@ -228,6 +234,8 @@ const struct sif_descriptor *sif_find(const struct sif *s, enum sif_type type, c
 	return NULL;
 }
 
+/* The caller says how much it is willing to have: the length itself is only known to fit the file.
+ */
 int sif_object(struct source *file, const struct sif_descriptor *d, size_t limit,
 	       struct buffer *ret, struct error **err)
 {

@@ -61,6 +61,7 @@ static int get_number(json_object *o, const char *name, int64_t least, int64_t m
 	return 0;
 }
 
+/* Base64 of a bounded length; ret has room for `most`. */
 static int get_bytes(json_object *o, const char *name, size_t least, size_t most, uint8_t *ret,
 		     size_t *ret_len, struct error **err)
 {
@@ -76,6 +77,7 @@ static int get_bytes(json_object *o, const char *name, size_t least, size_t most
 	return 0;
 }
 
+/* Each needed one must be there, once or more; any other is refused by its name. */
 static int check_flags(json_object *root, struct error **err)
 {
 	unsigned seen = 0;
@@ -164,6 +166,7 @@ static int get_config(json_object *root, struct gocryptfs_config *ret, struct er
 	return 0;
 }
 
+/* json-c checks the syntax, strictly and to the last byte; what is said is judged above. */
 int gocryptfs_config_parse(const char *conf, size_t len, struct gocryptfs_config *ret,
 			   struct error **err)
 {

@@ -38,6 +38,7 @@ struct gocryptfs_source {
 	uint8_t *buffers[BUFFERS];
 };
 
+/* One that nobody uses; when all are in use one more, which slot -1 marks to be freed. */
 static uint8_t *buffer_get(struct gocryptfs_source *g, int *ret_slot, struct error **err)
 {
 	uint32_t idle = atomic_load_explicit(&g->idle, memory_order_relaxed);
@@ -146,6 +147,7 @@ static int read_header(struct source *file, uint8_t file_id[FILE_ID_LEN], uint64
 	return 0;
 }
 
+/* From the password to the master key. Costs scrypt, with the memory and time the file asks for. */
 static int unlock(const char *conf, size_t conf_len, const struct secret *password,
 		  struct secret **ret_master, struct error **err)
 {

@@ -68,6 +68,7 @@ static void take_uuid(const char *raw, char ret[LUKS2_UUID_LEN + 1])
 		 good ? raw : "00000000-0000-0000-0000-000000000000");
 }
 
+/* Leaves the checksum's place zeroed: nobody needs it any more. */
 static int check_sum(struct buffer *area, struct error **err)
 {
 	/* spec 2.1: over header and JSON, with the checksum's own place zeroed. */
@@ -232,6 +233,7 @@ static int write_all(const struct luks2_header *header, struct source *device, i
 	return r < 0 ? error_errno(err, -r, "copy the LUKS2 header to memory") : 0;
 }
 
+/* The memory file is sealed by nothing, and need not be: only this process has it. */
 int luks2_header_to_memory(const struct luks2_header *header, struct source *device, int *ret_fd,
 			   struct error **err)
 {

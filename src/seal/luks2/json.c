@@ -385,6 +385,7 @@ static int parse_id(const char *text, unsigned *ret)
 	return 0;
 }
 
+/* One for each number, in the order of the text. At least one: else nothing could be opened. */
 static int read_keyslots(const struct place *root, struct luks2_header *ret, struct error **err)
 {
 	struct place all, one;
@@ -561,6 +562,7 @@ static int read_flags(const struct place *config, struct error **err)
 	return 0;
 }
 
+/* spec 3.5: how long the JSON and the keyslots' part are; both are held to what we have seen. */
 static int read_config(const struct place *root, struct luks2_header *ret, struct error **err)
 {
 	struct place at;
@@ -580,6 +582,7 @@ static int read_config(const struct place *root, struct luks2_header *ret, struc
 	return 0;
 }
 
+/* Config before the others: it has the requirements, and the length that areas must lie in. */
 static int read_root(struct json_object *o, uint64_t device_len, struct luks2_header *ret,
 		     struct error **err)
 {

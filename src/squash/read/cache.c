@@ -158,6 +158,10 @@ static struct cached *evict_fresh(struct cache *c, struct shard *s)
 	return oldest;
 }
 
+/*
+ * At least SHARD_BLOCKS_MIN blocks, whatever `bytes` says: with fewer the threads would drive out
+ * each other's. Memory for a block is taken when it is first used.
+ */
 int cache_new(size_t bytes, size_t block_cap, cache_load load, struct cache **ret,
 	      struct error **err)
 {
@@ -214,6 +218,7 @@ void cache_free(struct cache **c)
 	*c = NULL;
 }
 
+/* A block that is in no shard: nobody else finds it, and it is freed when it is put back. */
 static struct cached *loose_new(void)
 {
 	struct cached *b = calloc(1, sizeof(*b));

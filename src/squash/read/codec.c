@@ -183,6 +183,7 @@ void codec_free(struct codec **c)
 	*c = NULL;
 }
 
+/* The one that was given back last, or a new one. Waits for nobody. */
 struct decoder *codec_borrow(struct codec *c, struct error **err)
 {
 	pthread_mutex_lock(&c->lock);
@@ -218,6 +219,7 @@ void codec_return(struct codec *c, struct decoder *d)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* The library's word for how much it wrote is not taken where it is more than it had room for. */
 int codec_decode(struct codec *c, struct decoder *d, const void *in, size_t len, void *out,
 		 size_t cap, size_t *ret_len, struct error **err)
 {

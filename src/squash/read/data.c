@@ -70,6 +70,7 @@ static int stored_read(struct squash *sq, uint64_t position, uint32_t word, void
 	return r;
 }
 
+/* For the cache: the whole of a block, whatever length it turns out to have. */
 int data_load(struct squash *sq, struct cached *block, struct error **err)
 {
 	return stored_read(sq, block->position, block->word, block->data, sq->block_size,
@@ -115,6 +116,7 @@ int data_fragment(struct squash *sq, uint32_t fragment, uint64_t *ret_position, 
 	return 0;
 }
 
+/* The tail: a part of a block that other files have their tails in, too, so by the cache. */
 static int fragment_read(struct squash *sq, const struct squash_inode *inode, size_t off, void *buf,
 			 size_t len, struct error **err)
 {
@@ -216,6 +218,10 @@ int data_holes(struct squash *sq, const struct squash_inode *inode, uint64_t ind
 	return 0;
 }
 
+/*
+ * A short count means the end of the file and nothing else: what cannot be read is an error, even
+ * if something before it could be.
+ */
 ssize_t squash_read(struct squash *sq, const struct squash_inode *inode, void *buf, size_t len,
 		    uint64_t off, struct error **err)
 {

@@ -104,6 +104,7 @@ static int run_next(struct squash *sq, struct listing *l, struct error **err)
 	return 1;
 }
 
+/* The kernel would refuse such a name; whoever unpacks a tree would be led elsewhere by it. */
 static bool name_ok(const char *name, size_t len)
 {
 	if (len == 0 || memchr(name, '/', len) || memchr(name, '\0', len))
@@ -208,6 +209,11 @@ static bool index_find(struct squash *sq, const struct squash_inode *dir, const 
 
 /* ------------------------------------------------------------------ the calls */
 
+/*
+ * From the run that the index names, or from the first. Where the index was in order, the listing
+ * is taken to be, too, and the search ends behind the place where the name would be; without an
+ * index it goes on to the end, so that it finds the name in any order.
+ */
 int squash_lookup(struct squash *sq, const struct squash_inode *dir, const char *name, size_t len,
 		  squash_ref *ret, struct error **err)
 {
@@ -269,6 +275,10 @@ static void resume_keep(struct squash *sq, squash_ref directory, const struct li
 	pthread_mutex_unlock(&sq->resume_lock);
 }
 
+/*
+ * From the nearest known place not behind the position. Entries up to it are read and passed over:
+ * so a position that was made up gives some entry's successor, never half of one.
+ */
 int squash_readdir(struct squash *sq, const struct squash_inode *dir, uint64_t position,
 		   squash_each each, void *context, struct error **err)
 {

@@ -35,6 +35,7 @@ static int damaged(struct error **err, const char *what)
 	return error_set(err, ERROR_DAMAGED, "squashfs: %s", what);
 }
 
+/* Decodes the 96 bytes; nothing in them is judged yet. */
 static int super_read(struct source *source, struct super_disk *s, struct error **err)
 {
 	uint8_t raw[SQUASH_SUPER_LEN];
@@ -67,8 +68,15 @@ static int super_read(struct source *source, struct super_disk *s, struct error 
 	return 0;
 }
 
+/*
+ * All that can be judged from the superblock alone. ERROR_UNSUPPORTED is for what a newer or older
+ * squashfs may rightly have, ERROR_DAMAGED for what none has, ERROR_LIMIT for what is right and
+ * more than we are willing to do.
+ */
 static int super_vet(const struct super_disk *s, uint64_t size, struct error **err)
 {
+	/* The version is looked at first of all that follows: in another one fields lie elsewhere.
+	 */
 	if (s->magic != SQUASH_MAGIC)
 		return damaged(err, "no superblock here");
 	if (s->major != 4 || s->minor != 0)
@@ -203,6 +211,10 @@ static int options_vet(struct squash *sq, const struct super_disk *s, struct err
 	return 0;
 }
 
+/*
+ * Fills *sq. What fails half way is freed by squash_free, which knows what is there by its being
+ * set: so each part is set whole or stays zero.
+ */
 static int setup(struct squash *sq, const struct super_disk *s,
 		 const struct squash_options *options, struct error **err)
 {

@@ -9,7 +9,7 @@
  * for each directive; who obeys one asks for its member here. Behaviour: spec runtime.md 20.
  */
 
-/* The server may have 1 GiB of memory in all (mount/isolate.c). */
+/* The server may have 1 GiB of memory in all (serve/isolate.c). */
 #define CONFIG_IMAGE_CACHE_MAX_MIB 512
 #define CONFIG_IMAGE_CACHE_DEFAULT_MIB 14
 

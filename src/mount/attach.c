@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mount/internal.h"
+#include "mount/mount.h"
 
 #include <errno.h>
 #include <fcntl.h>

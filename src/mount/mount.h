@@ -2,23 +2,11 @@
 #ifndef COFFER_MOUNT_MOUNT_H
 #define COFFER_MOUNT_MOUNT_H
 
-#include <fcntl.h>
-
 #include "image/image.h"
 
 /*
- * The door of mount/: an opened tree served as a FUSE file system by one process that locks
- * itself in. Three steps, in two processes:
- *
- *   1. the container's process, in its own user and mount namespace:  mount_attach
- *   2. it sends the descriptor to the command (fd_send) and closes it
- *   3. the command, which holds the opened tree:                       mount_serve
- *
- * The kernel demands that the opener of /dev/fuse and the mounter share a user namespace, so the
- * server cannot do step 1 itself. Until it answers, whoever looks into the mount waits.
- *
- * A dead server is noticed (ENOTCONN) only when nobody else holds the descriptor: so neither the
- * container's process nor the command may keep it.
+ * The door of mount/: how an image comes to be mounted, seen from the container. Either a FUSE
+ * mount that a server answers (serve/ has the order of the steps), or the kernel's own.
  */
 
 /*
@@ -29,64 +17,10 @@
 int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
 
 /*
- * Opened with both, which nobody does by chance (GNU tar has the first alone), a file is read as it
- * is asked for: the server reads nothing ahead for who asks for it himself.
- */
-#define MOUNT_AS_ASKED (O_NONBLOCK | O_APPEND)
-
-/* A mount point that the image lacks, or has a link for: at the end of the path that is covered. */
-struct mount_place {
-	const char *path; /* absolute, without links on the way; borrowed */
-	bool directory;	  /* else an empty file */
-};
-/*
- * Has the server show places for mounts as if they were in the image. `root` is the mount's root.
- * Once, before anything of the image runs, and without places too: the server takes no second list.
- * ERROR_LIMIT when they are too many.
- */
-int mount_places(int root, const struct mount_place *places, size_t count, struct error **err);
-
-struct mount_options {
-	bool own_all; /* everything is shown as owned by `uid` and `gid` (container's numbers) */
-	uid_t uid;    /* used with own_all */
-	gid_t gid;
-	unsigned threads; /* 0: as many as CPUs, at least 2, at most 8 */
-	int image_fd;	  /* what the tree reads from, kept open; -1: nothing */
-};
-
-/*
- * Forks the server. It takes the tree with its keys and fuse_fd; the caller then frees its own
- * tree and closes its descriptor. The server drops everything else (empty root, no capabilities,
- * no new privileges, seccomp allow-list, not dumpable) and ends when the mount goes, also long
- * after the command: signals from the terminal and the death of the command do not reach it.
- * Returns when it has locked itself in and answers, or with the error that kept it from doing so.
- *
- * No thread may have been started in the calling process. *ret is the caller's to watch; freeing
- * it (process_kill) kills the server. *ret_says: mount_hear.
- */
-int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
-		struct process *ret, int *ret_says, struct error **err);
-
-/*
- * Who gets an error from the mount sees its number alone, or a SIGBUS. So the server says the first
- * one in words: when *ret_says can be read, this takes them, once. False when there are none. The
- * text is a hostile one's when the server is: to be shown by log_say alone.
- */
-#define MOUNT_TEXT_LEN 1024
-bool mount_hear(int says, char text[MOUNT_TEXT_LEN]);
-
-/*
- * A server that somebody has stopped leaves whoever looks into the image waiting: one that stays so
- * for this long is to be given up, with this error (ERROR_SYSTEM), as mount_serve itself does.
- */
-#define MOUNT_STOPPED_MS 2000
-int mount_stopped(struct error **err);
-
-/*
- * The other way, for root on a kernel with dm-crypt (--mount=kernel): loop device, dm-crypt for a
- * LUKS2 image, and the kernel's own squashfs. Gives a mount that is not attached anywhere yet:
- * read-only, nosuid, nodev. Loop device and mapping go by themselves when the mount goes, or when
- * *ret_fd is closed before it was attached.
+ * The kernel's own mount, for root on a kernel with dm-crypt (--mount=kernel): loop device,
+ * dm-crypt for a LUKS2 image, and the kernel's own squashfs. Gives a mount that is not attached
+ * anywhere yet: read-only, nosuid, nodev. Loop device and mapping go by themselves when the mount
+ * goes, or when *ret_fd is closed before it was attached.
  *
  * key: NULL for a plain image. A gocryptfs image or a sandbox is ERROR_UNSUPPORTED; a kernel that
  * does not do it, or a caller who may not, ERROR_SYSTEM.

@@ -25,7 +25,7 @@
 #define STEP ((off_t)128 << 10)
 /*
  * C libraries have about as much; what a larger program needs of the rest but its end, nobody
- * knows. Three files make fewer steps than the mount lets wait at once (mount/ops.c,
+ * knows. Three files make fewer steps than the mount lets wait at once (serve/ops.c,
  * BACKGROUND_MAX).
  */
 #define LEN_MAX (20 * STEP)
@@ -43,7 +43,7 @@ static void file_open(const char *path, struct ahead_file *file)
 	struct stat st;
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
-	file->fd = open(path, O_RDONLY | MOUNT_AS_ASKED | O_NOCTTY | O_CLOEXEC);
+	file->fd = open(path, O_RDONLY | SERVE_AS_ASKED | O_NOCTTY | O_CLOEXEC);
 	file->len = st.st_size;
 }
 

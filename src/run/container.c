@@ -283,13 +283,13 @@ static int serve_image(const struct run_job *job, struct key **key, int sock,
 		key_free(key);
 	if (r < 0 || run_channel_expect(sock, RUN_WORD_FUSE, &fuse, err) < 0)
 		return -1;
-	struct mount_options options = {
+	struct serve_options options = {
 		.own_all = job->own_all,
 		.uid = job->inside_uid,
 		.gid = job->inside_gid,
 		.image_fd = job->image->fd,
 	};
-	if (mount_serve(tree, fuse, &options, server, says, err) < 0)
+	if (serve_start(tree, fuse, &options, server, says, err) < 0)
 		return -1;
 	secret_report_unlocked();
 	log_verbose("Process %d serves the image", (int)server->pid);
@@ -391,8 +391,8 @@ static void on_signal(struct watch *w)
 /* The server's first error, for the person: the payload has only got an errno. */
 static void on_word(struct watch *w)
 {
-	char text[MOUNT_TEXT_LEN];
-	if (mount_hear(w->says, text))
+	char text[SERVE_TEXT_LEN];
+	if (serve_hear(w->says, text))
 		log_warning("Some of %s cannot be read: %s", w->job->image->path, text);
 	w->says = -1;
 }
@@ -449,7 +449,7 @@ static int on_server_stop(const struct watch *w, struct error **err)
 {
 	process_kill(w->server);
 	process_kill(w->child);
-	return mount_stopped(err);
+	return serve_stopped(err);
 }
 
 /*
@@ -473,7 +473,7 @@ static int watch_until_end(struct watch *w, struct error **err)
 		};
 		int wait_ms = run_relay_prepare(&w->relay, p + 5);
 		bool stopped = process_is_stopped(w->server);
-		int n = poll(p, 7, stopped ? MOUNT_STOPPED_MS : wait_ms);
+		int n = poll(p, 7, stopped ? SERVE_STOPPED_MS : wait_ms);
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the container");
 		if (n == 0 && stopped && process_is_stopped(w->server))

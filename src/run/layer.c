@@ -125,7 +125,7 @@ static void look_alike(int root, const char *path, int made)
 }
 
 /* A path of the layer, step by step: folders that the image has too look like those. */
-static int make_place(int root, int lower, const struct mount_place *place, struct error **err)
+static int make_place(int root, int lower, const struct serve_place *place, struct error **err)
 {
 	CLEANUP_TEXT char *path = text_dup(place->path, err);
 	CLEANUP_FD int at = fcntl(lower, F_DUPFD_CLOEXEC, 3);
@@ -176,7 +176,7 @@ static bool beneath_another(const struct run_job *job, size_t index)
 
 /* The places of all mounts of the job. */
 struct place_list {
-	struct mount_place *list; /* owned: paths too */
+	struct serve_place *list; /* owned: paths too */
 	size_t count;
 };
 
@@ -230,7 +230,7 @@ static size_t make_places(const struct place_list *places, int root, int lower)
 	size_t made = 0;
 	for (size_t i = 0; i < places->count; i++) {
 		CLEANUP_ERROR struct error *failed = NULL;
-		const struct mount_place *place = &places->list[i];
+		const struct serve_place *place = &places->list[i];
 		int r = make_place(root, lower, place, &failed);
 		if (r == 0)
 			made++;
@@ -343,7 +343,7 @@ static int make_layer(const struct run_job *job, const struct place_list *places
 	 * root that may not be listed, are the overlay's, too; nothing reaches the server past it.
 	 */
 	if (served &&
-	    mount_places(session->root, places->list, shown ? places->count : 0, &failed) < 0) {
+	    serve_places(session->root, places->list, shown ? places->count : 0, &failed) < 0) {
 		log_verbose("%s: in an overlay", error_message(failed));
 		shown = false;
 	}

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "image/image.h"
 #include "mount/mount.h"
+#include "serve/serve.h"
 
 /*
  * The door of run/: from an opened image and the user's wishes to a container process and its

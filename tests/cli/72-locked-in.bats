@@ -154,7 +154,7 @@ END
 }
 
 # All that a payload can ask of its file system; for attributes, which busybox does not ask for, see
-# tests/unit/mount/test_ops.c, which works with the same server.
+# tests/unit/serve/test_ops.c, which works with the same server.
 everything='cd / && md5sum -c $WORK/sums >/dev/null && find . -xdev | wc -l && ls -laR wide deep | wc -l &&
 	stat fifo noise >/dev/null && df / >/dev/null && ls -l deep/long-link >/dev/null &&
 	! cat nothing 2>/dev/null && ! touch noise 2>/dev/null && ! mkdir x 2>/dev/null && ! ln noise y 2>/dev/null &&

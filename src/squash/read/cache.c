@@ -31,7 +31,7 @@
 #define SHARDS_MAX 16
 #define SHARD_BLOCKS_MIN 8
 #define FRESH_PART 4
-#define STRAIGHT_MAX 8 /* as many threads as the server has (mount/serve.c, THREADS_MAX) */
+#define STRAIGHT_MAX 8 /* as many threads as the server has (serve/serve.c, THREADS_MAX) */
 
 enum state { EMPTY, LOADING, READY };
 

@@ -4,7 +4,7 @@
  *
  * What comes in is an image's, so a library gets exactly the stored bytes and the room of one
  * block, and what it says it made is held against that room. While a container runs, all of this
- * happens in the server, which has locked itself in (mount/isolate.c); libraries but libdeflate are
+ * happens in the server, which has locked itself in (serve/isolate.c); libraries but libdeflate are
  * loaded when an image asks for one (squash/libraries.h), before that.
  *
  * Most want a state of some size, which takes longer to make than a block to decode. So states are

@@ -5,7 +5,7 @@
  *
  * A reference is a place in the table of inodes: a metadata block, and an offset in what that block
  * decodes to. No table says where inodes begin. A reference comes from an entry of a directory, or
- * from the kernel, for which it is the number of a node (mount/places.h): so any 48 bits may be
+ * from the kernel, for which it is the number of a node (serve/places.h): so any 48 bits may be
  * asked for, and what stands there may be the middle of another inode. It is read as an inode and
  * vetted as one; if it passes, it is as harmless as any other.
  *

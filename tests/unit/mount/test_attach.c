@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mounted.h"
+#include "serve/mounted.h"
+
+#include "mount/mount.h"
 
 static void apart(void (*check)(void))
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mounted.h"
 
-#include "mount/places.h"
+#include "serve/places.h"
 
-static const struct mount_options usual = { .image_fd = -1 };
+static const struct serve_options usual = { .image_fd = -1 };
 
-static void begin(struct mounted *m, const struct mount_place *places, size_t count)
+static void begin(struct mounted *m, const struct serve_place *places, size_t count)
 {
 	wanted_places = places;
 	wanted_count = count;
@@ -13,7 +13,7 @@ static void begin(struct mounted *m, const struct mount_place *places, size_t co
 }
 
 /* Missing ones below what there is and below one another; one that is there; a link covered. */
-static const struct mount_place many[] = {
+static const struct serve_place many[] = {
 	{ "/deep/a/new/er/dir", true },
 	{ "/deep/a/new/er/file", false },
 	{ "/top", true },
@@ -93,7 +93,7 @@ static void none_is_a_list_too(void **state)
 static void owned_as_the_rest(void **state)
 {
 	(void)state;
-	const struct mount_options options = {
+	const struct serve_options options = {
 		.image_fd = -1, .own_all = true, .uid = geteuid(), .gid = getegid()
 	};
 	struct mounted m;
@@ -111,11 +111,11 @@ static void too_many(void **state)
 	(void)state;
 	enum { COUNT = 1000 };
 	static char names[COUNT][32];
-	static struct mount_place places[COUNT];
+	static struct serve_place places[COUNT];
 	struct mounted m;
 	for (size_t i = 0; i < COUNT; i++) {
 		snprintf(names[i], sizeof(names[i]), "/top/a-name-of-some-length-%zu", i);
-		places[i] = (struct mount_place){ names[i], i % 2 };
+		places[i] = (struct serve_place){ names[i], i % 2 };
 	}
 	begin(&m, places, COUNT);
 	assert_int_equal(inside(&m, PLACES), ERROR_LIMIT + 1);

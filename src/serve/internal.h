@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_MOUNT_INTERNAL_H
-#define COFFER_MOUNT_INTERNAL_H
+#ifndef COFFER_SERVE_INTERNAL_H
+#define COFFER_SERVE_INTERNAL_H
 
 #include <fuse_lowlevel.h>
 #include <stdatomic.h>
 
-#include "mount/mount.h"
-#include "mount/places.h"
+#include "serve/places.h"
+#include "serve/serve.h"
 
 /* ------------------------------------------------------------------ ops.c */
 
@@ -20,13 +20,13 @@ struct ops {
 	bool own_all;
 	uid_t uid;
 	gid_t gid;
-	int says; /* for mount_say, or -1 */
+	int says; /* for serve_say, or -1 */
 	atomic_bool said;
 	/* Threads that read ahead, and how many may: somebody is left to take the next request. */
 	_Atomic unsigned ahead;
 	unsigned ahead_max;
 };
-void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
+void ops_init(struct ops *ops, struct squash *squash, const struct serve_options *options,
 	      unsigned threads, int says);
 void ops_done(struct ops *ops);
 extern const struct fuse_lowlevel_ops ops_table;
@@ -56,7 +56,7 @@ bool spread_got(struct spread *s, unsigned thread);
 /* ------------------------------------------------------------------ serve.c */
 
 /* An error, to the command. */
-void mount_say(int fd, const struct error *err);
+void serve_say(int fd, const struct error *err);
 
 /* ------------------------------------------------------------------ isolate.c */
 

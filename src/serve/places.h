@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_MOUNT_PLACES_H
-#define COFFER_MOUNT_PLACES_H
+#ifndef COFFER_SERVE_PLACES_H
+#define COFFER_SERVE_PLACES_H
 
 #include <stdatomic.h>
 #include <sys/ioctl.h>

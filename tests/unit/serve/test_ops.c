@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mounted.h"
 
-static const struct mount_options as_it_is = { .image_fd = -1 };
+static const struct serve_options as_it_is = { .image_fd = -1 };
 
 static void equals_the_tree(void **state)
 {
@@ -130,7 +130,7 @@ static void many_readers(void **state)
 	(void)state;
 	for (unsigned threads = 1; threads <= 8; threads += 7) {
 		struct mounted m;
-		const struct mount_options options = { .image_fd = -1, .threads = threads };
+		const struct serve_options options = { .image_fd = -1, .threads = threads };
 		mounted_begin(&m, "image", &options);
 		assert_int_equal(
 			inside(&m, "sum() { (cd $1 && find . -type f -print0 | LC_ALL=C sort -z | "
@@ -148,7 +148,7 @@ static void shows_one_owner(void **state)
 {
 	(void)state;
 	struct mounted m;
-	const struct mount_options options = {
+	const struct serve_options options = {
 		.image_fd = -1, .own_all = true, .uid = geteuid(), .gid = getegid()
 	};
 	/* An image whose owners are unknown in the namespace. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_TESTS_MOUNT_MOUNTED_H
-#define COFFER_TESTS_MOUNT_MOUNTED_H
+#ifndef COFFER_TESTS_SERVE_MOUNTED_H
+#define COFFER_TESTS_SERVE_MOUNTED_H
 
 /*
  * A tree, an image of it, and the image mounted in a namespace of its own: a process there attaches
@@ -24,7 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mount/internal.h"
+#include "mount/mount.h"
+#include "serve/internal.h"
 
 static char work[] = "/tmp/coffer-test-mount-XXXXXX";
 
@@ -144,14 +145,14 @@ static inline struct image_tree *open_tree_of(const char *image, struct probe *p
 
 /* Tells the server of these places, from the container's side. */
 #define PLACES "places"
-static const struct mount_place *wanted_places;
+static const struct serve_place *wanted_places;
 static size_t wanted_count;
 
 static inline int tell_places(const char *mnt)
 {
 	struct error *err = NULL;
 	int root = open(mnt, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = mount_places(root, wanted_places, wanted_count, &err);
+	int r = serve_places(root, wanted_places, wanted_count, &err);
 	close(root);
 	int status = r < 0 ? (int)error_kind(err) + 1 : 0;
 	error_free(&err);
@@ -279,13 +280,13 @@ static inline void attach_container(struct mounted *m, int *ret_fd)
 }
 
 static inline void mounted_begin(struct mounted *m, const char *image,
-				 const struct mount_options *wishes)
+				 const struct serve_options *wishes)
 {
 	int fuse_fd;
 	attach_container(m, &fuse_fd);
-	struct mount_options options = *wishes;
+	struct serve_options options = *wishes;
 	struct image_tree *tree = open_tree_of(image, m->probe, &options.image_fd);
-	assert_ok(mount_serve(tree, fuse_fd, &options, &m->server, &m->says, err));
+	assert_ok(serve_start(tree, fuse_fd, &options, &m->server, &m->says, err));
 	image_tree_free(&tree);
 	close(fuse_fd);
 }

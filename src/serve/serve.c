@@ -25,7 +25,7 @@
  * first error that a reader met. The command must not trust that pipe more than an image: a server
  * that was taken over may write into it whatever it likes.
  */
-#include "mount/internal.h"
+#include "serve/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,10 +71,10 @@ struct status {
 	int ready;
 	int unlocked; /* not all memory for keys could be locked */
 	int kind, errnum;
-	char message[MOUNT_TEXT_LEN], hint[1024];
+	char message[SERVE_TEXT_LEN], hint[1024];
 };
 
-void mount_say(int fd, const struct error *err)
+void serve_say(int fd, const struct error *err)
 {
 	struct status s = { .kind = error_kind(err), .errnum = error_to_errno(err) };
 	const char *hint = error_hint_text(err);
@@ -83,7 +83,7 @@ void mount_say(int fd, const struct error *err)
 	(void)fd_write(fd, &s, sizeof(s));
 }
 
-bool mount_hear(int says, char text[MOUNT_TEXT_LEN])
+bool serve_hear(int says, char text[SERVE_TEXT_LEN])
 {
 	struct status s = { 0 };
 	/* Not waited for: half of one would be a hostile server's. */
@@ -96,7 +96,7 @@ bool mount_hear(int says, char text[MOUNT_TEXT_LEN])
 	return true;
 }
 
-int mount_stopped(struct error **err)
+int serve_stopped(struct error **err)
 {
 	error_set(err, ERROR_SYSTEM,
 		  "the process that serves the image was stopped: the container was ended");
@@ -111,12 +111,12 @@ static int status_await(int fd, const struct process *server, struct error **err
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int n, stopped = 0;
-	while ((n = poll(&p, 1, MOUNT_STOPPED_MS / 2)) <= 0) {
+	while ((n = poll(&p, 1, SERVE_STOPPED_MS / 2)) <= 0) {
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the image server");
 		stopped = process_is_stopped(server) ? stopped + 1 : 0;
 		if (stopped == 2)
-			return mount_stopped(err);
+			return serve_stopped(err);
 	}
 	return 0;
 }
@@ -283,7 +283,7 @@ static int filter_calls(const struct server *s, struct error **err)
 	return isolate_calls(own, s->thread_count + 1, err);
 }
 
-static int prepare(struct server *s, int fuse_fd, const struct mount_options *options,
+static int prepare(struct server *s, int fuse_fd, const struct serve_options *options,
 		   struct error **err)
 {
 	/* All that it will ever have open. */
@@ -315,11 +315,11 @@ static int prepare(struct server *s, int fuse_fd, const struct mount_options *op
 }
 
 static _Noreturn void server_main(struct server *s, int fuse_fd,
-				  const struct mount_options *options)
+				  const struct serve_options *options)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	if (prepare(s, fuse_fd, options, &err) < 0) {
-		mount_say(s->status_fd, err);
+		serve_say(s->status_fd, err);
 		image_tree_free(&s->tree);
 		_exit(255);
 	}
@@ -374,7 +374,7 @@ static int fork_server(struct process *ret, struct error **err)
 			       "(and kernel.unprivileged_userns_clone=1, where it exists)");
 }
 
-int mount_serve(struct image_tree *tree, int fuse_fd, const struct mount_options *options,
+int serve_start(struct image_tree *tree, int fuse_fd, const struct serve_options *options,
 		struct process *ret, int *ret_says, struct error **err)
 {
 	int status_pipe[2];

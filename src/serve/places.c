@@ -17,7 +17,7 @@
  * Threads that answer requests read the list while it is being filled. An entry is written whole
  * before `count` says that it is there, and never changes afterwards; so they need no lock.
  */
-#include "mount/places.h"
+#include "serve/places.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mount/mount.h"
+#include "serve/serve.h"
 
 /* ------------------------------------------------------------------ the container's side */
 
@@ -43,7 +43,7 @@ static int add_text(struct places_message *m, const char *letter, const char *pa
 	return 0;
 }
 
-int mount_places(int root, const struct mount_place *places, size_t count, struct error **err)
+int serve_places(int root, const struct serve_place *places, size_t count, struct error **err)
 {
 	CLEANUP_FD int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct places_message *m = calloc(1, sizeof(*m));

@@ -13,7 +13,7 @@
  * its own read all the time, sends that one to another CPU: with so many requests it has been
  * woken. Where it sleeps after all, nothing happens.
  */
-#include "mount/internal.h"
+#include "serve/internal.h"
 
 #include <sched.h>
 #include <time.h>

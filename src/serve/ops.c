@@ -6,7 +6,7 @@
  * targets of links), because an image never changes; and to do without OPEN, RELEASE and FLUSH.
  * What is left is one READDIRPLUS a directory and one READ a small file.
  *
- * A node's number is the place of its inode in the image (squash_ref; mount/places.h), so there is
+ * A node's number is the place of its inode in the image (squash_ref; serve/places.h), so there is
  * no table from numbers to inodes, nothing to count up and down, and FORGET has nothing to do.
  * Whatever number below those of places comes, the reader vets what stands there as it does for
  * every inode. Numbers from PLACES_NODE on are places, which the server shows beside what the image
@@ -19,7 +19,7 @@
  * waiting for ever, and not even SIGKILL would end it. That is why the functions that look
  * something up first answer the request themselves when they cannot.
  */
-#include "mount/internal.h"
+#include "serve/internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -67,7 +67,7 @@ void ops_done(struct ops *ops)
 	places_free(&ops->places);
 }
 
-void ops_init(struct ops *ops, struct squash *squash, const struct mount_options *options,
+void ops_init(struct ops *ops, struct squash *squash, const struct serve_options *options,
 	      unsigned threads, int says)
 {
 	*ops = (struct ops){
@@ -92,7 +92,7 @@ static void reply_error(fuse_req_t req, const struct error *err)
 {
 	struct ops *ops = ops_of(req);
 	if (ops->says >= 0 && !atomic_exchange(&ops->said, true))
-		mount_say(ops->says, err);
+		serve_say(ops->says, err);
 	fuse_reply_err(req, error_to_errno(err));
 }
 
@@ -273,7 +273,7 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		return;
 	}
 	fuse_reply_buf(req, buf, (size_t)n);
-	if ((fi->flags & MOUNT_AS_ASKED) == MOUNT_AS_ASKED)
+	if ((fi->flags & SERVE_AS_ASKED) == SERVE_AS_ASKED)
 		return;
 	/* The request is gone from here on: nobody waits for this thread. */
 	if (atomic_fetch_add_explicit(&ops->ahead, 1, memory_order_relaxed) < ops->ahead_max)

@@ -22,7 +22,7 @@
  *
  * Each fails closed: a stage that cannot be done ends the server, and with it the start.
  */
-#include "mount/internal.h"
+#include "serve/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -210,7 +210,7 @@ static const struct {
 	int call;
 	enum rule rule;
 } calls[] = {
-#include "mount/server_calls.h"
+#include "serve/server_calls.h"
 #if SANITIZED
 	/* The sanitizers: their own allocator and stacks; on a finding, what a report takes. */
 	{ SCMP_SYS(sigaltstack), ALLOW },     { SCMP_SYS(rt_sigaction), ALLOW },

@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <sys/syscall.h>
 
-static const struct mount_options usual = { .image_fd = -1 };
+static const struct serve_options usual = { .image_fd = -1 };
 
 static int proc_read(pid_t pid, const char *name, struct buffer *ret)
 {
@@ -53,7 +53,7 @@ static void every_thread_is_locked_in(void **state)
 {
 	(void)state;
 	struct mounted m;
-	const struct mount_options options = { .image_fd = -1, .threads = 5 };
+	const struct serve_options options = { .image_fd = -1, .threads = 5 };
 	mounted_begin(&m, "image", &options);
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)m.server.pid);
@@ -285,9 +285,9 @@ static void outlives_the_command(void **state)
 		struct error *err = NULL;
 		struct process p;
 		int says;
-		struct mount_options options = usual;
+		struct serve_options options = usual;
 		struct image_tree *tree = open_tree_of("image", m.probe, &options.image_fd);
-		if (mount_serve(tree, fuse_fd, &options, &p, &says, &err) < 0 ||
+		if (serve_start(tree, fuse_fd, &options, &p, &says, &err) < 0 ||
 		    fd_write(said[1], &p.pid, sizeof(p.pid)) < 0)
 			_exit(1);
 		pause();
@@ -315,12 +315,12 @@ static void errors_come_back(void **state)
 	struct mounted m;
 	int fuse_fd;
 	attach_container(&m, &fuse_fd);
-	struct mount_options options = usual;
+	struct serve_options options = usual;
 	struct image_tree *tree = open_tree_of("image", m.probe, &options.image_fd);
 	options.image_fd = STDOUT_FILENO;
 	struct process p = PROCESS_NONE;
 	int says = -1;
-	assert_fails(ERROR_INTERNAL, mount_serve(tree, fuse_fd, &options, &p, &says, err));
+	assert_fails(ERROR_INTERNAL, serve_start(tree, fuse_fd, &options, &p, &says, err));
 	assert_int_equal(p.pid, 0);
 	assert_int_equal(says, -1);
 	image_tree_free(&tree);
@@ -335,19 +335,19 @@ static void says_what_cannot_be_read(void **state)
 {
 	(void)state;
 	struct mounted m;
-	char text[MOUNT_TEXT_LEN] = "";
+	char text[SERVE_TEXT_LEN] = "";
 	int half[2];
 	mounted_begin(&m, "image", &usual);
 	assert_int_equal(inside(&m, "cat mnt/hello mnt/none >said 2>&1; ls -lR mnt >/dev/null"), 0);
-	assert_false(mount_hear(m.says, text));
+	assert_false(serve_hear(m.says, text));
 	atomic_store(&m.probe->broken, true);
 	assert_int_not_equal(inside(&m, "cat mnt/random mnt/text >/dev/null 2>&1"), 0);
-	assert_true(mount_hear(m.says, text));
+	assert_true(serve_hear(m.says, text));
 	assert_non_null(strstr(text, "told to\033fail"));
-	assert_false(mount_hear(m.says, text));
+	assert_false(serve_hear(m.says, text));
 	assert_int_equal(pipe2(half, O_CLOEXEC), 0);
 	assert_int_equal(fd_write(half[1], text, 100), 0);
-	assert_false(mount_hear(half[0], text));
+	assert_false(serve_hear(half[0], text));
 	close(half[0]);
 	close(half[1]);
 	mounted_end(&m);

@@ -76,7 +76,7 @@ static int start_builder(struct build *b, struct remote *ret, struct namespaces 
 /* ------------------------------------------------------------------ unpacking, packing, cleaning
  */
 
-/* What the command and its helpers work with. */
+/* What the command and the processes that it forks work with. */
 struct job {
 	struct build *build;
 	struct namespaces ns;
@@ -98,7 +98,8 @@ static void job_free(struct job *j)
 }
 #define CLEANUP_JOB __attribute__((cleanup(job_free)))
 
-/* What a helper ends with that has done its work, but could not lock all memory for keys. */
+/* What such a process ends with when it has done its work, but not all memory for keys was locked.
+ */
 #define STATUS_UNLOCKED 3
 
 static int status_of_memory(void)

@@ -17,6 +17,8 @@ static int wrap(struct gocryptfs_config *config, const struct secret *password,
 	return r;
 }
 
+/* A fresh master key, wrapped for the password; then the sink, then the text that goes beside it.
+ */
 int gocryptfs_create(struct sink *file, const struct secret *password,
 		     const struct gocryptfs_create_options *options, struct buffer *ret_conf,
 		     struct sink **ret, struct error **err)

@@ -27,6 +27,8 @@ struct gocryptfs_sink {
 	uint8_t *cipher; /* RUN_BLOCKS * CIPHER_LEN */
 };
 
+/* Encrypts the window's blocks under fresh nonces: a block that is written again never has its old
+ * one. */
 static int flush(struct gocryptfs_sink *g, struct error **err)
 {
 	uint64_t number = g->base / BLOCK_LEN;
@@ -149,6 +151,7 @@ static int sink_read_blocks(struct sink *s, void *buf, size_t len, uint64_t off,
 	return 0;
 }
 
+/* Below the file ends before the block that is cut, which waits in the window. */
 static int sink_truncate_blocks(struct sink *s, uint64_t size, struct error **err)
 {
 	struct gocryptfs_sink *g = (struct gocryptfs_sink *)s;

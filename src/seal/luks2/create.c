@@ -26,6 +26,7 @@ static int set_cost(struct luks2_device *d, const struct luks2_create_options *o
 	return r < 0 ? luks2_device_error(d, r, "choose the KDF", err) : 0;
 }
 
+/* Two headers of 16 KiB, the keyslots' part up to 2 MiB, then the payload in sectors of 4096. */
 static int format(struct luks2_device *d, const struct secret *key, const struct secret *passphrase,
 		  const struct luks2_create_options *options, struct error **err)
 {
@@ -48,6 +49,11 @@ static int format(struct luks2_device *d, const struct secret *key, const struct
 	return r < 0 ? luks2_device_error(d, r, "make a keyslot", err) : 0;
 }
 
+/*
+ * libcryptsetup formats a memory file, so that it needs no device and no rights. The volume key is
+ * drawn here and not by the library: we need it to encrypt the payload, and it lies in guarded
+ * memory from its first byte on.
+ */
 int luks2_format(const struct secret *passphrase, const struct luks2_create_options *options,
 		 int *ret_fd, struct secret **ret_key, struct error **err)
 {

@@ -92,6 +92,8 @@ static int check_digest(const struct luks2_header *header, const struct secret *
 	return secret_equal(want, got);
 }
 
+/* 1 with *ret, 0 when the passphrase is not that of this slot, -1: encryption.md 5.4, step by step.
+ */
 static int open_slot(const struct luks2_header *header, const struct luks2_keyslot *slot,
 		     struct source *device, const struct secret *passphrase, struct secret **ret,
 		     struct error **err)
@@ -135,6 +137,7 @@ static int open_slots(const struct luks2_header *header, struct source *device,
 	return wrong_key(err);
 }
 
+/* One such slot is enough: the library then tries all of them, in its own order. */
 static bool has_argon2(const struct luks2_header *header)
 {
 	for (unsigned i = 0; i < header->count; i++)
@@ -145,6 +148,7 @@ static bool has_argon2(const struct luks2_header *header)
 
 /* ------------------------------------------------------------------ the library */
 
+/* Memory first: the library would start a derivation that the machine cannot finish. */
 static int open_by_library(const struct luks2_header *header, struct source *device,
 			   const struct secret *passphrase, struct secret **ret, struct error **err)
 {

@@ -194,6 +194,10 @@ static int luks2_read_back(struct sink *s, void *buf, size_t len, uint64_t off, 
 	return 0;
 }
 
+/*
+ * Cut off or extended. What was cut off must not come back when the end moves out again: whole
+ * sectors go from below, the ragged one is written anew with zeros behind the end.
+ */
 static int luks2_truncate(struct sink *s, uint64_t size, struct error **err)
 {
 	struct luks2_sink *l = (struct luks2_sink *)s;
@@ -220,6 +224,7 @@ static int luks2_truncate(struct sink *s, uint64_t size, struct error **err)
 	return 0;
 }
 
+/* The last sector is filled up with zeros: a device has whole sectors only. */
 static int luks2_finish(struct sink *s, struct error **err)
 {
 	struct luks2_sink *l = (struct luks2_sink *)s;
@@ -244,6 +249,7 @@ static const struct sink_ops luks2_ops = {
 	.free = luks2_free,
 };
 
+/* From the memory file in which libcryptsetup has made it: headers, keyslots, the unused rest. */
 static int copy_header(int fd, struct sink *device, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer b = { 0 };
@@ -258,6 +264,7 @@ static int copy_header(int fd, struct sink *device, struct error **err)
 	return sink_write(device, p, LUKS2_NEW_DATA_OFF, 0, err);
 }
 
+/* The volume key is in the cipher's pools from here on, and nowhere else. */
 int luks2_create(struct sink *device, const struct secret *passphrase,
 		 const struct luks2_create_options *options, struct sink **ret, struct error **err)
 {

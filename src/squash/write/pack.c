@@ -92,6 +92,7 @@ static void drain(struct squash_packer *p)
 			break;
 }
 
+/* The processor first: its threads use all the others. */
 static void packer_done(struct squash_packer *p)
 {
 	sqfs_destroy(p->processor);
@@ -115,6 +116,10 @@ static void packer_done(struct squash_packer *p)
 	squash_output_done(&p->out);
 }
 
+/*
+ * Data first, in the order of the walk; then the tables, which say where it came to lie; the
+ * superblock last, so that an image whose making was cut off is none.
+ */
 static int pack(struct squash_packer *p, int directory, struct error **err)
 {
 	if (begin_image(p, err) < 0 || begin_data(p, err) < 0 ||

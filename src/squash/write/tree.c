@@ -271,7 +271,12 @@ static bool is_left_out(struct squash_packer *p, const struct squash_node *n, co
 	return socket || device;
 }
 
-/* n->mode holds what the directory says of the kind. 1: it is not to be in the image. */
+/*
+ * n->mode holds what the directory says of the kind. 1: it is not to be in the image.
+ *
+ * What the directory says may be old: it decides only how the entry is looked at first.
+ * A file is opened and then looked at, so that what is packed is what was looked at.
+ */
 static int add_entry(struct squash_packer *p, struct squash_node *n, int directory,
 		     struct error **err)
 {

@@ -232,8 +232,9 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 	for options in "" "--encryption=luks2 --pem-path=rsa_pub.pem" "--encryption=gocryptfs --pem-path=rsa_pub.pem"; do
 		# shellcheck disable=SC2086 # words
 		coffer -q build $options dynamic.sif dynamic
+		# shellcheck disable=SC2086 # words
 		run -0 --separate-stderr strace -f -qq -e trace=readahead -o trace \
-			coffer exec --pem-path=rsa_pri.pem dynamic.sif echo started
+			coffer exec ${options:+--pem-path=rsa_pri.pem} dynamic.sif echo started
 		[ "$output" = "started" ]
 		grep -o 'readahead([0-9]*, [0-9]*, 131072' trace | sed 's/.*(//; s/, 131072//' >steps
 		[ "$(wc -l <steps)" -eq $((steps + 3 + 21)) ]

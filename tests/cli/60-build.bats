@@ -160,7 +160,9 @@ owners() { # IMAGE NAMES
 	coffer -q build --pem-path=rsa_pub.pem base.sif base.sqfs
 	printf 'Bootstrap: localimage\nFrom: %s/base.sqfs\n%%post\n    chown 12:34 /etc/seven; cat $APT_CONFIG >/etc/apt.txt\n' "$WORK" >alone.def
 	for spec in base.sqfs base.sif alone.def; do
-		run -0 --separate-stderr unshare -r coffer build --base-pem-path=rsa_pri.pem --force alone.sif $spec
+		key=
+		[ $spec != base.sif ] || key=--base-pem-path=rsa_pri.pem
+		run -0 --separate-stderr unshare -r coffer build $key --force alone.sif $spec
 		diff -u - <(grep -e ^INFO -e 'belong to root' <<<"$stderr" | head -2) <<-END
 			WARNING: All files will belong to root: owners and devices that are asked for are not made
 			INFO:    Starting build...

@@ -42,6 +42,7 @@ struct strings {
 	size_t cap;
 };
 
+/* Frees all items; the list is empty then, and ready for use. */
 void strings_free(struct strings *s);
 #define CLEANUP_STRINGS __attribute__((cleanup(strings_free)))
 
@@ -52,10 +53,11 @@ int strings_addf(struct strings *s, struct error **err, const char *fmt, ...)
 /* Takes text over, also on failure. */
 int strings_take(struct strings *s, char *text, struct error **err);
 
-/* strdup and asprintf with an error object. NULL on failure. */
+/* strdup, strndup and asprintf with an error object; the text is the caller's. NULL on failure. */
 char *text_dup(const char *text, struct error **err);
 char *text_dup_len(const char *text, size_t len, struct error **err);
 char *text_printf(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Frees *text, if any, and sets it to NULL. */
 void text_free(char **text);
 #define CLEANUP_TEXT __attribute__((cleanup(text_free)))
 

@@ -79,6 +79,7 @@ int error_exit_status(const struct error *err);
 #define error_set_exit_status(err, status) ((void)error_set_exit_status(err, status), -1)
 #endif
 
+/* Its kind; err is not NULL, here and below. */
 enum error_kind error_kind(const struct error *err);
 /* The words, context first. Valid until the error is changed or freed. */
 const char *error_message(const struct error *err);

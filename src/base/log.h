@@ -26,6 +26,7 @@ int log_get_level(void);
 /* Whether labels are coloured; the default is no. */
 void log_set_colour(bool on);
 
+/* Writes the line where its level is shown. Words in printf style, without a newline. */
 void log_say(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line that begins with `label` as it is given (up to 64 bytes, ours), at every level. */
 void log_plain(const char *label, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

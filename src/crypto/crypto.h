@@ -87,6 +87,7 @@ int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const vo
 struct crypto_gcm;
 /* key: 32 bytes, which are copied. */
 int crypto_gcm_new(const struct secret *key, struct crypto_gcm **ret, struct error **err);
+/* Wipes its keys, frees *g, if any, and sets it to NULL. */
 void crypto_gcm_free(struct crypto_gcm **g);
 /* out: len bytes, may be in; tag is written. */
 int crypto_gcm_seal(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_LEN],
@@ -106,7 +107,9 @@ struct crypto_xts;
 /* The key is copied. ERROR_DAMAGED when both of its halves are the same: no key that was drawn is.
  */
 int crypto_xts_new(const struct secret *key, struct crypto_xts **ret, struct error **err);
+/* Wipes its keys, frees *x, if any, and sets it to NULL. */
 void crypto_xts_free(struct crypto_xts **x);
+/* `units` units at buf, in place. unit_len: from 16 to 65536. */
 int crypto_xts_encrypt(struct crypto_xts *x, uint64_t first, uint64_t step, size_t unit_len,
 		       void *buf, size_t units, struct error **err);
 int crypto_xts_decrypt(struct crypto_xts *x, uint64_t first, uint64_t step, size_t unit_len,
@@ -124,6 +127,7 @@ enum crypto_rsa_form {
 /* ERROR_KEY_INVALID with a reason (the wrong half, not RSA, not a key). */
 int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 			struct crypto_rsa **ret, struct error **err);
+/* Wipes and frees *rsa, if any, and sets it to NULL. */
 void crypto_rsa_free(struct crypto_rsa **rsa);
 /* The modulus length in bytes; one message may have so many less CRYPTO_RSA_OVERHEAD. */
 #define CRYPTO_RSA_OVERHEAD 66

@@ -28,6 +28,7 @@ static inline struct span span_of(const char *text, size_t len)
 struct span span_trim(struct span s);
 /* Up to the first c, or all of it. */
 struct span span_before(struct span s, char c);
+/* Whether it is this text, to the byte. */
 bool span_is(struct span s, const char *text);
 /* Takes the next line off *rest, without its end (LF or CR LF): false when nothing is left. */
 bool span_line(struct span *rest, struct span *ret);
@@ -62,6 +63,7 @@ struct definition_arguments {
 	struct definition_argument *items;
 	size_t count, cap;
 };
+/* Frees what is in it; it is empty then. */
 void definition_arguments_free(struct definition_arguments *a);
 /* "NAME=VALUE"; a later one of the same name overrides. */
 int definition_arguments_add(struct definition_arguments *a, struct span text, struct error **err);
@@ -87,6 +89,7 @@ int definition_check_files(const struct definition *d, struct error **err);
 /* What stands for a definition when an image is the source: deffile.md 1. */
 int definition_generate(const char *agent, const char *from, struct definition **ret,
 			struct error **err);
+/* Frees *d, if any, and sets it to NULL. */
 void definition_free(struct definition **d);
 #define CLEANUP_DEFINITION __attribute__((cleanup(definition_free)))
 

@@ -36,8 +36,10 @@ struct image {
  * are one thread's at a time; the squash in a tree may be shared (squash/squash.h).
  */
 int image_open(const char *path, struct image **ret, struct error **err);
+/* Closes the file, frees *img, if any, and sets it to NULL. */
 void image_free(struct image **img);
 #define CLEANUP_IMAGE __attribute__((cleanup(image_free)))
+/* Whether it takes a key: IMAGE_LUKS2 or IMAGE_GOCRYPTFS. */
 bool image_is_encrypted(const struct image *img);
 /* ERROR_UNSUPPORTED when the image is for another kind of machine that cannot be run here. */
 int image_check_architecture(const struct image *img, struct error **err);

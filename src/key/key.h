@@ -17,8 +17,10 @@ enum key_use {
 
 /* What the user has. */
 struct key;
+/* Wipes and frees *k, if any, and sets it to NULL. */
 void key_free(struct key **k);
 #define CLEANUP_KEY __attribute__((cleanup(key_free)))
+/* Else it is half of an RSA key. */
 bool key_is_passphrase(const struct key *k);
 /* Where it came from, for messages: a path, a variable's name, "the passphrase". Borrowed. */
 const char *key_origin(const struct key *k);

@@ -81,6 +81,7 @@ bool sif_probe(const void *head, size_t len);
  * version), ERROR_IO. *ret does not change any more: threads may share it.
  */
 int sif_read(struct source *file, struct sif **ret, struct error **err);
+/* Frees *s, if any, and sets it to NULL; descriptors got from it are gone then. */
 void sif_free(struct sif **s);
 #define CLEANUP_SIF __attribute__((cleanup(sif_free)))
 
@@ -139,7 +140,9 @@ int sif_write_partition_end(struct sif_writer *w, enum sif_filesystem filesystem
 			    uint64_t len, struct error **err);
 /* The wrapped key, linked to the partition just ended. */
 int sif_write_crypt_message(struct sif_writer *w, const void *pem, size_t len, struct error **err);
+/* Writes table and header: from here on the file is a SIF. It is not synced. */
 int sif_write_finish(struct sif_writer *w, struct error **err);
+/* Frees *w, if any, and sets it to NULL. What was not finished stays no SIF. */
 void sif_writer_free(struct sif_writer **w);
 
 #endif

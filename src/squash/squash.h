@@ -33,11 +33,13 @@ struct squash_options {
  */
 int squash_open(struct source *source, const struct squash_options *options, struct squash **ret,
 		struct error **err);
+/* Frees *sq, if any, and sets it to NULL. No other thread may be in it. */
 void squash_free(struct squash **sq);
 #define CLEANUP_SQUASH __attribute__((cleanup(squash_free)))
 
 /* Bytes of the source that the file system uses (the superblock's bytes_used). */
 uint64_t squash_bytes_used(const struct squash *sq);
+/* How many inodes the superblock says there are, which the table has room for. */
 uint64_t squash_inode_count(const struct squash *sq);
 /* False: no file has an extended attribute, as the image has no table of them. */
 bool squash_has_xattrs(const struct squash *sq);
@@ -47,6 +49,7 @@ bool squash_has_xattrs(const struct squash *sq);
  * which files are known to callers; any value is safe to pass, a wrong one gives an error.
  */
 typedef uint64_t squash_ref;
+/* The root directory, which squash_open has found to be one. */
 squash_ref squash_root(const struct squash *sq);
 
 /* An inode, decoded and vetted. Plain data: copy it freely, nothing to free. */

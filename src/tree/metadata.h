@@ -48,6 +48,7 @@ struct labels {
 	struct definition_pair *items;
 	size_t count, cap;
 };
+/* Frees what is in it; it is empty then. */
 void labels_free(struct labels *l);
 /* Adds, or overrides the old value. */
 int labels_set(struct labels *l, const char *key, const char *value, struct error **err);

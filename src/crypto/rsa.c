@@ -123,6 +123,7 @@ static int hint_of_form(enum crypto_rsa_form form, struct error **err)
 		       : -1;
 }
 
+/* A key, but of another kind: an elliptic curve's, say. */
 static int not_rsa(enum crypto_rsa_form form, struct error **err)
 {
 	error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
@@ -193,6 +194,7 @@ static int unwrap(struct bytes *b, enum shape shape, enum crypto_rsa_form form, 
 	return 0;
 }
 
+/* The next INTEGER, or NULL; the caller frees it, wiped. */
 static BIGNUM *take_integer(struct bytes *b)
 {
 	/* Not negative (X.690 8.3: the top bit is the sign), and no longer than the largest modulus
@@ -416,6 +418,7 @@ size_t crypto_rsa_size(const struct crypto_rsa *rsa)
 	return rsa->size;
 }
 
+/* Of the random secret of an image: no more than one message holds. */
 int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void *out,
 		       struct error **err)
 {
@@ -432,6 +435,7 @@ int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void 
 	return 0;
 }
 
+/* Into guarded memory as large as the modulus, and then cut to what came out. */
 int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
 		       struct error **err)
 {

@@ -207,6 +207,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	fuse_reply_entry(req, &e);
 }
 
+/* Seldom asked: look-up and listing have brought the attributes already. */
 static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	(void)fi;
@@ -218,6 +219,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 	fuse_reply_attr(req, &st, FOR_EVER);
 }
 
+/* Once for each link: the kernel keeps the target. */
 static void op_readlink(fuse_req_t req, fuse_ino_t node)
 {
 	CLEANUP_ERROR struct error *err = NULL;
@@ -333,6 +335,7 @@ static int listing_each(void *context, const struct squash_dirent *entry, uint64
 	return listing_add(l, name, &e, next_position + POSITION_IMAGE) ? 0 : 1;
 }
 
+/* "." and "..", which squashfs does not store. */
 static bool listing_dots(struct listing *l, uint64_t number, uint64_t parent, uint64_t off)
 {
 	/* Node 0: the kernel knows these two. */
@@ -343,6 +346,7 @@ static bool listing_dots(struct listing *l, uint64_t number, uint64_t parent, ui
 	return off > 1 || listing_add(l, "..", &e, POSITION_PLACES);
 }
 
+/* The places in this directory, before what the image has in it. */
 static bool listing_places(struct listing *l, uint64_t off)
 {
 	struct ops *ops = ops_of(l->req);
@@ -457,6 +461,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_
 			       error_kind(err) == ERROR_NOT_FOUND ? ENODATA : error_to_errno(err));
 }
 
+/* The names of the attributes, NUL-terminated one after another, as listxattr(2) gives them. */
 static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
 	CLEANUP_ERROR struct error *err = NULL;

@@ -148,6 +148,7 @@ static int find_secondary(struct source *device, const struct copy *primary, str
 	return -1;
 }
 
+/* Both copies are looked for, even where the first is whole: the second may be the newer one. */
 int luks2_header_read(struct source *device, struct luks2_header *ret, struct error **err)
 {
 	CLEANUP_COPY struct copy first = { 0 }, second = { 0 };
@@ -205,6 +206,7 @@ static int put_copy(const struct luks2_header *header, const struct buffer *json
 	return crypto_sha256(area, header->header_len, area + LUKS2_CHECKSUM_OFF, err);
 }
 
+/* Both copies, then the keyslots' bytes at their places; all else stays a hole. */
 static int write_all(const struct luks2_header *header, struct source *device, int fd,
 		     struct error **err)
 {

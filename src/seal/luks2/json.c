@@ -59,6 +59,8 @@ static const char *shown(const char *text)
 	return len && len <= 64 && strspn(text, harmless) == len ? text : "(unprintable)";
 }
 
+/* Three ways to refuse, kept apart for the person: rubbish, another kind of LUKS2, or too much.
+ * Each says where, by the path of the member; what the image says in words is shown() first. */
 static int damaged(const struct place *at, const char *member, const char *why, struct error **err)
 {
 	error_set(err, ERROR_DAMAGED, "LUKS2 header: %s%s%s %s", at->name,
@@ -103,6 +105,7 @@ static int find(const struct place *at, const char *member, json_type type,
 	return 0;
 }
 
+/* A place one step down. Paths are short, as all names on the way are ours or two digits. */
 static int get_object(const struct place *at, const char *member, struct place *ret,
 		      struct error **err)
 {
@@ -128,6 +131,7 @@ static int text_of(struct json_object *o, const struct place *at, const char *me
 	return 0;
 }
 
+/* Borrowed from json-c, until its tree is freed: what is kept is copied, or one of our lists. */
 static int get_text(const struct place *at, const char *member, const char **ret,
 		    struct error **err)
 {
@@ -153,6 +157,7 @@ static int get_choice(const struct place *at, const char *member, const char *co
 	return unsupported(at, member, text, err);
 }
 
+/* A whole number from min to max, which are what the format or our limits say. */
 static int get_number(const struct place *at, const char *member, uint32_t min, uint32_t max,
 		      uint32_t *ret, struct error **err)
 {
@@ -204,6 +209,7 @@ static int get_base64(const struct place *at, const char *member, char ret[LUKS2
 	return 0;
 }
 
+/* All KDFs and the digest have salts of one length. */
 static int get_salt(const struct place *at, char ret[LUKS2_BASE64_MAX + 1], struct error **err)
 {
 	size_t len = 0;
@@ -239,6 +245,7 @@ static const char *const hashes[] = {
 	NULL,
 };
 
+/* The names in a vetted header point into the list above; another one is a bug of ours. */
 enum crypto_hash luks2_hash(const char *name)
 {
 	int i = 0;
@@ -343,6 +350,7 @@ static int read_keyslot(const struct place *at, struct luks2_header *header,
 		ret->priority = n;
 	}
 
+	/* The splitter (af.c): of one kind, and always of 4000 stripes. */
 	if (CHOICE(&af, "type", &ignored, err, "luks1") < 0 ||
 	    ONLY(&af, err, "type", "stripes", "hash") < 0 ||
 	    get_choice(&af, "hash", hashes, &ret->af_hash, err) < 0 ||
@@ -351,6 +359,7 @@ static int read_keyslot(const struct place *at, struct luks2_header *header,
 	if (n != LUKS2_STRIPES)
 		return damaged(&af, "stripes", "is not 4000", err);
 
+	/* The area: where the stripes lie, and how they are encrypted. */
 	if (CHOICE(&area, "type", &ignored, err, "raw") < 0 ||
 	    ONLY(&area, err, "type", "offset", "size", "encryption", "key_size") < 0 ||
 	    check_cipher(&area, err) < 0 || get_key_len(&area, &ret->area_key_len, err) < 0 ||
@@ -438,6 +447,7 @@ static int read_segment(const struct place *root, uint64_t device_len, struct lu
 	ret->sector_len = sector;
 	if (ret->data_off % LUKS2_SECTOR_MIN)
 		return damaged(&at, "offset", "is not a multiple of 512", err);
+	/* The payload begins behind both headers and all keyslots, and before the end. */
 	if (!checked_add(2 * ret->header_len, ret->keyslots_len, &area_end) ||
 	    ret->data_off < area_end)
 		return damaged(&at, "offset", "lies within the header", err);
@@ -487,6 +497,7 @@ static int read_digest(const struct place *root, struct luks2_header *ret, struc
 	    digest_len != crypto_hash_len(luks2_hash(ret->digest_hash)))
 		return damaged(&at, "digest", "is not as long as its hash", err);
 
+	/* There is one segment, so the digest has to be its. */
 	struct json_object *one = json_object_array_length(segments) == 1
 					  ? json_object_array_get_idx(segments, 0)
 					  : NULL;
@@ -602,6 +613,7 @@ static int read_root(struct json_object *o, uint64_t device_len, struct luks2_he
 int luks2_json_read(const char *text, size_t len, uint64_t header_len, uint64_t device_len,
 		    struct luks2_header *ret, struct error **err)
 {
+	/* The area is larger than its text, which ends at the first zero byte. */
 	size_t text_len = strnlen(text, len);
 	if (text_len > LUKS2_JSON_MAX)
 		return error_set(err, ERROR_LIMIT, "LUKS2 header: over %d bytes of JSON",

@@ -64,6 +64,7 @@ static uint64_t hash(uint64_t position)
 	return position ^ position >> 32;
 }
 
+/* The shard by the low part of the hash, the chain in it by the rest: they are independent. */
 static struct shard *shard_of(struct cache *c, uint64_t position)
 {
 	return &c->shards[hash(position) % c->shard_count];
@@ -87,6 +88,7 @@ static void *block_new(size_t len)
 	return p;
 }
 
+/* The shard's lock is held here, and in unlink_block, evict, evict_fresh and claim. */
 static struct cached *find(struct cache *c, struct shard *s, uint64_t position, uint32_t word)
 {
 	for (struct cached *b = *head_of(c, s, position); b; b = b->chain)
@@ -95,6 +97,7 @@ static struct cached *find(struct cache *c, struct shard *s, uint64_t position, 
 	return NULL;
 }
 
+/* Takes it out of its chain, which it is in. */
 static void unlink_block(struct cache *c, struct shard *s, struct cached *block)
 {
 	struct cached **at = head_of(c, s, block->position);

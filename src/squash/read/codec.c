@@ -108,6 +108,7 @@ static bool xz_decode(void *state, const void *in, size_t len, void *out, size_t
 	return true;
 }
 
+/* Lengths fit an int: a stored block is no longer than 1 MiB. */
 static bool lz4_decode(void *state, const void *in, size_t len, void *out, size_t cap,
 		       size_t *ret_len)
 {
@@ -138,6 +139,7 @@ static const struct codec_kind kinds[] = {
 	{ SQUASH_ZSTD, "zstd", true, zstd_new, zstd_free, zstd_decode },
 };
 
+/* Loads the library, too: so an image whose compressor is missing fails when it is opened. */
 int codec_new(unsigned id, size_t stored_cap, struct codec **ret, struct error **err)
 {
 	const struct codec_kind *kind = NULL;

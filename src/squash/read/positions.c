@@ -64,6 +64,7 @@ static struct map *map_of(struct positions *p, squash_ref inode)
 		if (m->used < oldest->used)
 			oldest = m;
 	}
+	/* Memory for marks is kept when the map goes over to another file. */
 	if (!oldest->marks && !(oldest->marks = malloc(MARKS_MAX * sizeof(struct mark))))
 		return NULL; /* then without */
 	oldest->inode = inode;
@@ -91,6 +92,7 @@ static uint64_t mark_find(struct positions *p, squash_ref inode, uint64_t index,
 	return block;
 }
 
+/* Only the next one that is missing: marks have no gaps, and readers fill them in as they come. */
 static void mark_add(struct positions *p, squash_ref inode, uint64_t index, uint64_t stride,
 		     struct mark mark)
 {
@@ -122,6 +124,10 @@ static int walk(const struct squash *sq, struct meta *words, uint64_t n, uint64_
 	return 0;
 }
 
+/*
+ * From the last mark, or the start of the list, to the block: marks that are passed are kept on the
+ * way. Two readers may do the same work at once, and find the same marks; the second is dropped.
+ */
 int positions_find(struct squash *sq, const struct squash_inode *inode, uint64_t index,
 		   struct meta *ret_words, uint64_t *ret_position, struct error **err)
 {

@@ -102,6 +102,7 @@ static int xattr_next(struct xattrs *x, struct xattr *ret, struct error **err)
 	return 1;
 }
 
+/* len is bounded by the callers, before memory is taken for it. */
 static int append(struct meta *m, uint32_t len, struct buffer *ret, struct error **err)
 {
 	char *to = buffer_reserve(ret, len, err);
@@ -134,6 +135,7 @@ static int value_read(struct squash *sq, struct xattrs *x, const struct xattr *a
 	return append(&m, len, ret, err);
 }
 
+/* Values are passed over. The kernel's limit on the whole list ends the work early, too. */
 int squash_xattr_list(struct squash *sq, const struct squash_inode *inode, struct buffer *ret,
 		      struct error **err)
 {

@@ -41,9 +41,9 @@ int fd_read_all(int fd, size_t limit, const char *name, struct buffer *ret, stru
 int fd_read_file(int dirfd, const char *path, size_t limit, struct buffer *ret, struct error **err);
 
 /*
- * The owners *uid and *gid of an open file (for one that cannot be opened: of the folder that it is
- * in): who has no number in this process's user namespace becomes root. The kernel shows them as
- * 65534, which in a large namespace is somebody's number as well; who has it keeps it.
+ * *uid and *gid are the owners of an open file (fd is the file, or for one that cannot be opened
+ * the folder that it is in). Owners without a number in this process's user namespace become root.
+ * The kernel shows these as 65534; where the namespace has that number too, its owner keeps it.
  */
 void fd_unmapped_to_root(int fd, uid_t *uid, gid_t *gid);
 

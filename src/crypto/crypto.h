@@ -19,8 +19,8 @@
 
 /*
  * Starts OpenSSL: without the configuration file that an environment variable names, and with an
- * allocator that wipes. Every call below does it by itself; who uses a library that has OpenSSL
- * inside (libcryptsetup) calls it before that library's first call.
+ * allocator that wipes. Every call below does it by itself. Code that uses a library with
+ * OpenSSL inside (libcryptsetup) calls it before that library's first call.
  */
 void crypto_start(void);
 

@@ -67,9 +67,12 @@ int run_audit_start(const struct config *c, const struct image *img, const struc
 void run_audit_end(const struct run_audit *audit, int status, const struct error *failed);
 
 /*
- * Runs it to its end. Takes the key's use as far as the server: the caller frees `key` (NULL for a
- * plain image) right after it was unsealed, through *key set to NULL. *ret_status: what coffer
- * shall exit with. Errors before the payload runs come back as *err.
+ * Runs the container, and returns when the payload has ended. *key (NULL for a plain image) unseals
+ * the image and is freed at once, long before the payload runs: *key is NULL afterwards. `image`
+ * stays the caller's. *ret_status: the payload's exit status, or 128 and the signal that ended it;
+ * then this process, unless it builds, sends itself that signal: its caller sees the same. What
+ * fails before the payload runs, or ends it (the death of the server), comes back as *err. For the
+ * command's one thread: it forks.
  */
 int run_container(struct image *image, struct key **key, const struct run_plan *plan,
 		  int *ret_status, struct error **err);
@@ -87,8 +90,8 @@ enum run_id_map {
 /*
  * What this user can have for being root in a namespace: RUN_MAP_ROOT_SUBIDS when /etc/subuid and
  * /etc/subgid name them with at least 65536 ids, else (and with ignore_subids) RUN_MAP_ROOT_ALONE,
- * which is said. Who has ids, but not the programs to map them, gets an error: owners that are
- * other ones than elsewhere would be found out too late.
+ * which is said. A user who has ids, but lacks the programs that map them, gets an error:
+ * that files have other owners than on other machines would be noticed too late.
  */
 int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **err);
 /*

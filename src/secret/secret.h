@@ -10,7 +10,7 @@
 /*
  * Memory for keys and passphrases: its own pages between two that cannot be touched, locked
  * against swapping where the limit allows, left out of core dumps, wiped before it is given back.
- * It is inherited by fork (the server needs the key): who forks and does not need it frees it.
+ * It is inherited by fork (the server needs the key): a child that does not need it frees it.
  *
  * No key material lives in plain stack arrays, char pointers or struct buffer.
  */

@@ -60,8 +60,8 @@ typedef void (*places_tell)(void *context, uint64_t parent, const char *name);
 
 /*
  * Takes the list, which may be anybody's: only the first one. ERROR_POLICY for another,
- * ERROR_DAMAGED for a list that is none. After an error what was taken before it stays: who sent it
- * puts an overlay above all.
+ * ERROR_DAMAGED for a list that is none. After an error what was taken before it stays: whoever
+ * sent it puts an overlay above everything.
  */
 int places_take(struct places *places, struct squash *squash, const struct places_message *message,
 		places_tell tell, void *context, struct error **err);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "json/json.h"
 #include "tree/tree.h"
 
 /* The builder's work, in the order of spec deffile.md 5. */

@@ -2,12 +2,12 @@
 #include "cli/commands.h"
 
 #include <errno.h>
-#include <json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "image/image.h"
+#include "json/json.h"
 #include "tree/tree.h"
 
 /*
@@ -16,6 +16,7 @@
  */
 
 #define METADATA_MAX ((size_t)16 << 20)
+#define METADATA_DEPTH_MAX 32
 
 /* The parts, in the order of the JSON; text mode has an order of its own. */
 enum part {
@@ -44,12 +45,6 @@ struct wish {
 	bool terminal; /* the text goes to one */
 };
 
-static void put_json(struct json_object **o)
-{
-	json_object_put(*o);
-}
-#define CLEANUP_JSON __attribute__((cleanup(put_json)))
-
 /* ------------------------------------------------------------------ getting it */
 
 static int read_metadata(const char *path, struct buffer *ret, struct error **err)
@@ -67,71 +62,86 @@ static int read_metadata(const char *path, struct buffer *ret, struct error **er
 	return error_hint(err, "look into it: coffer exec %s ls /.singularity.d", img->path);
 }
 
-static int damaged(struct error **err)
-{
-	return error_set(err, ERROR_DAMAGED, "its metadata is no JSON of the known form");
-}
-
 /* Vets a map of texts, or a text: what has another form is refused as a whole. */
-static int check_part(struct json_object *fields, enum part part, struct error **err)
+static int check_part(const struct json_at *fields, enum part part, struct error **err)
 {
-	struct json_object *value;
-	if (!json_object_object_get_ex(fields, part_names[part], &value))
+	bool map = part == PART_ENVIRONMENT || part == PART_LABELS;
+	struct json_at value, text;
+	if (!json_find(fields, part_names[part], NULL))
 		return 0;
-	if (part != PART_ENVIRONMENT && part != PART_LABELS)
-		return json_object_is_type(value, json_type_string) ? 0 : damaged(err);
-	if (!json_object_is_type(value, json_type_object))
-		return damaged(err);
-	json_object_object_foreach(value, key, text)
-	{
-		(void)key;
-		if (!json_object_is_type(text, json_type_string))
-			return damaged(err);
-	}
+	if (json_get(fields, part_names[part], map ? JSON_OBJECT : JSON_TEXT, &value, err) < 0)
+		return -1;
+	const void *cursor = NULL;
+	const char *name;
+	while (map && json_next(&value, &cursor, &name, &text))
+		if (json_kind(&text) != JSON_TEXT)
+			return json_damaged(&text, "", "is not a text", err);
 	return 0;
 }
 
-static int check_fields(struct json_object *fields, struct error **err)
+static int check_fields(const struct json_at *fields, struct error **err)
 {
-	if (!json_object_is_type(fields, json_type_object))
-		return damaged(err);
-	for (int part = 0; part < PARTS; part++)
+	for (enum part part = 0; part < PARTS; part++)
 		if (check_part(fields, part, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int parse_metadata(const struct buffer *text, struct json_object **ret, struct error **err)
+/* What was read of it, vetted. */
+struct metadata {
+	struct json *json;
+	struct json_at attributes, apps;
+	bool has_apps;
+};
+
+static void metadata_free(struct metadata *m)
 {
-	struct json_object *data, *attributes, *apps;
-	struct json_tokener *tokener = json_tokener_new();
-	if (!tokener)
-		return error_set(err, ERROR_MEMORY, "out of memory");
-	CLEANUP_JSON struct json_object *all =
-		json_tokener_parse_ex(tokener, text->data ? text->data : "", (int)text->len);
-	json_tokener_free(tokener);
-	if (!json_object_is_type(all, json_type_object) ||
-	    !json_object_object_get_ex(all, "data", &data) ||
-	    !json_object_is_type(data, json_type_object) ||
-	    !json_object_object_get_ex(data, "attributes", &attributes))
-		return damaged(err);
-	if (check_fields(attributes, err) < 0)
+	json_free(&m->json);
+}
+#define CLEANUP_METADATA __attribute__((cleanup(metadata_free)))
+
+static int vet(struct metadata *m, struct error **err)
+{
+	const struct json_at root = json_root(m->json);
+	struct json_at data, app;
+	if (json_kind(&root) != JSON_OBJECT)
+		return json_damaged(&root, "", "is not an object", err);
+	if (json_get(&root, "data", JSON_OBJECT, &data, err) < 0 ||
+	    json_get(&data, "attributes", JSON_OBJECT, &m->attributes, err) < 0 ||
+	    check_fields(&m->attributes, err) < 0)
 		return -1;
-	if (json_object_object_get_ex(attributes, "apps", &apps)) {
-		if (!json_object_is_type(apps, json_type_object))
-			return damaged(err);
-		json_object_object_foreach(apps, name, app)
-		{
-			(void)name;
-			if (check_fields(app, err) < 0)
-				return -1;
-		}
+	m->has_apps = json_find(&m->attributes, "apps", NULL);
+	if (m->has_apps && json_get(&m->attributes, "apps", JSON_OBJECT, &m->apps, err) < 0)
+		return -1;
+	const void *cursor = NULL;
+	const char *name;
+	while (m->has_apps && json_next(&m->apps, &cursor, &name, &app)) {
+		if (json_kind(&app) != JSON_OBJECT)
+			return json_damaged(&app, "", "is not an object", err);
+		if (check_fields(&app, err) < 0)
+			return -1;
 	}
-	*ret = json_object_get(attributes);
 	return 0;
 }
 
-static int open_metadata(const char *path, struct json_object **ret, struct error **err)
+static int parse_metadata(const struct buffer *text, struct metadata *ret, struct error **err)
+{
+	/* As Go's decoder takes it: a byte that is no UTF-8, and a member that is there twice. */
+	static const struct json_limits limits = {
+		.what = "its metadata",
+		.bytes = 3 * METADATA_MAX,
+		.depth = METADATA_DEPTH_MAX,
+		.values = METADATA_MAX,
+		.last_counts = true,
+	};
+	CLEANUP_BUFFER struct buffer mended = { 0 };
+	if (json_mend(text->data, text->len, &mended, err) < 0 ||
+	    json_read(mended.data, mended.len, &limits, &ret->json, err) < 0)
+		return -1;
+	return vet(ret, err);
+}
+
+static int open_metadata(const char *path, struct metadata *ret, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	if (read_metadata(path, &text, err) == 0 && parse_metadata(&text, ret, err) == 0)
@@ -157,14 +167,14 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
-static int sorted_keys(struct json_object *map, struct strings *ret, struct error **err)
+static int sorted_keys(const struct json_at *map, struct strings *ret, struct error **err)
 {
-	json_object_object_foreach(map, key, value)
-	{
-		(void)value;
+	const void *cursor = NULL;
+	const char *key;
+	struct json_at value;
+	while (json_next(map, &cursor, &key, &value))
 		if (strings_add(ret, key, err) < 0)
 			return -1;
-	}
 	if (ret->len)
 		qsort(ret->items, ret->len, sizeof(*ret->items), by_text);
 	return 0;
@@ -180,61 +190,64 @@ static int put_line(struct buffer *out, const struct wish *wish, const char *tex
 			      : buffer_append(out, text, len, err);
 }
 
-static int put_value(struct buffer *out, struct json_object *value, struct error **err)
+static int put_value(struct buffer *out, const struct json_at *value, struct error **err)
 {
-	return buffer_append(out, json_object_get_string(value),
-			     (size_t)json_object_get_string_len(value), err);
+	size_t len = 0;
+	const char *text = json_text(value, &len);
+	return buffer_append(out, text, len, err);
 }
 
-static int put_label(struct buffer *out, const struct wish *wish, struct json_object *value,
+static int put_label(struct buffer *out, const struct wish *wish, const struct json_at *value,
 		     struct error **err)
 {
-	return put_line(out, wish, json_object_get_string(value),
-			(size_t)json_object_get_string_len(value), err);
+	size_t len = 0;
+	const char *text = json_text(value, &len);
+	return put_line(out, wish, text, len, err);
 }
 
 static int put_map(struct buffer *out, const struct wish *wish, enum part part,
-		   struct json_object *map, struct error **err)
+		   const struct json_at *map, struct error **err)
 {
 	CLEANUP_STRINGS struct strings keys = { 0 };
+	struct json_at value;
 	if (sorted_keys(map, &keys, err) < 0)
 		return -1;
 	for (size_t i = 0; i < keys.len; i++) {
-		struct json_object *value = json_object_object_get(map, keys.items[i]);
 		bool labels = part == PART_LABELS;
+		if (!json_find(map, keys.items[i], &value))
+			continue;
 		if (buffer_puts(out, labels ? "" : "=== ", err) < 0 ||
 		    put_line(out, wish, keys.items[i], strlen(keys.items[i]), err) < 0 ||
 		    buffer_puts(out, labels ? ": " : " ===\n", err) < 0 ||
-		    (labels ? put_label(out, wish, value, err) : put_value(out, value, err)) < 0 ||
+		    (labels ? put_label(out, wish, &value, err) : put_value(out, &value, err)) <
+			    0 ||
 		    buffer_puts(out, labels ? "\n" : "\n\n", err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int put_as_text(struct buffer *out, const struct wish *wish, struct json_object *attributes,
+static int put_as_text(struct buffer *out, const struct wish *wish, const struct metadata *m,
 		       struct error **err)
 {
-	struct json_object *apps = json_object_object_get(attributes, "apps"), *value;
+	struct json_at fields = m->attributes, value;
 	CLEANUP_STRINGS struct strings names = { 0 };
-	if (wish->list_apps && apps && sorted_keys(apps, &names, err) < 0)
+	if (wish->list_apps && m->has_apps && sorted_keys(&m->apps, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.len; i++)
 		if (put_line(out, wish, names.items[i], strlen(names.items[i]), err) < 0 ||
 		    buffer_puts(out, "\n", err) < 0)
 			return -1;
-	struct json_object *fields = attributes;
-	if (wish->app)
-		fields = apps ? json_object_object_get(apps, wish->app) : NULL;
-	for (int i = 0; fields && i < PARTS; i++) {
+	if (wish->app && !(m->has_apps && json_find(&m->apps, wish->app, &fields)))
+		return 0;
+	for (int i = 0; i < PARTS; i++) {
 		enum part part = text_order[i];
-		if (!wish->parts[part] ||
-		    !json_object_object_get_ex(fields, part_names[part], &value))
+		if (!wish->parts[part] || !json_find(&fields, part_names[part], &value))
 			continue;
-		if (json_object_is_type(value, json_type_object)) {
-			if (put_map(out, wish, part, value, err) < 0)
+		if (json_kind(&value) == JSON_OBJECT) {
+			if (put_map(out, wish, part, &value, err) < 0)
 				return -1;
-		} else if (put_value(out, value, err) < 0 || buffer_puts(out, "\n", err) < 0) {
+		} else if (put_value(out, &value, err) < 0 || buffer_puts(out, "\n", err) < 0) {
 			return -1;
 		}
 	}
@@ -243,134 +256,91 @@ static int put_as_text(struct buffer *out, const struct wish *wish, struct json_
 
 /* ------------------------------------------------------------------ as JSON */
 
-/* Writes nested objects with one tab a level; `empty` says whether the innermost has members. */
-struct writer {
-	struct buffer *out;
-	int depth;
-	bool empty;
-};
-
-static int json_key(struct writer *w, const char *key, struct error **err)
+static int put_member(struct json_writer *w, const char *key, const struct json_at *value,
+		      struct error **err)
 {
-	if (buffer_puts(w->out, w->empty ? "\n" : ",\n", err) < 0)
-		return -1;
-	w->empty = false;
-	for (int i = 0; i < w->depth; i++)
-		if (buffer_puts(w->out, "\t", err) < 0)
-			return -1;
-	if (json_put_string(w->out, key, strlen(key), err) < 0)
-		return -1;
-	return buffer_puts(w->out, ": ", err);
+	size_t len = 0;
+	const char *text = json_text(value, &len);
+	return json_put_text(w, key, text, len, err);
 }
 
-static int json_open(struct writer *w, const char *key, struct error **err)
-{
-	if ((key && json_key(w, key, err) < 0) || buffer_puts(w->out, "{", err) < 0)
-		return -1;
-	w->depth++;
-	w->empty = true;
-	return 0;
-}
-
-static int json_close(struct writer *w, struct error **err)
-{
-	w->depth--;
-	if (!w->empty && buffer_puts(w->out, "\n", err) < 0)
-		return -1;
-	for (int i = 0; !w->empty && i < w->depth; i++)
-		if (buffer_puts(w->out, "\t", err) < 0)
-			return -1;
-	w->empty = false;
-	return buffer_puts(w->out, "}", err);
-}
-
-static int json_text(struct writer *w, const char *key, struct json_object *value,
+static int put_field(struct json_writer *w, enum part part, const struct json_at *fields,
 		     struct error **err)
 {
-	if (json_key(w, key, err) < 0)
-		return -1;
-	return json_put_string(w->out, json_object_get_string(value),
-			       (size_t)json_object_get_string_len(value), err);
-}
-
-static int json_field(struct writer *w, enum part part, struct json_object *fields,
-		      struct error **err)
-{
-	struct json_object *value;
+	struct json_at value, one;
 	CLEANUP_STRINGS struct strings keys = { 0 };
-	if (!json_object_object_get_ex(fields, part_names[part], &value))
+	if (!json_find(fields, part_names[part], &value))
 		return 0;
-	if (json_object_is_type(value, json_type_string))
-		return json_text(w, part_names[part], value, err);
-	if (sorted_keys(value, &keys, err) < 0 || json_open(w, part_names[part], err) < 0)
+	if (json_kind(&value) == JSON_TEXT)
+		return put_member(w, part_names[part], &value, err);
+	if (sorted_keys(&value, &keys, err) < 0 || json_begin(w, part_names[part], err) < 0)
 		return -1;
 	for (size_t i = 0; i < keys.len; i++)
-		if (json_text(w, keys.items[i], json_object_object_get(value, keys.items[i]), err) <
-		    0)
+		if (json_find(&value, keys.items[i], &one) &&
+		    put_member(w, keys.items[i], &one, err) < 0)
 			return -1;
-	return json_close(w, err);
+	return json_end(w, err);
 }
 
-static int json_image(struct writer *w, const struct wish *wish, struct json_object *fields,
-		      struct error **err)
+static int put_image(struct json_writer *w, const struct wish *wish, const struct json_at *fields,
+		     struct error **err)
 {
 	for (enum part part = 0; part < PARTS; part++)
-		if ((wish->parts[part] || wish->all) && json_field(w, part, fields, err) < 0)
+		if ((wish->parts[part] || wish->all) && put_field(w, part, fields, err) < 0)
 			return -1;
 	return 0;
 }
 
 /* A list of the apps is, in JSON, all that is known of them. */
-static int json_app(struct writer *w, const struct wish *wish, struct json_object *fields,
-		    struct error **err)
+static int put_app(struct json_writer *w, const struct wish *wish, const struct json_at *fields,
+		   struct error **err)
 {
 	bool whole = wish->all || wish->list_apps;
 	for (size_t i = 0; i < sizeof(app_order) / sizeof(*app_order); i++)
 		if ((whole || wish->parts[app_order[i]]) &&
-		    json_field(w, app_order[i], fields, err) < 0)
+		    put_field(w, app_order[i], fields, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int json_apps(struct writer *w, const struct wish *wish, struct json_object *apps,
-		     struct error **err)
+static int put_apps(struct json_writer *w, const struct wish *wish, const struct json_at *apps,
+		    struct error **err)
 {
 	CLEANUP_STRINGS struct strings names = { 0 };
+	struct json_at app;
 	bool each = wish->list_apps || wish->all;
-	if (!each && !(wish->app && json_object_object_get(apps, wish->app)))
+	if (!each && !(wish->app && json_find(apps, wish->app, NULL)))
 		return 0;
-	if (sorted_keys(apps, &names, err) < 0 || json_open(w, "apps", err) < 0)
+	if (sorted_keys(apps, &names, err) < 0 || json_begin(w, "apps", err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.len; i++) {
-		if (!each && strcmp(names.items[i], wish->app) != 0)
+		if ((!each && strcmp(names.items[i], wish->app) != 0) ||
+		    !json_find(apps, names.items[i], &app))
 			continue;
-		if (json_open(w, names.items[i], err) < 0 ||
-		    json_app(w, wish, json_object_object_get(apps, names.items[i]), err) < 0 ||
-		    json_close(w, err) < 0)
+		if (json_begin(w, names.items[i], err) < 0 || put_app(w, wish, &app, err) < 0 ||
+		    json_end(w, err) < 0)
 			return -1;
 	}
-	return json_close(w, err);
+	return json_end(w, err);
 }
 
-static int put_as_json(struct buffer *out, const struct wish *wish, struct json_object *attributes,
+static int put_as_json(struct buffer *out, const struct wish *wish, const struct metadata *m,
 		       struct error **err)
 {
-	struct json_object *apps;
-	struct writer w = { .out = out };
-	if (json_open(&w, NULL, err) < 0 || json_open(&w, "data", err) < 0 ||
-	    json_open(&w, "attributes", err) < 0)
+	struct json_writer w = { .out = out, .lines = true };
+	if (json_begin(&w, NULL, err) < 0 || json_begin(&w, "data", err) < 0 ||
+	    json_begin(&w, "attributes", err) < 0)
 		return -1;
-	if (json_object_object_get_ex(attributes, "apps", &apps) &&
-	    json_apps(&w, wish, apps, err) < 0)
+	if (m->has_apps && put_apps(&w, wish, &m->apps, err) < 0)
 		return -1;
-	if (!wish->app && json_image(&w, wish, attributes, err) < 0)
+	if (!wish->app && put_image(&w, wish, &m->attributes, err) < 0)
 		return -1;
 	for (int level = 0; level < 2; level++) {
-		if (json_close(&w, err) < 0)
+		if (json_end(&w, err) < 0)
 			return -1;
 	}
-	if (json_key(&w, "type", err) < 0 || buffer_puts(out, "\"container\"", err) < 0 ||
-	    json_close(&w, err) < 0)
+	if (json_put_text(&w, "type", "container", strlen("container"), err) < 0 ||
+	    json_end(&w, err) < 0)
 		return -1;
 	return buffer_puts(out, "\n", err);
 }
@@ -379,7 +349,7 @@ static int put_as_json(struct buffer *out, const struct wish *wish, struct json_
 
 static int run_inspect(const struct invocation *in, struct error **err)
 {
-	CLEANUP_JSON struct json_object *attributes = NULL;
+	CLEANUP_METADATA struct metadata metadata = { 0 };
 	CLEANUP_BUFFER struct buffer out = { 0 };
 	struct wish wish = {
 		.list_apps = invocation_option(in, "list-apps")->on,
@@ -397,16 +367,16 @@ static int run_inspect(const struct invocation *in, struct error **err)
 		wish.app = invocation_option(in, "app")->text;
 	if (wish.app && !*wish.app)
 		wish.app = NULL;
-	if (open_metadata(in->arguments[0], &attributes, err) < 0)
+	if (open_metadata(in->arguments[0], &metadata, err) < 0)
 		return -1;
-	if ((wish.json ? put_as_json : put_as_text)(&out, &wish, attributes, err) < 0)
+	if ((wish.json ? put_as_json : put_as_text)(&out, &wish, &metadata, err) < 0)
 		return -1;
 	return report_print(&out, err);
 }
 
 static int run_run_help(const struct invocation *in, struct error **err)
 {
-	CLEANUP_JSON struct json_object *attributes = NULL;
+	CLEANUP_METADATA struct metadata metadata = { 0 };
 	CLEANUP_BUFFER struct buffer out = { 0 };
 	struct wish wish = { .parts[PART_HELPFILE] = true, .terminal = isatty(STDOUT_FILENO) };
 	wish.app = invocation_option(in, "app")->text;
@@ -414,8 +384,8 @@ static int run_run_help(const struct invocation *in, struct error **err)
 		wish.app = NULL;
 	if (access(in->arguments[0], F_OK) < 0)
 		return error_errno(err, errno, "container not found: stat %s", in->arguments[0]);
-	if (open_metadata(in->arguments[0], &attributes, err) < 0 ||
-	    put_as_text(&out, &wish, attributes, err) < 0)
+	if (open_metadata(in->arguments[0], &metadata, err) < 0 ||
+	    put_as_text(&out, &wish, &metadata, err) < 0)
 		return -1;
 	if (!out.len &&
 	    buffer_puts(&out, "No help sections were defined for this image\n", err) < 0)

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "json/json.h"
 #include "tree/format.h"
 #include "config.h"
 
@@ -287,17 +288,6 @@ int metadata_write(int root, const struct definition *d, const struct metadata_o
 
 /* ------------------------------------------------------------------ inspection */
 
-/* One "key":value of an object; *first says whether a comma is needed. */
-static int put_key(struct buffer *b, const char *key, bool *first, struct error **err)
-{
-	if (!*first && buffer_puts(b, ",", err) < 0)
-		return -1;
-	*first = false;
-	if (json_put_string(b, key, strlen(key), err) < 0)
-		return -1;
-	return buffer_puts(b, ":", err);
-}
-
 static size_t without_newlines(const struct buffer *b)
 {
 	size_t len = b->len;
@@ -307,46 +297,43 @@ static size_t without_newlines(const struct buffer *b)
 }
 
 /* A file's text as an attribute, if there is one; always: also when it is empty. */
-static int put_text(int root, const char *path, const char *key, bool always, bool *first,
-		    struct buffer *out, struct error **err)
+static int put_text(int root, const char *path, const char *key, bool always, struct json_writer *w,
+		    struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	int found = tree_read(root, path, METADATA_FILE_MAX, &text, err);
 	size_t len = without_newlines(&text);
 	if (found <= 0 || (!len && !always))
 		return found < 0 ? -1 : 0;
-	if (put_key(out, key, first, err) < 0)
-		return -1;
-	return json_put_string(out, text.data, len, err);
+	return json_put_text(w, key, text.data, len, err);
 }
 
-static int put_environment(int root, const char *base, bool *first, struct buffer *out,
-			   struct error **err)
+static int put_environment(int root, const char *base, struct json_writer *w, struct error **err)
 {
 	static const char *const patterns[] = { "10-docker*.sh", "9*-environment.sh" };
 	CLEANUP_TEXT char *folder = path_join(base, "env", err);
 	CLEANUP_STRINGS struct strings names = { 0 };
 	CLEANUP_BUFFER struct buffer object = { 0 };
-	bool first_inside = true;
-	if (!folder || tree_list(root, folder, &names, err) < 0)
+	struct json_writer inside = { .out = &object };
+	if (!folder || tree_list(root, folder, &names, err) < 0 ||
+	    json_begin(&inside, NULL, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.len; i++) {
 		if (fnmatch(patterns[0], names.items[i], 0) &&
 		    fnmatch(patterns[1], names.items[i], 0))
 			continue;
 		CLEANUP_TEXT char *path = path_join(folder, names.items[i], err);
-		if (!path || put_text(root, path, path, true, &first_inside, &object, err) < 0)
+		if (!path || put_text(root, path, path, true, &inside, err) < 0)
 			return -1;
 	}
-	if (!object.len)
+	if (!inside.more)
 		return 0;
-	if (put_key(out, "environment", first, err) < 0)
+	if (json_end(&inside, err) < 0 || json_put_key(w, "environment", err) < 0)
 		return -1;
-	return buffer_printf(out, err, "{%s}", object.data);
+	return buffer_append(w->out, object.data, object.len, err);
 }
 
-static int put_labels(int root, const char *base, bool *first, struct buffer *out,
-		      struct error **err)
+static int put_labels(int root, const char *base, struct json_writer *w, struct error **err)
 {
 	CLEANUP_TEXT char *path = path_join(base, "labels.json", err);
 	CLEANUP_BUFFER struct buffer text = { 0 };
@@ -356,15 +343,15 @@ static int put_labels(int root, const char *base, bool *first, struct buffer *ou
 	if (found > 0)
 		result = labels_read_json(&labels, text.data ? text.data : "", text.len, err);
 	if (result == 0 && labels.count)
-		result = put_key(out, "labels", first, err) < 0 ||
-					 labels_put_json(&labels, false, out, err) < 0
+		result = json_put_key(w, "labels", err) < 0 ||
+					 labels_put_json(&labels, false, w->out, err) < 0
 				 ? -1
 				 : 0;
 	labels_free(&labels);
 	return result;
 }
 
-static int put_attributes(int root, const char *base, bool app, bool *first, struct buffer *out,
+static int put_attributes(int root, const char *base, bool app, struct json_writer *w,
 			  struct error **err)
 {
 	struct text {
@@ -385,45 +372,42 @@ static int put_attributes(int root, const char *base, bool app, bool *first, str
 	const struct text *texts = app ? of_app : of_image;
 	size_t count =
 		app ? sizeof(of_app) / sizeof(*of_app) : sizeof(of_image) / sizeof(*of_image);
-	if (put_environment(root, base, first, out, err) < 0 ||
-	    put_labels(root, base, first, out, err) < 0)
+	if (put_environment(root, base, w, err) < 0 || put_labels(root, base, w, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP_TEXT char *path = path_join(base, texts[i].file, err);
-		if (!path || put_text(root, path, texts[i].key, false, first, out, err) < 0)
+		if (!path || put_text(root, path, texts[i].key, false, w, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int put_apps(int root, bool *first, struct buffer *out, struct error **err)
+static int put_apps(int root, struct json_writer *w, struct error **err)
 {
 	CLEANUP_STRINGS struct strings names = { 0 };
 	if (tree_list(root, "/scif/apps", &names, err) < 0)
 		return -1;
 	if (!names.len)
 		return 0;
-	if (put_key(out, "apps", first, err) < 0 || buffer_puts(out, "{", err) < 0)
+	if (json_begin(w, "apps", err) < 0)
 		return -1;
-	bool first_app = true;
 	for (size_t i = 0; i < names.len; i++) {
-		bool first_inside = true;
 		CLEANUP_TEXT char *base = text_printf(err, "/scif/apps/%s/scif", names.items[i]);
-		if (!base || put_key(out, names.items[i], &first_app, err) < 0 ||
-		    buffer_puts(out, "{", err) < 0 ||
-		    put_attributes(root, base, true, &first_inside, out, err) < 0 ||
-		    buffer_puts(out, "}", err) < 0)
+		if (!base || json_begin(w, names.items[i], err) < 0 ||
+		    put_attributes(root, base, true, w, err) < 0 || json_end(w, err) < 0)
 			return -1;
 	}
-	return buffer_puts(out, "}", err);
+	return json_end(w, err);
 }
 
 int metadata_inspect(int root, struct buffer *ret, struct error **err)
 {
-	bool first = true;
-	if (buffer_puts(ret, "{\"data\":{\"attributes\":{", err) < 0 ||
-	    put_apps(root, &first, ret, err) < 0 ||
-	    put_attributes(root, META, false, &first, ret, err) < 0)
+	struct json_writer w = { .out = ret };
+	if (json_begin(&w, NULL, err) < 0 || json_begin(&w, "data", err) < 0 ||
+	    json_begin(&w, "attributes", err) < 0 || put_apps(root, &w, err) < 0 ||
+	    put_attributes(root, META, false, &w, err) < 0 || json_end(&w, err) < 0 ||
+	    json_end(&w, err) < 0 ||
+	    json_put_text(&w, "type", "container", strlen("container"), err) < 0)
 		return -1;
-	return buffer_puts(ret, "}},\"type\":\"container\"}", err);
+	return json_end(&w, err);
 }

@@ -33,15 +33,7 @@ int tree_exists(int root, const char *path);
 /* Names in a folder, sorted, "." and ".." left out; none when it is no folder. */
 int tree_list(int root, const char *path, struct strings *ret, struct error **err);
 
-/* ------------------------------------------------------------------ JSON (json.c) */
-
-/* Appends a JSON string as Go's encoder writes it: sif.md 8.3. */
-int json_put_string(struct buffer *b, const char *text, size_t len, struct error **err);
-/*
- * The same text as it is after being read and written once more, as Apptainer does for a SIF: what
- * stood for a bad byte is a character then.
- */
-void json_decode_bad(struct buffer *b);
+/* ------------------------------------------------------------------ labels (labels.c) */
 
 /* An object of strings, kept in byte order of its keys. */
 struct labels {

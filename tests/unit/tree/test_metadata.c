@@ -53,43 +53,6 @@ static void put(const char *path, const char *text)
 	assert_ok(tree_write(root, path, 0755, text, strlen(text), err));
 }
 
-static void escapes(const char *text, size_t len, const char *want)
-{
-	CLEANUP_BUFFER struct buffer b = { 0 };
-	assert_ok(json_put_string(&b, text, len, err));
-	assert_string_equal(b.data, want);
-}
-
-/* As an image built by the original from the same bytes has them. */
-static void test_json_string(void **state)
-{
-	(void)state;
-	escapes("a\"b\\c/", 6, "\"a\\\"b\\\\c/\"");
-	escapes("\b\f\n\r\t\x01\x1f\x7f", 8, "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"");
-	escapes("<a>&", 4, "\"\\u003ca\\u003e\\u0026\"");
-	escapes("\xc3\xa4\xe2\x80\xa8\xe2\x80\xa9\xf0\x9f\x98\x80", 12,
-		"\"\xc3\xa4\\u2028\\u2029\xf0\x9f\x98\x80\"");
-#define BAD "\\ufffd"
-	escapes("a\xff"
-		"b",
-		3, "\"a" BAD "b\"");
-	escapes("\xc0\x80", 2, "\"" BAD BAD "\"");
-	escapes("\xed\xa0\x80", 3, "\"" BAD BAD BAD "\"");
-	escapes("\xe2\x80", 2, "\"" BAD BAD "\"");
-	escapes("\xf4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\"");
-	escapes("a\0b", 3, "\"a\\u0000b\"");
-}
-
-static void test_json_decode_bad(void **state)
-{
-	(void)state;
-	CLEANUP_BUFFER struct buffer b = { 0 };
-	static const char text[] = "\"\\ufffd\\\\ufffd\\n\\ufff\\";
-	assert_ok(buffer_puts(&b, text, err));
-	json_decode_bad(&b);
-	assert_string_equal(b.data, "\"\xef\xbf\xbd\\\\ufffd\\n\\ufff\\");
-}
-
 static void test_labels(void **state)
 {
 	(void)state;
@@ -301,10 +264,12 @@ static void test_sections_chosen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_json_string), cmocka_unit_test(test_json_decode_bad),
-		cmocka_unit_test(test_labels),	    IN_ROOT(test_inspect_reference),
-		IN_ROOT(test_inspect_parts),	    IN_ROOT(test_base),
-		IN_ROOT(test_base_hostile),	    IN_ROOT(test_write),
+		cmocka_unit_test(test_labels),
+		IN_ROOT(test_inspect_reference),
+		IN_ROOT(test_inspect_parts),
+		IN_ROOT(test_base),
+		IN_ROOT(test_base_hostile),
+		IN_ROOT(test_write),
 		IN_ROOT(test_sections_chosen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,75 +22,49 @@
 #include "seal/gocryptfs/internal.h"
 
 #include <ctype.h>
-#include <json.h>
 #include <limits.h>
 #include <string.h>
 
 #include "config.h"
+#include "json/json.h"
 
 /* encryption.md 4.3: all three are needed, in any order; the rest is for other modes. */
 static const char *const needed_flags[] = { "HKDF", "GCMIV128", "PlaintextNames" };
 #define NEEDED_FLAGS (sizeof(needed_flags) / sizeof(needed_flags[0]))
 
-static int damaged(struct error **err, const char *what)
-{
-	return error_set(err, ERROR_DAMAGED, "gocryptfs.conf: %s is missing or wrong", what);
-}
-
-static json_object *member(json_object *o, const char *name, json_type type)
-{
-	json_object *value = NULL;
-	if (!json_object_object_get_ex(o, name, &value) || !json_object_is_type(value, type))
-		return NULL;
-	return value;
-}
-
-/* json-c cuts integers to 64 bits; what it has cut is over every limit all the same. */
-static int get_number(json_object *o, const char *name, int64_t least, int64_t most, int64_t *ret,
-		      struct error **err)
-{
-	json_object *value = member(o, name, json_type_int);
-	int64_t v = value ? json_object_get_int64(value) : 0;
-	if (!value || v < least)
-		return damaged(err, name);
-	if (v > most)
-		return error_set(err, ERROR_LIMIT,
-				 "gocryptfs.conf: %s of %lld is over the limit of %lld", name,
-				 (long long)v, (long long)most);
-	*ret = v;
-	return 0;
-}
-
 /* Base64 of a bounded length; ret has room for `most`. */
-static int get_bytes(json_object *o, const char *name, size_t least, size_t most, uint8_t *ret,
-		     size_t *ret_len, struct error **err)
+static int get_bytes(const struct json_at *at, const char *name, size_t least, size_t most,
+		     uint8_t *ret, size_t *ret_len, struct error **err)
 {
 	uint8_t out[SALT_MAX + 8]; /* the bound of the decoder is a little generous */
-	json_object *value = member(o, name, json_type_string);
-	size_t len = value ? (size_t)json_object_get_string_len(value) : 0, out_len;
-	if (!value || base64_decoded_max(len) > sizeof(out) ||
-	    !base64_decode(json_object_get_string(value), len, false, out, &out_len) ||
-	    out_len < least || out_len > most)
-		return damaged(err, name);
+	const char *text;
+	size_t out_len;
+	if (json_get_text(at, name, &text, err) < 0)
+		return -1;
+	size_t len = strlen(text);
+	if (base64_decoded_max(len) > sizeof(out) ||
+	    !base64_decode(text, len, false, out, &out_len) || out_len < least || out_len > most)
+		return json_damaged(at, name, "is not base64 of the right length", err);
 	memcpy(ret, out, out_len);
 	*ret_len = out_len;
 	return 0;
 }
 
 /* Each needed one must be there, once or more; any other is refused by its name. */
-static int check_flags(json_object *root, struct error **err)
+static int check_flags(const struct json_at *root, struct error **err)
 {
 	unsigned seen = 0;
-	json_object *flags = member(root, "FeatureFlags", json_type_array);
-	size_t count = flags ? json_object_array_length(flags) : 0;
-	if (!flags || count > FLAGS_MAX)
-		return damaged(err, "FeatureFlags");
-	for (size_t i = 0; i < count; i++) {
-		json_object *flag = json_object_array_get_idx(flags, i);
-		if (!json_object_is_type(flag, json_type_string))
-			return damaged(err, "FeatureFlags");
-		const char *name = json_object_get_string(flag);
-		size_t j = 0, len = (size_t)json_object_get_string_len(flag);
+	struct json_at flags;
+	if (json_get(root, "FeatureFlags", JSON_LIST, &flags, err) < 0)
+		return -1;
+	if (json_count(&flags) > FLAGS_MAX)
+		return json_damaged(root, "FeatureFlags", "has too many items", err);
+	for (size_t i = 0; i < json_count(&flags); i++) {
+		const struct json_at flag = json_item(&flags, i);
+		size_t j = 0, len = 0;
+		const char *name = json_text(&flag, &len);
+		if (!name)
+			return json_damaged(&flag, "", "is not a text", err);
 		while (j < NEEDED_FLAGS && strcmp(name, needed_flags[j]) != 0)
 			j++;
 		if (j < NEEDED_FLAGS && strlen(name) == len) {
@@ -114,51 +88,49 @@ static int check_flags(json_object *root, struct error **err)
 	return 0;
 }
 
-static int get_scrypt(json_object *root, struct gocryptfs_config *ret, struct error **err)
+static int get_scrypt(const struct json_at *root, struct gocryptfs_config *ret, struct error **err)
 {
 	/*
 	 * Each factor alone is held to what the product allows when the others are at their least.
 	 * Then none is so large that the products could overflow, and the products are looked at.
 	 */
-	int64_t n = 0, r = 0, p = 0, key_len = 0;
-	json_object *scrypt = member(root, "ScryptObject", json_type_object);
-	if (!scrypt)
-		return damaged(err, "ScryptObject");
-	if (get_bytes(scrypt, "Salt", SALT_MIN, SALT_MAX, ret->salt, &ret->salt_len, err) < 0 ||
-	    get_number(scrypt, "R", R_MIN, SCRYPT_MEMORY_MAX / 128 / N_MIN, &r, err) < 0 ||
-	    get_number(scrypt, "N", N_MIN, SCRYPT_MEMORY_MAX / 128 / R_MIN, &n, err) < 0 ||
-	    get_number(scrypt, "P", P_MIN, SCRYPT_WORK_MAX / N_MIN / R_MIN, &p, err) < 0 ||
-	    get_number(scrypt, "KeyLen", KEY_LEN, KEY_LEN, &key_len, err) < 0)
+	uint64_t n = 0, r = 0, p = 0, key_len = 0;
+	struct json_at scrypt;
+	if (json_get(root, "ScryptObject", JSON_OBJECT, &scrypt, err) < 0 ||
+	    get_bytes(&scrypt, "Salt", SALT_MIN, SALT_MAX, ret->salt, &ret->salt_len, err) < 0 ||
+	    json_get_number(&scrypt, "R", R_MIN, SCRYPT_MEMORY_MAX / 128 / N_MIN, &r, err) < 0 ||
+	    json_get_number(&scrypt, "N", N_MIN, SCRYPT_MEMORY_MAX / 128 / R_MIN, &n, err) < 0 ||
+	    json_get_number(&scrypt, "P", P_MIN, SCRYPT_WORK_MAX / N_MIN / R_MIN, &p, err) < 0 ||
+	    json_get_number(&scrypt, "KeyLen", KEY_LEN, KEY_LEN, &key_len, err) < 0)
 		return -1;
 	/* RFC 7914, 2: a power of two. */
 	if (n & (n - 1))
-		return damaged(err, "N");
+		return json_damaged(&scrypt, "N", "is not a power of two", err);
 	/* No factor has more than 21 bits. */
-	uint64_t memory = 128 * (uint64_t)r * (uint64_t)n;
-	uint64_t work = (uint64_t)n * (uint64_t)r * (uint64_t)p;
+	uint64_t memory = 128 * r * n;
+	uint64_t work = n * r * p;
 	if (memory > SCRYPT_MEMORY_MAX || work > SCRYPT_WORK_MAX)
 		return error_set(err, ERROR_LIMIT,
-				 "gocryptfs.conf: the cost of scrypt (N %lld, R %lld, P %lld) is "
+				 "gocryptfs.conf: the cost of scrypt (N %llu, R %llu, P %llu) is "
 				 "over the limit",
-				 (long long)n, (long long)r, (long long)p);
-	ret->n = (uint64_t)n;
+				 (unsigned long long)n, (unsigned long long)r,
+				 (unsigned long long)p);
+	ret->n = n;
 	ret->r = (uint32_t)r;
 	ret->p = (uint32_t)p;
 	return 0;
 }
 
-static int get_config(json_object *root, struct gocryptfs_config *ret, struct error **err)
+static int get_config(const struct json_at *root, struct gocryptfs_config *ret, struct error **err)
 {
-	int64_t version;
+	uint64_t version;
 	size_t len;
-	json_object *value = member(root, "Version", json_type_int);
-	version = value ? json_object_get_int64(value) : 0;
-	if (!value)
-		return damaged(err, "Version");
+	if (json_get_number(root, "Version", 0, UINT64_MAX, &version, err) < 0)
+		return -1;
 	if (version != VERSION)
 		return error_set(err, ERROR_UNSUPPORTED,
-				 "gocryptfs.conf: version %lld is not supported",
-				 (long long)version);
+				 "gocryptfs.conf: version %llu is not supported",
+				 (unsigned long long)version);
 	/* The flags first: they say why the rest looks different. */
 	if (check_flags(root, err) < 0 || get_scrypt(root, ret, err) < 0 ||
 	    get_bytes(root, "EncryptedKey", WRAPPED_LEN, WRAPPED_LEN, ret->wrapped, &len, err) < 0)
@@ -170,29 +142,27 @@ static int get_config(json_object *root, struct gocryptfs_config *ret, struct er
 int gocryptfs_config_parse(const char *conf, size_t len, struct gocryptfs_config *ret,
 			   struct error **err)
 {
+	static const struct json_limits limits = {
+		.what = "gocryptfs.conf",
+		.bytes = GOCRYPTFS_CONF_MAX,
+		.depth = CONF_DEPTH_MAX,
+		.values = GOCRYPTFS_CONF_MAX,
+	};
 	struct gocryptfs_config config = { 0 };
-	if (len > GOCRYPTFS_CONF_MAX)
-		return error_set(err, ERROR_LIMIT, "gocryptfs.conf has %zu bytes", len);
-	struct json_tokener *tokener = json_tokener_new_ex(CONF_DEPTH_MAX);
-	if (!tokener)
-		return error_set(err, ERROR_MEMORY, "out of memory");
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	json_object *root = json_tokener_parse_ex(tokener, conf, (int)len);
-	bool parsed = json_tokener_get_error(tokener) == json_tokener_success;
-	bool whole = parsed && json_tokener_get_parse_end(tokener) == len;
-	json_tokener_free(tokener);
-	int r;
-	/* An object that is none for want of memory is no error to json-c 0.16. */
-	if (parsed && !root && len && *conf == '{')
-		r = error_set(err, ERROR_MEMORY, "out of memory");
-	else if (!whole || !json_object_is_type(root, json_type_object))
-		r = error_set(err, ERROR_DAMAGED, "gocryptfs.conf is not valid JSON");
-	else
-		r = get_config(root, &config, err);
-	json_object_put(root);
-	if (r == 0)
-		*ret = config;
-	return r;
+	CLEANUP_JSON struct json *j = NULL;
+	if (json_read(conf, len, &limits, &j, err) < 0) {
+		/* What is nested deeper than any of gocryptfs's is none. */
+		if (error_kind(*err) == ERROR_LIMIT && len <= limits.bytes)
+			return error_set_kind(err, ERROR_DAMAGED);
+		return -1;
+	}
+	const struct json_at root = json_root(j);
+	if (json_kind(&root) != JSON_OBJECT)
+		return json_damaged(&root, "", "is not an object", err);
+	if (get_config(&root, &config, err) < 0)
+		return -1;
+	*ret = config;
+	return 0;
 }
 
 int gocryptfs_config_print(const struct gocryptfs_config *config, struct buffer *ret,

@@ -25,218 +25,67 @@
 #include "seal/luks2/internal.h"
 
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void json_free(struct json_object **o)
-{
-	json_object_put(*o);
-	*o = NULL;
-}
-#define CLEANUP_JSON __attribute__((cleanup(json_free)))
+#include "json/json.h"
 
-static void tokener_free(struct json_tokener **t)
-{
-	if (*t)
-		json_tokener_free(*t);
-	*t = NULL;
-}
-
-/* Where an object is, for messages: "keyslots.0.kdf". */
-struct place {
-	struct json_object *object;
-	char name[64];
-};
-
-/* A text from the header as it may be shown on a terminal. */
-static const char *shown(const char *text)
-{
-	static const char harmless[] = "abcdefghijklmnopqrstuvwxyz"
-				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
-	size_t len = strlen(text);
-	return len && len <= 64 && strspn(text, harmless) == len ? text : "(unprintable)";
-}
-
-/* Three ways to refuse, kept apart for the person: rubbish, another kind of LUKS2, or too much.
- * Each says where, by the path of the member; what the image says in words is shown() first. */
-static int damaged(const struct place *at, const char *member, const char *why, struct error **err)
-{
-	error_set(err, ERROR_DAMAGED, "LUKS2 header: %s%s%s %s", at->name,
-		  *at->name && *member ? "." : "", member, why);
-	return -1;
-}
-
-static int unsupported(const struct place *at, const char *member, const char *value,
-		       struct error **err)
-{
-	error_set(err, ERROR_UNSUPPORTED, "LUKS2 header: %s%s%s \"%s\" is not supported", at->name,
-		  *at->name ? "." : "", member, shown(value));
-	return -1;
-}
-
-static int over_limit(const struct place *at, const char *member, uint64_t limit,
-		      struct error **err)
-{
-	error_set(err, ERROR_LIMIT, "LUKS2 header: %s%s%s is over the limit of %" PRIu64, at->name,
-		  *at->name ? "." : "", member, limit);
-	return -1;
-}
-
-/* ------------------------------------------------------------------ values, each by its kind */
-
-/* The one way to a member: it must be there, and of this type. json-c itself would convert. */
-static int find(const struct place *at, const char *member, json_type type,
-		struct json_object **ret, struct error **err)
-{
-	static const char *const words[] = {
-		[json_type_int] = "is not a whole number",
-		[json_type_object] = "is not an object",
-		[json_type_array] = "is not a list",
-		[json_type_string] = "is not a text",
-	};
-	struct json_object *o = NULL;
-	if (!json_object_object_get_ex(at->object, member, &o))
-		return damaged(at, member, "is missing", err);
-	if (!json_object_is_type(o, type))
-		return damaged(at, member, words[type], err);
-	*ret = o;
-	return 0;
-}
-
-/* A place one step down. Paths are short, as all names on the way are ours or two digits. */
-static int get_object(const struct place *at, const char *member, struct place *ret,
-		      struct error **err)
-{
-	struct json_object *o = NULL;
-	if (find(at, member, json_type_object, &o, err) < 0)
-		return -1;
-	ret->object = o;
-	int n = snprintf(ret->name, sizeof(ret->name), "%s%s%s", at->name, *at->name ? "." : "",
-			 member);
-	if (n < 0 || (size_t)n >= sizeof(ret->name))
-		return error_set(err, ERROR_INTERNAL, "LUKS2 header: a name is too long");
-	return 0;
-}
-
-/* A text without NUL in it; borrowed. */
-static int text_of(struct json_object *o, const struct place *at, const char *member,
-		   const char **ret, struct error **err)
-{
-	const char *text = json_object_get_string(o);
-	if (strlen(text) != (size_t)json_object_get_string_len(o))
-		return damaged(at, member, "has a NUL in it", err);
-	*ret = text;
-	return 0;
-}
-
-/* Borrowed from json-c, until its tree is freed: what is kept is copied, or one of our lists. */
-static int get_text(const struct place *at, const char *member, const char **ret,
-		    struct error **err)
-{
-	struct json_object *o = NULL;
-	if (find(at, member, json_type_string, &o, err) < 0)
-		return -1;
-	return text_of(o, at, member, ret, err);
-}
-
-/* One of a list that ends with NULL; *ret points into the list. */
-static int get_choice(const struct place *at, const char *member, const char *const *list,
-		      const char **ret, struct error **err)
-{
-	const char *text;
-	if (get_text(at, member, &text, err) < 0)
-		return -1;
-	for (; *list; list++) {
-		if (strcmp(text, *list) == 0) {
-			*ret = *list;
-			return 0;
-		}
-	}
-	return unsupported(at, member, text, err);
-}
-
-/* A whole number from min to max, which are what the format or our limits say. */
-static int get_number(const struct place *at, const char *member, uint32_t min, uint32_t max,
+static int get_number(const struct json_at *at, const char *member, uint32_t min, uint32_t max,
 		      uint32_t *ret, struct error **err)
 {
-	struct json_object *o = NULL;
-	if (find(at, member, json_type_int, &o, err) < 0)
+	uint64_t v = 0;
+	if (json_get_number(at, member, min, max, &v, err) < 0)
 		return -1;
-	/* json-c saturates what does not fit, which is still over any limit here. */
-	int64_t v = json_object_get_int64(o);
-	if (v < (int64_t)min)
-		return damaged(at, member, "is too small", err);
-	if (v > (int64_t)max)
-		return over_limit(at, member, max, err);
 	*ret = (uint32_t)v;
 	return 0;
 }
 
 /* Sizes and offsets are texts of decimal digits (spec 3). */
-static int get_digits(const struct place *at, const char *member, uint64_t *ret, struct error **err)
+static int get_digits(const struct json_at *at, const char *member, uint64_t *ret,
+		      struct error **err)
 {
 	const char *text;
-	if (get_text(at, member, &text, err) < 0)
+	if (json_get_text(at, member, &text, err) < 0)
 		return -1;
 	uint64_t v = 0;
 	size_t len = strlen(text);
 	if (!len || strspn(text, "0123456789") != len)
-		return damaged(at, member, "is not a text of digits", err);
+		return json_damaged(at, member, "is not a text of digits", err);
 	for (; *text; text++)
 		if (!checked_mul(v, (uint64_t)10, &v) ||
 		    !checked_add(v, (uint64_t)(*text - '0'), &v) || v > INT64_MAX)
-			return damaged(at, member, "is too large", err);
+			return json_damaged(at, member, "is too large", err);
 	*ret = v;
 	return 0;
 }
 
 /* As it is written; *ret_len is how many bytes it stands for. */
-static int get_base64(const struct place *at, const char *member, char ret[LUKS2_BASE64_MAX + 1],
+static int get_base64(const struct json_at *at, const char *member, char ret[LUKS2_BASE64_MAX + 1],
 		      size_t *ret_len, struct error **err)
 {
 	uint8_t bytes[LUKS2_BASE64_MAX];
 	const char *text;
-	if (get_text(at, member, &text, err) < 0)
+	if (json_get_text(at, member, &text, err) < 0)
 		return -1;
 	size_t len = strlen(text);
 	if (len > LUKS2_BASE64_MAX)
-		return over_limit(at, member, LUKS2_BASE64_MAX, err);
+		return json_over_limit(at, member, LUKS2_BASE64_MAX, err);
 	if (!len || !base64_decode(text, len, false, bytes, ret_len))
-		return damaged(at, member, "is not base64", err);
+		return json_damaged(at, member, "is not base64", err);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
 
 /* All KDFs and the digest have salts of one length. */
-static int get_salt(const struct place *at, char ret[LUKS2_BASE64_MAX + 1], struct error **err)
+static int get_salt(const struct json_at *at, char ret[LUKS2_BASE64_MAX + 1], struct error **err)
 {
 	size_t len = 0;
 	if (get_base64(at, "salt", ret, &len, err) < 0)
 		return -1;
-	return len == LUKS2_KDF_SALT_LEN ? 0 : damaged(at, "salt", "is not 32 bytes long", err);
+	return len == LUKS2_KDF_SALT_LEN ? 0
+					 : json_damaged(at, "salt", "is not 32 bytes long", err);
 }
-
-/* Refuses members that are not in the list. */
-static int only(const struct place *at, const char *const *list, struct error **err)
-{
-	json_object_object_foreach(at->object, member, value)
-	{
-		(void)value;
-		size_t i = 0;
-		while (list[i] && strcmp(list[i], member) != 0)
-			i++;
-		if (!list[i])
-			return error_set(err, ERROR_UNSUPPORTED,
-					 "LUKS2 header: %s%s%s is not supported", at->name,
-					 *at->name ? "." : "", shown(member));
-	}
-	return 0;
-}
-#define ONLY(at, err, ...) only(at, (const char *const[]){ __VA_ARGS__, NULL }, err)
-#define CHOICE(at, member, ret, err, ...) \
-	get_choice(at, member, (const char *const[]){ __VA_ARGS__, NULL }, ret, err)
 
 static const char *const hashes[] = {
 	[CRYPTO_SHA1] = "sha1",
@@ -257,29 +106,29 @@ enum crypto_hash luks2_hash(const char *name)
 }
 
 /* spec 3.2.3; the null cipher, which encrypts nothing, gets a word of its own. */
-static int check_cipher(const struct place *at, struct error **err)
+static int check_cipher(const struct json_at *at, struct error **err)
 {
 	const char *text;
-	if (get_text(at, "encryption", &text, err) < 0)
+	if (json_get_text(at, "encryption", &text, err) < 0)
 		return -1;
 	if (!strncmp(text, "cipher_null", strlen("cipher_null")) || !strncmp(text, "null", 4))
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "LUKS2 header: %s.encryption is the null cipher: "
 				 "nothing is encrypted",
-				 at->name);
+				 at->path);
 	if (strcmp(text, "aes-xts-plain64") != 0)
-		return unsupported(at, "encryption", text, err);
+		return json_unsupported(at, "encryption", text, err);
 	return 0;
 }
 
 /* 32 for AES-128-XTS, 64 for AES-256-XTS. */
-static int get_key_len(const struct place *at, uint32_t *ret, struct error **err)
+static int get_key_len(const struct json_at *at, uint32_t *ret, struct error **err)
 {
 	if (get_number(at, "key_size", 1, 4096, ret, err) < 0)
 		return -1;
 	if (*ret != 32 && *ret != 64)
 		return error_set(err, ERROR_UNSUPPORTED,
-				 "LUKS2 header: %s.key_size %" PRIu32 " is not supported", at->name,
+				 "LUKS2 header: %s.key_size %" PRIu32 " is not supported", at->path,
 				 *ret);
 	return 0;
 }
@@ -292,91 +141,92 @@ struct work {
 };
 
 /* spec 3.2.4 */
-static int read_kdf(const struct place *at, struct luks2_kdf *ret, struct work *work,
+static int read_kdf(const struct json_at *at, struct luks2_kdf *ret, struct work *work,
 		    struct error **err)
 {
-	if (CHOICE(at, "type", &ret->name, err, "argon2id", "argon2i", "pbkdf2") < 0 ||
+	if (JSON_CHOICE(at, "type", &ret->name, err, "argon2id", "argon2i", "pbkdf2") < 0 ||
 	    get_salt(at, ret->salt, err) < 0)
 		return -1;
 	if (!strcmp(ret->name, "pbkdf2")) {
-		if (ONLY(at, err, "type", "salt", "hash", "iterations") < 0 ||
-		    get_choice(at, "hash", hashes, &ret->hash, err) < 0 ||
+		if (JSON_ONLY(at, err, "type", "salt", "hash", "iterations") < 0 ||
+		    json_get_choice(at, "hash", hashes, &ret->hash, err) < 0 ||
 		    get_number(at, "iterations", 1, (uint32_t)LUKS2_PBKDF2_WORK_MAX,
 			       &ret->iterations, err) < 0)
 			return -1;
 		work->pbkdf2 += ret->iterations;
 		if (work->pbkdf2 > LUKS2_PBKDF2_WORK_MAX)
-			return over_limit(at, "iterations, with the other keyslots,",
-					  LUKS2_PBKDF2_WORK_MAX, err);
+			return json_over_limit(at, "iterations, with the other keyslots,",
+					       LUKS2_PBKDF2_WORK_MAX, err);
 		return 0;
 	}
-	if (ONLY(at, err, "type", "salt", "time", "memory", "cpus") < 0 ||
+	if (JSON_ONLY(at, err, "type", "salt", "time", "memory", "cpus") < 0 ||
 	    get_number(at, "cpus", 1, LUKS2_ARGON2_CPUS_MAX, &ret->cpus, err) < 0 ||
 	    get_number(at, "memory", 8, LUKS2_ARGON2_KIB_MAX, &ret->memory_kib, err) < 0 ||
 	    get_number(at, "time", 1, UINT32_MAX, &ret->passes, err) < 0)
 		return -1;
 	/* RFC 9106, 3.1: at least 8 KiB for each lane */
 	if (ret->memory_kib < 8 * ret->cpus)
-		return damaged(at, "memory", "is too small", err);
+		return json_damaged(at, "memory", "is too small", err);
 	/* 22 and 32 bits: the product fits, and the sum of two, as the first is within the limit */
 	work->argon2_kib += (uint64_t)ret->memory_kib * ret->passes;
 	if (work->argon2_kib > LUKS2_ARGON2_WORK_KIB_MAX)
-		return over_limit(at, "memory times time, with the other keyslots,",
-				  LUKS2_ARGON2_WORK_KIB_MAX, err);
+		return json_over_limit(at, "memory times time, with the other keyslots,",
+				       LUKS2_ARGON2_WORK_KIB_MAX, err);
 	return 0;
 }
 
 /* spec 3.2.2 and 3.2.3 */
-static int read_keyslot(const struct place *at, struct luks2_header *header,
+static int read_keyslot(const struct json_at *at, struct luks2_header *header,
 			struct luks2_keyslot *ret, struct work *work, struct error **err)
 {
-	struct place af, area, kdf;
+	struct json_at af, area, kdf;
 	const char *ignored;
 	uint32_t key_len = 0, n = 0;
 	/* The kind first: a keyslot of a reencryption has members that others have not. */
-	if (CHOICE(at, "type", &ignored, err, "luks2") < 0 ||
-	    ONLY(at, err, "type", "key_size", "af", "area", "kdf", "priority") < 0 ||
-	    get_key_len(at, &key_len, err) < 0 || get_object(at, "af", &af, err) < 0 ||
-	    get_object(at, "area", &area, err) < 0 || get_object(at, "kdf", &kdf, err) < 0)
+	if (JSON_CHOICE(at, "type", &ignored, err, "luks2") < 0 ||
+	    JSON_ONLY(at, err, "type", "key_size", "af", "area", "kdf", "priority") < 0 ||
+	    get_key_len(at, &key_len, err) < 0 || json_get(at, "af", JSON_OBJECT, &af, err) < 0 ||
+	    json_get(at, "area", JSON_OBJECT, &area, err) < 0 ||
+	    json_get(at, "kdf", JSON_OBJECT, &kdf, err) < 0)
 		return -1;
 	/* All slots hold the same key, so they state the same length. */
 	if (header->key_len && key_len != header->key_len)
-		return damaged(at, "key_size", "differs from that of other keyslots", err);
+		return json_damaged(at, "key_size", "differs from that of other keyslots", err);
 	header->key_len = key_len;
 	ret->priority = 1;
-	if (json_object_object_get_ex(at->object, "priority", NULL)) {
+	if (json_find(at, "priority", NULL)) {
 		if (get_number(at, "priority", 0, 2, &n, err) < 0)
 			return -1;
 		ret->priority = n;
 	}
 
 	/* The splitter (af.c): of one kind, and always of 4000 stripes. */
-	if (CHOICE(&af, "type", &ignored, err, "luks1") < 0 ||
-	    ONLY(&af, err, "type", "stripes", "hash") < 0 ||
-	    get_choice(&af, "hash", hashes, &ret->af_hash, err) < 0 ||
+	if (JSON_CHOICE(&af, "type", &ignored, err, "luks1") < 0 ||
+	    JSON_ONLY(&af, err, "type", "stripes", "hash") < 0 ||
+	    json_get_choice(&af, "hash", hashes, &ret->af_hash, err) < 0 ||
 	    get_number(&af, "stripes", 1, UINT32_MAX, &n, err) < 0)
 		return -1;
 	if (n != LUKS2_STRIPES)
-		return damaged(&af, "stripes", "is not 4000", err);
+		return json_damaged(&af, "stripes", "is not 4000", err);
 
 	/* The area: where the stripes lie, and how they are encrypted. */
-	if (CHOICE(&area, "type", &ignored, err, "raw") < 0 ||
-	    ONLY(&area, err, "type", "offset", "size", "encryption", "key_size") < 0 ||
+	if (JSON_CHOICE(&area, "type", &ignored, err, "raw") < 0 ||
+	    JSON_ONLY(&area, err, "type", "offset", "size", "encryption", "key_size") < 0 ||
 	    check_cipher(&area, err) < 0 || get_key_len(&area, &ret->area_key_len, err) < 0 ||
 	    get_digits(&area, "offset", &ret->area_off, err) < 0 ||
 	    get_digits(&area, "size", &ret->area_len, err) < 0)
 		return -1;
 	if (ret->area_len > LUKS2_AREA_MAX)
-		return over_limit(&area, "size", LUKS2_AREA_MAX, err);
+		return json_over_limit(&area, "size", LUKS2_AREA_MAX, err);
 	if (ret->area_len < (uint64_t)key_len * LUKS2_STRIPES)
-		return damaged(&area, "size", "is too small for the key", err);
+		return json_damaged(&area, "size", "is too small for the key", err);
 	if (ret->area_off % LUKS2_AREA_ALIGNMENT || ret->area_len % LUKS2_AREA_ALIGNMENT)
-		return damaged(&area, "offset or size", "is not a multiple of 4096", err);
+		return json_damaged(&area, "offset or size", "is not a multiple of 4096", err);
 	/* Behind both headers: else a keyslot's area could be the JSON that describes it. */
 	if (ret->area_off < 2 * header->header_len ||
 	    !range_within(ret->area_off - 2 * header->header_len, ret->area_len,
 			  header->keyslots_len))
-		return damaged(&area, "offset", "is outside the keyslots area", err);
+		return json_damaged(&area, "offset", "is outside the keyslots area", err);
 	return read_kdf(&kdf, &ret->kdf, work, err);
 }
 
@@ -395,49 +245,50 @@ static int parse_id(const char *text, unsigned *ret)
 }
 
 /* One for each number, in the order of the text. At least one: else nothing could be opened. */
-static int read_keyslots(const struct place *root, struct luks2_header *ret, struct error **err)
+static int read_keyslots(const struct json_at *root, struct luks2_header *ret, struct error **err)
 {
-	struct place all, one;
+	struct json_at all, one;
 	struct work work = { 0 };
-	if (get_object(root, "keyslots", &all, err) < 0)
+	if (json_get(root, "keyslots", JSON_OBJECT, &all, err) < 0)
 		return -1;
-	json_object_object_foreach(all.object, member, value)
-	{
-		(void)value;
-		/* json-c has one member of a name, so there are no more than there are numbers. */
+	const void *cursor = NULL;
+	const char *member;
+	while (json_next(&all, &cursor, &member, &one)) {
+		/* No member is there twice, so there are no more than there are numbers. */
 		struct luks2_keyslot *slot = &ret->keyslots[ret->count];
 		if (parse_id(member, &slot->id) < 0)
-			return damaged(&all, shown(member), "is no keyslot number", err);
-		if (get_object(&all, member, &one, err) < 0 ||
+			return json_damaged(&all, json_shown(member), "is no keyslot number", err);
+		if (json_get(&all, member, JSON_OBJECT, &one, err) < 0 ||
 		    read_keyslot(&one, ret, slot, &work, err) < 0)
 			return -1;
 		ret->count++;
 	}
-	return ret->count ? 0 : damaged(&all, "", "has no keyslot", err);
+	return ret->count ? 0 : json_damaged(&all, "", "has no keyslot", err);
 }
 
 /* spec 3.3: one of kind "crypt", from data_off to the end of the device or for some length */
-static int read_segment(const struct place *root, uint64_t device_len, struct luks2_header *ret,
+static int read_segment(const struct json_at *root, uint64_t device_len, struct luks2_header *ret,
 			struct error **err)
 {
-	struct place all, at;
+	struct json_at all, at;
 	const char *text;
 	uint64_t area_end, space;
 	uint32_t sector;
-	if (get_object(root, "segments", &all, err) < 0)
+	if (json_get(root, "segments", JSON_OBJECT, &all, err) < 0)
 		return -1;
 	/* Several mean a reencryption under way, or a payload of other parts than Apptainer's. */
-	if (json_object_object_length(all.object) != 1)
+	if (json_count(&all) != 1)
 		return error_set(err, ERROR_UNSUPPORTED,
-				 "LUKS2 header: segments has %d members: exactly one is supported",
-				 json_object_object_length(all.object));
-	if (get_object(&all, "0", &at, err) < 0 || CHOICE(&at, "type", &text, err, "crypt") < 0 ||
-	    check_cipher(&at, err) < 0 ||
-	    ONLY(&at, err, "type", "offset", "size", "iv_tweak", "encryption", "sector_size") < 0 ||
+				 "LUKS2 header: segments has %zu members: exactly one is supported",
+				 json_count(&all));
+	if (json_get(&all, "0", JSON_OBJECT, &at, err) < 0 ||
+	    JSON_CHOICE(&at, "type", &text, err, "crypt") < 0 || check_cipher(&at, err) < 0 ||
+	    JSON_ONLY(&at, err, "type", "offset", "size", "iv_tweak", "encryption", "sector_size") <
+		    0 ||
 	    get_digits(&at, "offset", &ret->data_off, err) < 0 ||
 	    get_digits(&at, "iv_tweak", &ret->iv_tweak, err) < 0 ||
 	    get_number(&at, "sector_size", 1, UINT32_MAX, &sector, err) < 0 ||
-	    get_text(&at, "size", &text, err) < 0)
+	    json_get_text(&at, "size", &text, err) < 0)
 		return -1;
 	if (sector != LUKS2_SECTOR_MIN && sector != LUKS2_SECTOR_MAX)
 		return error_set(err, ERROR_UNSUPPORTED,
@@ -446,13 +297,13 @@ static int read_segment(const struct place *root, uint64_t device_len, struct lu
 				 sector);
 	ret->sector_len = sector;
 	if (ret->data_off % LUKS2_SECTOR_MIN)
-		return damaged(&at, "offset", "is not a multiple of 512", err);
+		return json_damaged(&at, "offset", "is not a multiple of 512", err);
 	/* The payload begins behind both headers and all keyslots, and before the end. */
 	if (!checked_add(2 * ret->header_len, ret->keyslots_len, &area_end) ||
 	    ret->data_off < area_end)
-		return damaged(&at, "offset", "lies within the header", err);
+		return json_damaged(&at, "offset", "lies within the header", err);
 	if (!checked_sub(device_len, ret->data_off, &space) || space < sector)
-		return damaged(&at, "offset", "lies past the end", err);
+		return json_damaged(&at, "offset", "lies past the end", err);
 	/* A last piece that is no whole sector belongs to nothing. */
 	if (!strcmp(text, "dynamic")) {
 		ret->data_len = space - space % sector;
@@ -461,60 +312,66 @@ static int read_segment(const struct place *root, uint64_t device_len, struct lu
 	if (get_digits(&at, "size", &ret->data_len, err) < 0)
 		return -1;
 	if (!ret->data_len || ret->data_len % sector)
-		return damaged(&at, "size", "is not a multiple of the sector size", err);
+		return json_damaged(&at, "size", "is not a multiple of the sector size", err);
 	if (ret->data_len > space)
-		return damaged(&at, "size", "reaches past the end", err);
+		return json_damaged(&at, "size", "reaches past the end", err);
 	return 0;
 }
 
-/* spec 3.4: one that covers the segment and every keyslot */
-static int read_digest(const struct place *root, struct luks2_header *ret, struct error **err)
+/* A text of a list, without NUL in it; NULL where it is none. */
+static const char *text_item(const struct json_at *list, size_t i)
 {
-	struct place all, at;
-	struct json_object *slots, *segments;
+	const struct json_at one = json_item(list, i);
+	size_t len = 0;
+	const char *text = json_text(&one, &len);
+	return text && strlen(text) == len ? text : NULL;
+}
+
+/* spec 3.4: one that covers the segment and every keyslot */
+static int read_digest(const struct json_at *root, struct luks2_header *ret, struct error **err)
+{
+	struct json_at all, at, slots, segments;
 	const char *text;
 	size_t digest_len = 0;
-	if (get_object(root, "digests", &all, err) < 0)
+	if (json_get(root, "digests", JSON_OBJECT, &all, err) < 0)
 		return -1;
-	if (json_object_object_length(all.object) != 1)
+	if (json_count(&all) != 1)
 		return error_set(err, ERROR_UNSUPPORTED,
-				 "LUKS2 header: digests has %d members: exactly one is supported",
-				 json_object_object_length(all.object));
-	if (get_object(&all, "0", &at, err) < 0 || CHOICE(&at, "type", &text, err, "pbkdf2") < 0 ||
-	    ONLY(&at, err, "type", "keyslots", "segments", "hash", "iterations", "salt", "digest") <
-		    0 ||
-	    get_choice(&at, "hash", hashes, &ret->digest_hash, err) < 0 ||
+				 "LUKS2 header: digests has %zu members: exactly one is supported",
+				 json_count(&all));
+	if (json_get(&all, "0", JSON_OBJECT, &at, err) < 0 ||
+	    JSON_CHOICE(&at, "type", &text, err, "pbkdf2") < 0 ||
+	    JSON_ONLY(&at, err, "type", "keyslots", "segments", "hash", "iterations", "salt",
+		      "digest") < 0 ||
+	    json_get_choice(&at, "hash", hashes, &ret->digest_hash, err) < 0 ||
 	    get_number(&at, "iterations", 1, LUKS2_DIGEST_ITERATIONS_MAX, &ret->digest_iterations,
 		       err) < 0 ||
 	    get_salt(&at, ret->digest_salt, err) < 0 ||
 	    get_base64(&at, "digest", ret->digest, &digest_len, err) < 0 ||
-	    find(&at, "keyslots", json_type_array, &slots, err) < 0 ||
-	    find(&at, "segments", json_type_array, &segments, err) < 0)
+	    json_get(&at, "keyslots", JSON_LIST, &slots, err) < 0 ||
+	    json_get(&at, "segments", JSON_LIST, &segments, err) < 0)
 		return -1;
 
 	/* The longer one would have a wrong key fit, or a shorter one many keys. */
 	if (digest_len != LUKS1_DIGEST_LEN &&
 	    digest_len != crypto_hash_len(luks2_hash(ret->digest_hash)))
-		return damaged(&at, "digest", "is not as long as its hash", err);
+		return json_damaged(&at, "digest", "is not as long as its hash", err);
 
 	/* There is one segment, so the digest has to be its. */
-	struct json_object *one = json_object_array_length(segments) == 1
-					  ? json_object_array_get_idx(segments, 0)
-					  : NULL;
-	if (!json_object_is_type(one, json_type_string) ||
-	    strcmp(json_object_get_string(one), "0") != 0)
-		return damaged(&at, "segments", "is not the one segment", err);
+	const char *text_of = json_count(&segments) == 1 ? text_item(&segments, 0) : NULL;
+	if (!text_of || strcmp(text_of, "0") != 0)
+		return json_damaged(&at, "segments", "is not the one segment", err);
 
 	/* A slot that the digest does not cover could not be told right from wrong. */
 	uint32_t seen = 0, wanted = 0;
 	for (unsigned i = 0; i < ret->count; i++)
 		wanted |= (uint32_t)1 << ret->keyslots[i].id;
-	for (size_t i = 0; i < json_object_array_length(slots); i++) {
+	for (size_t i = 0; i < json_count(&slots); i++) {
 		unsigned id;
-		one = json_object_array_get_idx(slots, i);
-		if (!json_object_is_type(one, json_type_string) ||
-		    parse_id(json_object_get_string(one), &id) < 0 || !(wanted >> id & 1))
-			return damaged(&at, "keyslots", "names a keyslot that does not exist", err);
+		text_of = text_item(&slots, i);
+		if (!text_of || parse_id(text_of, &id) < 0 || !(wanted >> id & 1))
+			return json_damaged(&at, "keyslots", "names a keyslot that does not exist",
+					    err);
 		seen |= (uint32_t)1 << id;
 	}
 	if (seen != wanted)
@@ -525,86 +382,87 @@ static int read_digest(const struct place *root, struct luks2_header *ret, struc
 }
 
 /* spec 3.5. Requirements come before all else: they say what else may be in the header. */
-static int read_requirements(const struct place *config, struct error **err)
+static int read_requirements(const struct json_at *config, struct error **err)
 {
-	struct place at;
-	if (!json_object_object_get_ex(config->object, "requirements", NULL))
+	struct json_at at;
+	if (!json_find(config, "requirements", NULL))
 		return 0;
-	if (get_object(config, "requirements", &at, err) < 0)
+	if (json_get(config, "requirements", JSON_OBJECT, &at, err) < 0)
 		return -1;
-	json_object_object_foreach(at.object, member, value)
-	{
-		if (!json_object_is_type(value, json_type_array))
-			return damaged(&at, shown(member), "is not a list", err);
-		if (!json_object_array_length(value))
+	const void *cursor = NULL;
+	const char *member;
+	struct json_at list;
+	while (json_next(&at, &cursor, &member, &list)) {
+		if (json_kind(&list) != JSON_LIST)
+			return json_damaged(&list, "", "is not a list", err);
+		if (!json_count(&list))
 			continue;
-		struct json_object *first = json_object_array_get_idx(value, 0);
-		if (!json_object_is_type(first, json_type_string))
-			return damaged(&at, shown(member), "is not a list of texts", err);
-		return unsupported(&at, shown(member), json_object_get_string(first), err);
+		const char *first = text_item(&list, 0);
+		if (!first)
+			return json_damaged(&list, "", "is not a list of texts", err);
+		return json_unsupported(&list, "", first, err);
 	}
 	return 0;
 }
 
 /* Flags that change how the kernel works on a device, not what is on it. */
-static int read_flags(const struct place *config, struct error **err)
+static int read_flags(const struct json_at *config, struct error **err)
 {
 	static const char *const harmless[] = { "allow-discards",	  "same-cpu-crypt",
 						"submit-from-crypt-cpus", "no-read-workqueue",
 						"no-write-workqueue",	  NULL };
-	struct json_object *list = NULL;
-	if (!json_object_object_get_ex(config->object, "flags", NULL))
+	struct json_at list;
+	if (!json_find(config, "flags", NULL))
 		return 0;
-	if (find(config, "flags", json_type_array, &list, err) < 0)
+	if (json_get(config, "flags", JSON_LIST, &list, err) < 0)
 		return -1;
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
-		const char *text = "";
-		if (!json_object_is_type(one, json_type_string))
-			return damaged(config, "flags", "is not a list of texts", err);
-		if (text_of(one, config, "flags", &text, err) < 0)
-			return -1;
+	for (size_t i = 0; i < json_count(&list); i++) {
+		const char *text = text_item(&list, i);
+		if (!text)
+			return json_damaged(config, "flags", "is not a list of texts", err);
 		size_t n = 0;
 		while (harmless[n] && strcmp(harmless[n], text) != 0)
 			n++;
 		if (!harmless[n])
-			return unsupported(config, "flags", text, err);
+			return json_unsupported(config, "flags", text, err);
 	}
 	return 0;
 }
 
 /* spec 3.5: how long the JSON and the keyslots' part are; both are held to what we have seen. */
-static int read_config(const struct place *root, struct luks2_header *ret, struct error **err)
+static int read_config(const struct json_at *root, struct luks2_header *ret, struct error **err)
 {
-	struct place at;
-	uint64_t json_len;
-	if (get_object(root, "config", &at, err) < 0 || read_requirements(&at, err) < 0 ||
-	    read_flags(&at, err) < 0 ||
-	    ONLY(&at, err, "json_size", "keyslots_size", "flags", "requirements") < 0 ||
+	struct json_at at;
+	uint64_t json_len = 0;
+	if (json_get(root, "config", JSON_OBJECT, &at, err) < 0 ||
+	    read_requirements(&at, err) < 0 || read_flags(&at, err) < 0 ||
+	    JSON_ONLY(&at, err, "json_size", "keyslots_size", "flags", "requirements") < 0 ||
 	    get_digits(&at, "json_size", &json_len, err) < 0 ||
 	    get_digits(&at, "keyslots_size", &ret->keyslots_len, err) < 0)
 		return -1;
 	if (json_len != ret->header_len - LUKS2_BINARY_LEN)
-		return damaged(&at, "json_size", "differs from the binary header", err);
+		return json_damaged(&at, "json_size", "differs from the binary header", err);
 	if (ret->keyslots_len > LUKS2_KEYSLOTS_LEN_MAX)
-		return over_limit(&at, "keyslots_size", LUKS2_KEYSLOTS_LEN_MAX, err);
+		return json_over_limit(&at, "keyslots_size", LUKS2_KEYSLOTS_LEN_MAX, err);
 	if (ret->keyslots_len % LUKS2_AREA_ALIGNMENT)
-		return damaged(&at, "keyslots_size", "is not a multiple of 4096", err);
+		return json_damaged(&at, "keyslots_size", "is not a multiple of 4096", err);
 	return 0;
 }
 
 /* Config before the others: it has the requirements, and the length that areas must lie in. */
-static int read_root(struct json_object *o, uint64_t device_len, struct luks2_header *ret,
+static int read_root(const struct json *j, uint64_t device_len, struct luks2_header *ret,
 		     struct error **err)
 {
-	struct place root = { .object = o }, tokens;
-	if (!json_object_is_type(o, json_type_object))
+	const struct json_at root = json_root(j);
+	struct json_at tokens;
+	if (json_kind(&root) != JSON_OBJECT)
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the JSON is not an object");
-	if (read_config(&root, ret, err) < 0 || get_object(&root, "tokens", &tokens, err) < 0)
+	if (read_config(&root, ret, err) < 0 ||
+	    json_get(&root, "tokens", JSON_OBJECT, &tokens, err) < 0)
 		return -1;
-	if (json_object_object_length(tokens.object))
+	if (json_count(&tokens))
 		return error_set(err, ERROR_UNSUPPORTED, "LUKS2 header: tokens are not supported");
-	if (ONLY(&root, err, "keyslots", "tokens", "segments", "digests", "config") < 0 ||
+	if (JSON_ONLY(&root, err, "keyslots", "tokens", "segments", "digests", "config") < 0 ||
 	    read_keyslots(&root, ret, err) < 0 || read_segment(&root, device_len, ret, err) < 0)
 		return -1;
 	return read_digest(&root, ret, err);
@@ -615,34 +473,25 @@ int luks2_json_read(const char *text, size_t len, uint64_t header_len, uint64_t 
 {
 	/* The area is larger than its text, which ends at the first zero byte. */
 	size_t text_len = strnlen(text, len);
-	if (text_len > LUKS2_JSON_MAX)
-		return error_set(err, ERROR_LIMIT, "LUKS2 header: over %d bytes of JSON",
-				 LUKS2_JSON_MAX);
 	/* spec 2.2: what is unused is zero */
 	for (size_t i = text_len; i < len; i++)
 		if (text[i])
 			return error_set(err, ERROR_DAMAGED,
 					 "LUKS2 header: bytes after the end of the JSON");
 
-	__attribute__((cleanup(tokener_free))) struct json_tokener *tok =
-		json_tokener_new_ex(LUKS2_JSON_DEPTH);
-	if (!tok)
-		return error_set(err, ERROR_MEMORY, "out of memory");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	CLEANUP_JSON struct json_object *root = json_tokener_parse_ex(tok, text, (int)text_len);
-	if (json_tokener_get_error(tok) == json_tokener_error_depth)
-		return error_set(err, ERROR_LIMIT, "LUKS2 header: the JSON is over %d levels deep",
-				 LUKS2_JSON_DEPTH);
-	/* An object that is none for want of memory is no error to json-c 0.16. */
-	if (json_tokener_get_error(tok) == json_tokener_success && !root && *text == '{')
-		return error_set(err, ERROR_MEMORY, "out of memory");
-	if (json_tokener_get_error(tok) != json_tokener_success || !root ||
-	    json_tokener_get_parse_end(tok) != text_len)
-		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the JSON does not parse");
+	static const struct json_limits limits = {
+		.what = "LUKS2 header",
+		.bytes = LUKS2_JSON_MAX,
+		.depth = LUKS2_JSON_DEPTH,
+		.values = LUKS2_JSON_MAX,
+	};
+	CLEANUP_JSON struct json *j = NULL;
+	if (json_read(text, text_len, &limits, &j, err) < 0)
+		return -1;
 
 	/* Filled here and handed over whole: *ret is written on success alone. */
 	struct luks2_header header = { .header_len = header_len };
-	if (read_root(root, device_len, &header, err) < 0)
+	if (read_root(j, device_len, &header, err) < 0)
 		return -1;
 	*ret = header;
 	return 0;

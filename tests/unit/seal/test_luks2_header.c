@@ -217,6 +217,9 @@ static void test_damaged(void **state)
 	refuses(kind, "\"offset\":\"32768\"", "\"offset\":\"32769\"", "multiple");
 	refuses(kind, "\"size\":\"258048\"", "\"size\":\"253952\"", "too small for the key");
 	refuses(kind, "\"stripes\":4000", "\"stripes\":1", "stripes");
+	refuses(kind, "\"stripes\":4000", "\"stripes\":4000,\"stripes\":4000",
+		"keyslots.0.af has a member twice");
+	refuses(kind, "\"segments\":[\"0\"]", "\"segments\":[\"0\\u0000\"]", "digests.0.segments");
 	refuses(kind, "\"json_size\":\"12288\"", "\"json_size\":\"12289\"", "json_size");
 	refuses(kind, "\"keyslots_size\":\"258048\"", "\"keyslots_size\":\"258047\"",
 		"keyslots_size");

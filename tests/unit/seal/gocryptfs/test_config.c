@@ -87,6 +87,7 @@ static void faults(void **state)
 		{ "1024,\n\t\t\"R\": 8,\n\t\t\"P\": 1", "1048576,\n\t\t\"R\": 8,\n\t\t\"P\": 2",
 		  ERROR_LIMIT },
 		{ "\"KeyLen\": 32", "\"KeyLen\": 16", ERROR_DAMAGED },
+		{ "\"KeyLen\": 32", "\"KeyLen\": 32, \"KeyLen\": 32", ERROR_DAMAGED },
 		{ "\"KeyLen\": 32", "\"KeyLen\": 64", ERROR_LIMIT },
 		{ "\"Salt\": \"AAEC", "\"Salt\": \"", ERROR_DAMAGED },
 		{ "\"Salt\": \"AAEC", "\"Salt\": \"*AEC", ERROR_DAMAGED },

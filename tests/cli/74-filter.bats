@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The filter of a payload's system calls, from inside: what types on the caller's terminal for every
 # program of an image that runs, and the default filter. What each call is answered with is in
-# tests/unit/run/test_filter.c.
+# tests/unit/run/confine/test_filter.c.
 
 load helper
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes the system call filters of run/filter.c as a header, while coffer is built: as programs of
- * the kernel's classic BPF. What they refuse stands here. libseccomp is asked for the numbers only:
- * at each start it would take longer to make the programs than to make the namespaces.
+ * Writes the system call filters of run/confine/filter.c as a header, while coffer is built: as
+ * programs of the kernel's classic BPF. What they refuse stands here. libseccomp is asked for the
+ * numbers only: at each start it would take longer to make the programs than to make the namespaces.
  *
  *   make-filters ARCHITECTURE [big]
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The words of --bind and --mount (runtime.md 10.1 and 10.2): cut, unquoted, made absolute. Nothing
- * is looked at on the disk; whether a source exists and where a target lies is for plan.c and
+ * is looked at on the disk; whether a source exists and where a target lies is for binds.c and
  * layer.c.
  */
 #include "run/internal.h"

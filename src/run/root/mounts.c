@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The container's mounts, made from the list of the job (runtime.md 6; plan.c makes the list).
+ * The container's mounts, made from the list of the job (runtime.md 6; run/plan/mounts.c makes the
+ * list).
  *
  * Everything is done by descriptor. A source is cloned to a detached tree (open_tree), its options
  * are set while nobody can reach it (mount_setattr), and it is placed on an open target

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The home inside, where the payload begins, and whether the caller's folder comes along: what is
+ * chosen, and the mounts that follow from it (runtime.md 7).
+ */
+#include "run/plan/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --home SRC[:DST], or the one of the user's account; root's is /root inside. */
+int run_choose_home(struct run_job *job, char **ret_source, struct error **err)
+{
+	const char *given = job->plan->home;
+	if (!given) {
+		bool namespace_root = job->inside_uid == 0 && job->uid != 0;
+		bool root = namespace_root ||
+			    ((job->fake_root || job->plan->for_build) && job->inside_uid == 0);
+		*ret_source = text_dup(job->passwd_home, err);
+		job->home = *ret_source ? text_dup(root ? "/root" : job->passwd_home, err) : NULL;
+		return job->home ? 0 : -1;
+	}
+	if (!job->config->user_bind_control)
+		return error_set(
+			err, ERROR_POLICY,
+			"not mounting user requested home: user bind control is disallowed");
+	size_t colons = 0;
+	for (const char *p = given; *p; p++)
+		colons += *p == ':';
+	if (colons > 1)
+		return error_set(err, ERROR_USAGE,
+				 "While setting home directory: home argument has "
+				 "incorrect number of elements: %zu",
+				 colons + 1);
+	CLEANUP_TEXT char *copy = text_dup(given, err);
+	if (!copy)
+		return -1;
+	char *target = strchr(copy, ':');
+	if (target)
+		*target++ = '\0';
+	*ret_source = path_absolute(copy, err);
+	if (!*ret_source)
+		return -1;
+	job->home = path_absolute(target && *target ? target : *ret_source, err);
+	return job->home ? 0 : -1;
+}
+
+/* runtime.md 7.3: where the host's directory is never brought along. */
+static bool cwd_excluded(const char *cwd)
+{
+	static const char *const exact[] = { "/",    "/etc", "/bin",  "/mnt", "/usr",
+					     "/var", "/opt", "/sbin", "/lib", "/lib64" };
+	static const char *const prefixes[] = { "/sys", "/proc", "/dev" };
+	for (size_t i = 0; i < sizeof(exact) / sizeof(*exact); i++) {
+		if (!strcmp(cwd, exact[i]))
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		if (!strncmp(cwd, prefixes[i], strlen(prefixes[i])))
+			return true;
+	}
+	return false;
+}
+
+/* Where the caller stands, and where the payload begins: runtime.md 7.2. */
+int run_choose_directory(struct run_job *job, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	char *cwd = getcwd(NULL, 0);
+	if (cwd && *cwd == '/')
+		job->cwd = cwd;
+	else
+		free(cwd);
+	if (!job->cwd)
+		log_warning("can't determine current working directory");
+	job->start_asked = plan->cwd && *plan->cwd;
+	const char *start = job->start_asked ? plan->cwd
+			    : job->contain   ? job->home
+			    : job->cwd	     ? job->cwd
+					     : job->home;
+	job->start = text_dup(start, err);
+	return job->start ? 0 : -1;
+}
+
+/*
+ * Without a layer nothing can be made in the image: the top directory of the home is covered by
+ * one of the session's that holds the home alone (runtime.md 7.1).
+ */
+static int cover_home_top(struct run_job *job, struct error **err)
+{
+	const char *slash = strchr(job->home + 1, '/');
+	if (!job->writable || !slash)
+		return 0;
+	CLEANUP_TEXT char *top = text_dup_len(job->home, (size_t)(slash - job->home), err);
+	if (!top || run_add_session(job, "home-top", top, 0755, "home", err) < 0)
+		return -1;
+	job->mounts[job->mount_count - 1].quiet = true;
+	return 0;
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The home as it is, or an empty one; see the reasons below. */
+int run_add_home(struct run_job *job, const char *source, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	if (plan->for_build || plan->no_home || run_no_mount(job, "home") ||
+	    (!job->config->mount_home && !plan->home))
+		return 0;
+	if (!strcmp(job->home, "/")) {
+		log_warning("Skipping impossible home directory mount to '/'");
+		return 0;
+	}
+	if (cover_home_top(job, err) < 0)
+		return -1;
+	/* Root's own home is not for what must not be root; one that was asked for is bound, and
+	 * shows what its modes show to others. */
+	bool foreign = job->map == RUN_MAP_SHIFTED && job->user_namespace && !plan->home;
+	if (foreign && !job->contain)
+		log_info("The home of root is left out: %s is an empty one", job->home);
+	bool empty = (job->contain && !plan->home) || foreign || !is_directory(source);
+	int r = empty ? run_add_session(job, "home", job->home, 0755, "home", err)
+		      : run_add_bind(job, source, job->home, "home", err);
+	if (r == 0) {
+		job->mounts[job->mount_count - 1].needed = true;
+		job->mounts[job->mount_count - 1].layered = true;
+		job->mounts[job->mount_count - 1].asked = !empty;
+	}
+	return r;
+}
+
+/*
+ * The current folder comes along unless something else is mounted there. It is last in the list, so
+ * that it can be left out where it is to be seen already; run/root/mounts.c finds that out.
+ */
+int run_add_cwd(struct run_job *job, struct error **err)
+{
+	if (!job->cwd || job->contain || job->plan->for_build || run_no_mount(job, "cwd") ||
+	    cwd_excluded(job->cwd))
+		return 0;
+	if (!job->config->user_bind_control) {
+		log_warning("Not mounting current directory: user bind control is disabled by "
+			    "system administrator");
+		return 0;
+	}
+	for (size_t i = 0; i < job->mount_count; i++) {
+		if (!strcmp(job->mounts[i].target, job->cwd))
+			return 0;
+	}
+	if (run_add_bind(job, job->cwd, job->cwd, "cwd", err) < 0)
+		return -1;
+	job->mounts[job->mount_count - 1].kind = RUN_MOUNT_CWD;
+	job->mounts[job->mount_count - 1].quiet = true;
+	return 0;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who the payload is, outside and inside: ids, whether they take a user namespace, the map of ids,
+ * and what the account databases say of the user. All of it is looked up in the command, since in
+ * the container's process there are other ids and another root.
+ */
+#include "run/plan/internal.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool has_sys_admin(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	return syscall(SYS_capget, &header, data) == 0 && data[0].effective & 1u << CAP_SYS_ADMIN;
+}
+
+bool run_single_id(void)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &ignored) < 0 || !text.len)
+		return false;
+	/* user_namespaces(7): each line has the first id inside, the first outside, and how many.
+	 */
+	char *at = text.data;
+	for (int field = 1; field < 3; field++)
+		(void)strtoul(at, &at, 10);
+	return strtoul(at, &at, 10) == 1 && strcmp(at, "\n") == 0;
+}
+
+/*
+ * Who the payload is, inside and outside, and whether that takes a user namespace. A process that
+ * is in one already (a section of a build) makes no second one. With one, the map follows from what
+ * the caller may hand out (userns.c), and from that whose the image's files are shown to be: where
+ * one id is mapped, all others would be nobody's, so they are shown as the user's.
+ */
+int run_choose_users(struct run_job *job, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	job->uid = job->inside_uid = getuid();
+	job->gid = job->inside_gid = getgid();
+	/* All other owners would show as nobody. */
+	job->own_all = run_single_id();
+	job->fake_root = plan->fakeroot;
+	if (plan->allow_setuid && job->uid != 0) {
+		error_set(err, ERROR_POLICY,
+			  "Could not configure --allow-setuid: --allow-setuid requires root "
+			  "privileges");
+		return error_hint(err, "leave --allow-setuid out: a user's set-user-ID files would "
+				       "have no effect");
+	}
+	if (plan->inherit_namespaces)
+		return 0;
+	/* Real root needs no user namespace, and with one could not have the kernel's mounts. */
+	if (job->uid == 0 && !plan->userns && !plan->fakeroot && has_sys_admin())
+		return 0;
+	if (run_policy_user_namespace(job->config, err) < 0)
+		return -1;
+	job->user_namespace = true;
+	job->clone_flags |= CLONE_NEWUSER;
+	job->map = RUN_MAP_SELF;
+	if (run_can_shift())
+		job->map = RUN_MAP_SHIFTED;
+	else if (plan->fakeroot && run_best_root_map(plan->ignore_subuid, &job->map, err) < 0)
+		return -1;
+	job->own_all = job->map == RUN_MAP_SELF || job->map == RUN_MAP_ROOT_ALONE;
+	if (job->map != RUN_MAP_SELF)
+		job->inside_uid = job->inside_gid = 0;
+	if (job->map == RUN_MAP_ROOT_ALONE) {
+		log_info("Changes of owners and device files will be pretended only");
+		job->pretend_owners = true;
+	}
+	return 0;
+}
+
+/* The line of a group that the caller is in; one without a name is left out, as it says nothing. */
+static int add_group(struct run_job *job, gid_t gid, struct error **err)
+{
+	const struct group *g = getgrgid(gid);
+	if (!g || !job->user)
+		return 0;
+	CLEANUP_TEXT char *line =
+		text_printf(err, "%s:x:%u:%s", g->gr_name, (unsigned)gid, job->user);
+	if (!line)
+		return -1;
+	for (size_t i = 0; i < job->groups.len; i++) {
+		if (!strcmp(job->groups.items[i], line))
+			return 0;
+	}
+	return strings_add(&job->groups, line, err);
+}
+
+/* Everything that NSS knows, before the root changes. */
+int run_look_up_user(struct run_job *job, struct error **err)
+{
+	const struct passwd *pw = getpwuid(job->uid);
+	job->user = pw ? text_dup(pw->pw_name, err) : text_printf(err, "%u", (unsigned)job->uid);
+	job->gecos = job->user ? text_dup(pw && pw->pw_gecos ? pw->pw_gecos : "", err) : NULL;
+	job->passwd_home =
+		job->gecos ? text_dup(pw && *pw->pw_dir == '/' ? pw->pw_dir : "/", err) : NULL;
+	job->shell =
+		job->passwd_home ? text_dup(pw && pw->pw_shell ? pw->pw_shell : "", err) : NULL;
+	if (!job->shell)
+		return -1;
+	gid_t groups[1024];
+	int count = getgroups(1024, groups);
+	for (int i = 0; i < count; i++) {
+		if (add_group(job, groups[i], err) < 0)
+			return -1;
+	}
+	return add_group(job, job->gid, err);
+}

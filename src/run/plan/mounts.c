@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The list of mounts, as the container's process works it off (run/root/mounts.c), in Apptainer's
+ * order (runtime.md 6.1).
+ */
+#include "run/plan/internal.h"
+
+#include <sched.h>
+#include <string.h>
+
+/* Takes copies of the texts. */
+int run_add_mount(struct run_job *job, const struct run_mount *m, struct error **err)
+{
+	struct run_mount *grown = array_grow(job->mounts, job->mount_count, &job->mount_cap,
+					     sizeof(*job->mounts), err);
+	if (!grown)
+		return -1;
+	job->mounts = grown;
+	CLEANUP_TEXT char *source = text_dup(m->source ? m->source : "", err);
+	CLEANUP_TEXT char *target = source ? path_absolute(m->target, err) : NULL;
+	if (!target)
+		return -1;
+	struct run_mount *to = &job->mounts[job->mount_count++];
+	*to = *m;
+	to->source = source;
+	to->target = target;
+	source = target = NULL;
+	return 0;
+}
+
+/*
+ * A bind of something that somebody named. What is there now is remembered (witness.c): between
+ * this look and the mount somebody else could put another object in its place.
+ */
+int run_add_bind(struct run_job *job, const char *source, const char *target, const char *phase,
+		 struct error **err)
+{
+	struct run_mount m = {
+		.kind = RUN_MOUNT_BIND,
+		.source = (char *)source,
+		.target = (char *)target,
+		.phase = phase,
+		.restricted = true,
+		.layered = true,
+		.witnessed = true,
+	};
+	run_witness_look(source, &m.witness);
+	m.directory = m.witness.directory;
+	return run_add_mount(job, &m, err);
+}
+
+bool run_path_exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+/* A file of the system that nobody asked for: to be read, whoever is root inside. */
+static int add_system_file(struct run_job *job, const char *source, const char *target,
+			   const char *phase, struct error **err)
+{
+	if (run_add_bind(job, source, target, phase, err) < 0)
+		return -1;
+	struct run_mount *m = &job->mounts[job->mount_count - 1];
+	m->read_only = true;
+	m->witnessed = false;
+	return 0;
+}
+
+/* Whether --no-mount names it. */
+bool run_no_mount(const struct run_job *job, const char *word)
+{
+	const struct strings *list = &job->plan->no_mount;
+	for (size_t i = 0; i < list->len; i++) {
+		if (!strcmp(list->items[i], word))
+			return true;
+	}
+	return false;
+}
+
+static void warn_no_mount(const struct run_job *job)
+{
+	static const char *const known[] = { "proc", "sys",    "dev", "devpts",	   "home",
+					     "tmp",  "hostfs", "cwd", "bind-paths" };
+	for (size_t i = 0; i < job->plan->no_mount.len; i++) {
+		const char *word = job->plan->no_mount.items[i];
+		bool found = *word == '/';
+		for (size_t k = 0; k < sizeof(known) / sizeof(*known); k++)
+			found |= !strcmp(word, known[k]);
+		if (!found)
+			log_warning("Ignoring unknown mount type '%s'", word);
+	}
+}
+
+/* The host's /dev, or the minimal one, which dev.c fills. */
+static int add_dev(struct run_job *job, struct error **err)
+{
+	if (job->config->mount_dev == CONFIG_DEV_NO || run_no_mount(job, "dev"))
+		return 0;
+	struct run_mount m = {
+		.kind = job->minimal_dev ? RUN_MOUNT_DEV : RUN_MOUNT_BIND,
+		.source = (char *)"/dev",
+		.target = (char *)"/dev",
+		.phase = "dev",
+		.directory = true,
+		.needed = true,
+		.layered = true,
+	};
+	return run_add_mount(job, &m, err);
+}
+
+/* What the host calls others is of no use to a network that is lo alone (runtime.md 6). */
+static int add_hosts(struct run_job *job, struct error **err)
+{
+	static const char text[] = "127.0.0.1\tlocalhost\n"
+				   "::1\tlocalhost ip6-localhost ip6-loopback\n"
+				   "ff02::1\tip6-allnodes\n"
+				   "ff02::2\tip6-allrouters\n";
+	struct run_mount m = {
+		.kind = RUN_MOUNT_TEXT,
+		.source = (char *)text,
+		.target = (char *)"/etc/hosts",
+		.phase = "binds",
+		.restricted = true,
+		.layered = true,
+		.over_link = true,
+	};
+	return run_add_mount(job, &m, err);
+}
+
+/*
+ * `bind path` of the configuration. The usual ones, /etc/localtime and /etc/hosts, are there with
+ * --contain too, read-only, and cover a link in the image instead of following it. What the site
+ * has named besides is left out with --contain, and where its source is missing.
+ */
+static int add_bind_paths(struct run_job *job, struct error **err)
+{
+	const struct strings *list = &job->config->bind_paths;
+	for (size_t i = 0; !job->plan->for_build && i < list->len; i++) {
+		CLEANUP_TEXT char *source = text_dup(list->items[i], err);
+		if (!source)
+			return -1;
+		char *target = strchr(source, ':');
+		if (target)
+			*target++ = '\0';
+		else
+			target = source;
+		bool usual = !strcmp(target, "/etc/localtime") || !strcmp(target, "/etc/hosts");
+		if (run_no_mount(job, "bind-paths") || run_no_mount(job, target) ||
+		    (job->contain && !usual))
+			continue;
+		if (!strcmp(target, "/etc/hosts") && job->contain &&
+		    job->clone_flags & CLONE_NEWNET) {
+			if (add_hosts(job, err) < 0)
+				return -1;
+			continue;
+		}
+		if (!run_path_exists(source)) {
+			if (!usual)
+				log_warning("skipping mount of %s: it does not exist", source);
+			continue;
+		}
+		if ((usual ? add_system_file : run_add_bind)(job, source, target, "binds", err) < 0)
+			return -1;
+		job->mounts[job->mount_count - 1].over_link = usual;
+	}
+	return 0;
+}
+
+static int add_kernel(struct run_job *job, struct error **err)
+{
+	struct run_mount proc = {
+		.kind = job->pid_namespace ? RUN_MOUNT_PROC : RUN_MOUNT_BIND,
+		.source = (char *)"/proc",
+		.target = (char *)"/proc",
+		.phase = "kernel",
+		.directory = true,
+		.restricted = true,
+		.layered = true,
+	};
+	struct run_mount sys = proc;
+	/* It shows the interfaces of the network that it was mounted in, and needs to own that. */
+	bool own_net = job->clone_flags & CLONE_NEWNET;
+	sys.kind = job->user_namespace && !own_net ? RUN_MOUNT_BIND : RUN_MOUNT_SYSFS;
+	sys.source = sys.target = (char *)"/sys";
+	if (job->config->mount_proc && !run_no_mount(job, "proc") &&
+	    run_add_mount(job, &proc, err) < 0)
+		return -1;
+	if (job->config->mount_sys && !run_no_mount(job, "sys") &&
+	    run_add_mount(job, &sys, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* A folder in the session's memory: empty, and gone with the container. */
+int run_add_session(struct run_job *job, const char *name, const char *target, mode_t mode,
+		    const char *phase, struct error **err)
+{
+	struct run_mount m = {
+		.kind = RUN_MOUNT_SESSION,
+		.source = (char *)name,
+		.target = (char *)target,
+		.phase = phase,
+		.directory = true,
+		.restricted = true,
+		.mode = mode,
+	};
+	return run_add_mount(job, &m, err);
+}
+
+/* /tmp and /var/tmp: the host's, or with --contain empty ones. */
+static int add_tmp(struct run_job *job, struct error **err)
+{
+	if (!job->config->mount_tmp || run_no_mount(job, "tmp"))
+		return 0;
+	static const struct {
+		const char *path, *name;
+	} places[] = { { "/tmp", "tmp" }, { "/var/tmp", "var_tmp" } };
+	for (size_t i = 0; i < 2; i++) {
+		int r = job->contain
+				? run_add_session(job, places[i].name, places[i].path, 01777, "tmp",
+						  err)
+				: run_add_bind(job, places[i].path, places[i].path, "tmp", err);
+		if (r < 0)
+			return -1;
+		job->mounts[job->mount_count - 1].layered = false;
+		/* Some images have one as a link to the other. */
+		job->mounts[job->mount_count - 1].twin = i ? places[0].path : NULL;
+	}
+	return 0;
+}
+
+/* Single files below /etc that are made or bound for the container. */
+static int add_files(struct run_job *job, struct error **err)
+{
+	const struct config *c = job->config;
+	if (c->config_resolv_conf && !job->plan->for_build &&
+	    !run_no_mount(job, "/etc/resolv.conf") && !run_no_mount(job, "bind-paths") &&
+	    run_path_exists("/etc/resolv.conf") &&
+	    add_system_file(job, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
+		return -1;
+	struct run_mount text = { .phase = "files", .restricted = true, .layered = true };
+	if (job->plan->hostname && job->clone_flags & CLONE_NEWUTS) {
+		CLEANUP_TEXT char *line = text_printf(err, "%s\n", job->plan->hostname);
+		text.kind = RUN_MOUNT_TEXT;
+		text.source = line;
+		text.target = (char *)"/etc/hostname";
+		if (!line || run_add_mount(job, &text, err) < 0)
+			return -1;
+	}
+	if (job->inside_uid == 0 && (job->writable || job->writable_tmpfs))
+		return 0;
+	text.layered = false;
+	text.source = NULL;
+	text.kind = RUN_MOUNT_PASSWD;
+	text.target = (char *)"/etc/passwd";
+	if (c->config_passwd && run_add_mount(job, &text, err) < 0)
+		return -1;
+	text.kind = RUN_MOUNT_GROUP;
+	text.target = (char *)"/etc/group";
+	return c->config_group ? run_add_mount(job, &text, err) : 0;
+}
+
+/* In the order in which they are made: runtime.md 6.1. */
+int run_list_mounts(struct run_job *job, const char *home, struct error **err)
+{
+	warn_no_mount(job);
+	if (add_dev(job, err) < 0 || add_bind_paths(job, err) < 0 || add_kernel(job, err) < 0 ||
+	    run_add_home(job, home, err) < 0 || add_tmp(job, err) < 0 || add_files(job, err) < 0 ||
+	    run_add_binds(job, err) < 0)
+		return -1;
+	return run_add_cwd(job, err);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which namespaces the container gets, and whether the kernel makes the image's mount. What the
+ * site does not let users have is left out and said, or refused.
+ */
+#include "run/plan/internal.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <string.h>
+
+static int no_kernel_mount(enum error_kind kind, const char *why, struct error **err)
+{
+	error_set(err, kind, "--mount=kernel: %s", why);
+	return error_hint(err, "leave --mount=kernel out: coffer then serves the image itself");
+}
+
+/*
+ * A wish on the command line is done or refused; that of the configuration is for those who can
+ * have it. File systems of block devices, and dm-crypt, are for the first user namespace alone.
+ */
+int run_choose_kernel_mount(struct run_job *job, struct error **err)
+{
+	enum image_kind kind = job->image->kind;
+	bool can = job->uid == 0 && !job->user_namespace && process_in_first_user_namespace();
+	if (!job->plan->kernel_mount) {
+		job->kernel_mount = job->config->mount_kernel && kind == IMAGE_LUKS2 && can;
+		return 0;
+	}
+	if (kind == IMAGE_SANDBOX)
+		return no_kernel_mount(ERROR_UNSUPPORTED, "a sandbox has nothing to mount", err);
+	if (kind == IMAGE_GOCRYPTFS)
+		return no_kernel_mount(ERROR_UNSUPPORTED,
+				       "the kernel cannot mount a gocryptfs image", err);
+	if (!can)
+		return no_kernel_mount(ERROR_SYSTEM,
+				       "it is for root alone, and outside of user namespaces "
+				       "(--userns, --fakeroot)",
+				       err);
+	job->kernel_mount = true;
+	return 0;
+}
+
+/* RFC 1123, as Apptainer takes it: labels of letters, digits and hyphens, 64 bytes in all. */
+static bool hostname_ok(const char *name)
+{
+	size_t len = strlen(name);
+	if (!len || len > 64)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		bool edge = !i || i + 1 == len || name[i - 1] == '.' || name[i + 1] == '.';
+		if (!(isalnum((unsigned char)name[i]) ||
+		      ((name[i] == '-' || name[i] == '.') && !edge)))
+			return false;
+	}
+	return true;
+}
+
+/* A namespace that the site does not let users have is left out, and that is said. */
+static bool namespace_allowed(bool wanted, bool allowed, const char *name)
+{
+	if (wanted && !allowed)
+		log_warning("Not virtualizing %s namespace by configuration", name);
+	return wanted && allowed;
+}
+
+/* Flags for the clone; the mount namespace is always among them. */
+int run_choose_namespaces(struct run_job *job, struct error **err)
+{
+	const struct run_plan *plan = job->plan;
+	const struct config *c = job->config;
+	if (plan->hostname && !hostname_ok(plan->hostname))
+		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", plan->hostname);
+	job->clone_flags |= CLONE_NEWNS;
+	/* What a section of a build leaves running ends with it. */
+	job->pid_namespace = plan->for_build || namespace_allowed(plan->pid || plan->containall,
+								  c->allow_pid_ns, "pid");
+	if (job->pid_namespace)
+		job->clone_flags |= CLONE_NEWPID;
+	job->init = job->pid_namespace && !plan->no_init;
+	if (namespace_allowed(plan->ipc || plan->containall, c->allow_ipc_ns, "ipc"))
+		job->clone_flags |= CLONE_NEWIPC;
+	if (namespace_allowed(plan->uts || plan->hostname, c->allow_uts_ns, "uts"))
+		job->clone_flags |= CLONE_NEWUTS;
+	return run_network_choose(job, err);
+}

@@ -208,7 +208,7 @@ static int read_plain(const char *path, uint8_t **ret, uint64_t *ret_len, struct
 	*ret_len = img->partition->len;
 	*ret = malloc(*ret_len);
 	if (!*ret)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	return source_read(img->file, *ret, *ret_len, img->partition->off, err);
 }
 

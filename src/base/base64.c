@@ -8,7 +8,7 @@ int base64_encode(const void *data, size_t len, size_t line, struct buffer *ret,
 {
 	size_t need, newlines = 0;
 	if (!checked_add(len / 3, (size_t)1, &need) || !checked_mul(need, (size_t)4, &need))
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (line)
 		newlines = need / line + 1;
 	char *to = buffer_reserve(ret, need + newlines, err);

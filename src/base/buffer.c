@@ -15,7 +15,7 @@ char *buffer_reserve(struct buffer *b, size_t len, struct error **err)
 {
 	size_t want;
 	if (!checked_add(b->len, len, &want) || !checked_add(want, (size_t)1, &want)) {
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	if (want > b->cap) {
@@ -26,7 +26,7 @@ char *buffer_reserve(struct buffer *b, size_t len, struct error **err)
 			cap = want;
 		char *data = realloc(b->data, cap);
 		if (!data) {
-			error_set(err, ERROR_MEMORY, "out of memory");
+			error_no_memory(err);
 			return NULL;
 		}
 		b->data = data;
@@ -58,7 +58,7 @@ static char *format(const char *fmt, va_list ap, size_t *ret_len, struct error *
 	char *s = NULL;
 	int len = vasprintf(&s, fmt, ap);
 	if (len < 0) {
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	*ret_len = (size_t)len;
@@ -134,7 +134,7 @@ char *text_dup_len(const char *text, size_t len, struct error **err)
 {
 	char *copy = len < SIZE_MAX ? malloc(len + 1) : NULL;
 	if (!copy) {
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	memcpy(copy, text, len);
@@ -165,13 +165,13 @@ void *array_grow(void *array, size_t len, size_t *cap, size_t element_size, stru
 	size_t want = *cap ? *cap : 4, bytes;
 	while (want <= len) {
 		if (!checked_mul(want, (size_t)2, &want)) {
-			error_set(err, ERROR_MEMORY, "out of memory");
+			error_no_memory(err);
 			return NULL;
 		}
 	}
 	void *grown = checked_mul(want, element_size, &bytes) ? realloc(array, bytes) : NULL;
 	if (!grown) {
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	*cap = want;

@@ -11,6 +11,7 @@
 /* The header's words for the analyzer. */
 #undef error_set
 #undef error_errno
+#undef error_no_memory
 #undef error_wrap
 #undef error_hint
 #undef error_set_kind
@@ -105,6 +106,12 @@ int error_errno(struct error **err, int errnum, const char *fmt, ...)
 	else if (errnum == EMFILE)
 		error_hint(err, "raise the limit of open files (ulimit -n), then try again");
 	return -1;
+}
+
+/* A real error where there is memory for that, so that callers can put their context in front. */
+int error_no_memory(struct error **err)
+{
+	return error_set(err, ERROR_MEMORY, "out of memory");
 }
 
 int error_wrap(struct error **err, const char *fmt, ...)

@@ -50,6 +50,9 @@ int error_set(struct error **err, enum error_kind kind, const char *fmt, ...)
 int error_errno(struct error **err, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* There is no memory (malloc and its like gave NULL). Returns -1. */
+int error_no_memory(struct error **err);
+
 /* Put context in front: "<words>: <what it was>". Kind, errno, hint and status stay. Returns -1. */
 int error_wrap(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -73,6 +76,7 @@ int error_exit_status(const struct error *err);
 /* The analyzer sees one file at a time; without this it follows roads where these return 0. */
 #define error_set(...) ((void)error_set(__VA_ARGS__), -1)
 #define error_errno(...) ((void)error_errno(__VA_ARGS__), -1)
+#define error_no_memory(err) ((void)error_no_memory(err), -1)
 #define error_wrap(...) ((void)error_wrap(__VA_ARGS__), -1)
 #define error_hint(...) ((void)error_hint(__VA_ARGS__), -1)
 #define error_set_kind(err, kind) ((void)error_set_kind(err, kind), -1)

@@ -333,7 +333,7 @@ int parse_words(const struct command *command, const char *const *words, struct 
 	in.values = calloc(options + 1, sizeof(*in.values));
 	if (!in.arguments || !in.values) {
 		invocation_free(&in);
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	}
 	struct parser p = {
 		.command = command, .words = words, .values = in.values, .arguments = arguments

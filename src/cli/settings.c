@@ -139,7 +139,7 @@ int settings_apply_global(struct invocation *in, struct error **err)
 	/* Programs that a build starts, this one among them, shall be as quiet. */
 	CLEANUP_TEXT char *number = text_printf(err, "%d", log_get_level());
 	if (!number || setenv("APPTAINER_MESSAGELEVEL", number, 1) < 0)
-		return *err ? -1 : error_set(err, ERROR_MEMORY, "out of memory");
+		return *err ? -1 : error_no_memory(err);
 	const struct option_value *config = invocation_option(in, "config");
 	in->config = config->set ? config->text : NULL;
 	/* The usual file may be missing; one that was asked for may not. */

@@ -17,7 +17,7 @@ int config_refuse(const struct config_reader *r, struct error **err, const char 
 		words = NULL;
 	va_end(args);
 	if (!words)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	error_set(err, ERROR_POLICY,
 		  "While initializing: couldn't parse configuration file %s: line %zu: %s", r->path,
 		  r->line, words);

@@ -35,7 +35,7 @@ int crypto_digest_new(enum crypto_hash hash, struct crypto_digest **ret, struct 
 	crypto_start();
 	struct crypto_digest *d = calloc(1, sizeof(*d));
 	if (!d)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	d->md = EVP_MD_fetch(NULL, hashes[hash].name, NULL);
 	crypto_guard_begin();
 	d->context = d->md ? EVP_MD_CTX_new() : NULL;

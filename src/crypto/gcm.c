@@ -29,7 +29,7 @@ int crypto_gcm_new(const struct secret *key, struct crypto_gcm **ret, struct err
 		return error_set(err, ERROR_INTERNAL, "a GCM key of %zu bytes", secret_size(key));
 	struct crypto_gcm *g = calloc(1, sizeof(*g));
 	if (!g)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (pool_init(&g->seal, "AES-256-GCM", key, CRYPTO_GCM_NONCE_LEN, 1, err) < 0 ||
 	    pool_init(&g->open, "AES-256-GCM", key, CRYPTO_GCM_NONCE_LEN, 0, err) < 0) {
 		crypto_gcm_free(&g);

@@ -172,7 +172,7 @@ int crypto_refuse(struct error **err, enum error_kind kind, const char *words)
 {
 	unsigned long code;
 	if (crypto_cause(&code) == CRYPTO_NO_MEMORY)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	return error_set(err, kind, "%s", words);
 }
 
@@ -180,7 +180,7 @@ int crypto_fail(struct error **err, const char *what)
 {
 	unsigned long code;
 	if (crypto_cause(&code) == CRYPTO_NO_MEMORY)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	/* The number alone: OpenSSL's words may quote what it was given. */
 	return error_set(err, ERROR_INTERNAL, "the crypto library could not %s (error %#lx)", what,
 			 code);

@@ -38,7 +38,7 @@ static int not_opened(struct error **err)
 	unsigned long code;
 	switch (crypto_cause(&code)) {
 	case CRYPTO_NO_MEMORY:
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	case CRYPTO_UNSUPPORTED:
 		return unsupported(err);
 	case CRYPTO_OTHER:

@@ -383,7 +383,7 @@ int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 		return -1;
 	struct crypto_rsa *rsa = calloc(1, sizeof(*rsa));
 	if (!rsa)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	rsa->form = form;
 	BIGNUM *parts[PARTS_PRIVATE] = { NULL };
 	crypto_guard_begin();

@@ -41,7 +41,7 @@ int crypto_xts_new(const struct secret *key, struct crypto_xts **ret, struct err
 	const char *name = len == KEY_LEN_128 ? "AES-128-XTS" : "AES-256-XTS";
 	struct crypto_xts *x = calloc(1, sizeof(*x));
 	if (!x)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (pool_init(&x->encrypt, name, key, 0, 1, err) < 0 ||
 	    pool_init(&x->decrypt, name, key, 0, 0, err) < 0) {
 		crypto_xts_free(&x);

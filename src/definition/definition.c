@@ -376,7 +376,7 @@ static int stage_defaults(struct span text, struct definition_arguments *ret, st
 {
 	CLEANUP_DEFINITION struct definition *d = calloc(1, sizeof(*d));
 	if (!d)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (stage_parse(d, text, err) < 0)
 		return -1;
 	const struct definition_section *s = definition_section(d, "arguments");
@@ -417,7 +417,7 @@ int definition_parse(const void *text, size_t len, struct definition_arguments *
 		return error_set(err, ERROR_DAMAGED, "a NUL byte in it: this is no text");
 	CLEANUP_DEFINITION struct definition *d = calloc(1, sizeof(*d));
 	if (!d)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	while (rest.len) {
 		struct span raw = span_of(rest.text, stage_len(rest));
 		rest = span_of(rest.text + raw.len, rest.len - raw.len);
@@ -513,7 +513,7 @@ int definition_generate(const char *agent, const char *from, struct definition *
 	CLEANUP_DEFINITION struct definition *d = calloc(1, sizeof(*d));
 	CLEANUP_BUFFER struct buffer first = { 0 }, second = { 0 };
 	if (!d)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (buffer_puts(&first, agent, err) < 0 || buffer_puts(&second, from, err) < 0 ||
 	    buffer_printf(&d->text, err, "bootstrap: %s\nfrom: %s\n\n", agent, from) < 0 ||
 	    header_put(d, span_of("bootstrap", 9), &first, err) < 0 ||

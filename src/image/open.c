@@ -121,7 +121,7 @@ int image_open(const char *path, struct image **ret, struct error **err)
 {
 	CLEANUP_IMAGE struct image *img = calloc(1, sizeof(*img));
 	if (!img)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	img->directory = img->fd = -1;
 	img->path = path_absolute(path, err);
 	if (!img->path)
@@ -313,7 +313,7 @@ int image_unseal(const struct image *img, const struct key *key,
 	CLEANUP_IMAGE_TREE struct image_tree *t = calloc(1, sizeof(*t));
 	CLEANUP_SECRET struct secret *secret = NULL;
 	if (!t)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (img->kind == IMAGE_SANDBOX)
 		return error_set(err, ERROR_INTERNAL, "a sandbox needs no unsealing");
 	uint64_t off = img->partition ? img->partition->off : 0;

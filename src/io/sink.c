@@ -130,7 +130,7 @@ int sink_from_fd(int fd, struct sink **ret, struct error **err)
 		return error_errno(err, errno, "look at the image file");
 	struct file_sink *f = calloc(1, sizeof(*f));
 	if (!f)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	f->sink = (struct sink){ .ops = &file_ops, .size = (uint64_t)st.st_size };
 	f->fd = fd;
 	*ret = &f->sink;
@@ -174,7 +174,7 @@ int sink_offset(struct sink *below, uint64_t base, struct sink **ret, struct err
 {
 	struct offset_sink *o = calloc(1, sizeof(*o));
 	if (!o)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	o->sink = (struct sink){ .ops = &offset_ops };
 	o->below = below;
 	o->base = base;

@@ -60,7 +60,7 @@ int source_from_fd(int fd, struct source **ret, struct error **err)
 		return error_errno(err, errno, "find the size of the image");
 	struct file_source *f = calloc(1, sizeof(*f));
 	if (!f)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	f->source = (struct source){ .ops = &file_ops, .size = (uint64_t)size };
 	f->fd = fd;
 	*ret = &f->source;
@@ -90,7 +90,7 @@ int source_from_memory(const void *data, size_t len, struct source **ret, struct
 {
 	struct memory_source *m = calloc(1, sizeof(*m));
 	if (!m)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	m->source = (struct source){ .ops = &memory_ops, .size = len };
 	m->data = data;
 	*ret = &m->source;
@@ -121,7 +121,7 @@ int source_slice(struct source *below, uint64_t off, uint64_t len, struct source
 				 (unsigned long long)below->size);
 	struct slice_source *sl = calloc(1, sizeof(*sl));
 	if (!sl)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	sl->source = (struct source){ .ops = &slice_ops, .size = len };
 	sl->below = below;
 	sl->off = off;

@@ -56,7 +56,7 @@ static struct json_object *parse(const char *text, size_t len, const struct json
 	__attribute__((cleanup(tokener_free))) struct json_tokener *tok =
 		json_tokener_new_ex((int)limits->depth);
 	if (!tok) {
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
@@ -96,14 +96,14 @@ int json_read(const char *text, size_t len, const struct json_limits *limits, st
 
 	CLEANUP_JSON struct json *j = calloc(1, sizeof(*j));
 	if (!j)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	j->what = limits->what;
 	j->root = parse(text, len, limits, err);
 	if (*err)
 		return -1;
 	/* An object that is none for want of memory is no error to json-c 0.16. */
 	if (!j->root && text[strspn(text, " \t\r\n")] != 'n')
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	const struct json_at root = json_root(j);
 	size_t object = 0;
 	if (!limits->last_counts && compare(&root, &scan, &object, err) < 0)

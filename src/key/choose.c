@@ -179,7 +179,7 @@ int key_choose(const struct key_request *request, struct key **ret, struct error
 		values[i] = getenv(variables[i]);
 	struct key *k CLEANUP_KEY = calloc(1, sizeof(*k));
 	if (!k)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	k->use = request->use;
 	int r;
 	if (request->pem_path)

@@ -162,7 +162,7 @@ int secret_heap_reserve(size_t len, struct error **err)
 	for (; done && room < len; room += CHUNK_LEN)
 		done = add_chunk(CHUNK_LEN);
 	unlock_heap(locked);
-	return done ? 0 : error_set(err, ERROR_MEMORY, "out of memory");
+	return done ? 0 : error_no_memory(err);
 }
 
 bool secret_heap_owns(const void *p)

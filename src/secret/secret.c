@@ -77,10 +77,10 @@ int secret_new(size_t size, struct secret **ret, struct error **err)
 		return error_set(err, ERROR_INTERNAL, "a secret of %zu bytes", size);
 	pages_len &= ~(page - 1);
 	if (!checked_add(pages_len, 2 * page, &map_len))
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	struct secret *s = calloc(1, sizeof(*s));
 	if (!s)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	/* server-calls: mmap:not-exec mprotect:not-exec madvise munmap */
 	unsigned char *map = mmap(NULL, map_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED || mprotect(map + page, pages_len, PROT_READ | PROT_WRITE) < 0) {

@@ -246,7 +246,7 @@ int isolate_calls(const pid_t *own, size_t count, struct error **err)
 	/* Killed, not refused: a call that is not on the list is a fault of ours or an enemy's. */
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* By the numbers of another architecture: not only the thread that calls. */
 	if (r == 0)

@@ -51,7 +51,7 @@ int serve_places(int root, const struct serve_place *places, size_t count, struc
 	if (fd < 0)
 		r = error_errno(err, errno, "open the image's root");
 	else if (!m)
-		r = error_set(err, ERROR_MEMORY, "out of memory");
+		r = error_no_memory(err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = add_text(m, places[i].directory ? "d" : "f", places[i].path, err);
 	if (r == 0 && ioctl(fd, PLACES_CALL, m) < 0)
@@ -191,7 +191,7 @@ int places_take(struct places *places, struct squash *squash, const struct place
 		return 0;
 	places->list = calloc(PLACES_MAX, sizeof(*places->list));
 	if (!places->list)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	while (bytes_left(&b)) {
 		const char *letter = bytes_take(&b, 2);
 		const char *path = (const char *)b.data + b.off;

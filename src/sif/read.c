@@ -146,7 +146,7 @@ static int parse_table(struct source *file, struct sif *s, struct error **err)
 		return error_wrap(err, "reading descriptors");
 	s->descriptors = calloc(slots ? slots : 1, sizeof(*s->descriptors));
 	if (!s->descriptors)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	struct bytes b = bytes_of(table, len);
 	for (size_t i = 0; i < slots; i++) {
 		bool used = false;
@@ -163,7 +163,7 @@ int sif_read(struct source *file, struct sif **ret, struct error **err)
 {
 	CLEANUP_SIF struct sif *s = calloc(1, sizeof(*s));
 	if (!s)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (parse_header(file, s, err) < 0 || parse_table(file, s, err) < 0)
 		return -1;
 	*ret = s;

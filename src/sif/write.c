@@ -36,7 +36,7 @@ int sif_write_begin(struct sink *file, const struct sif_write_options *options,
 {
 	struct sif_writer *w = calloc(1, sizeof(*w));
 	if (!w)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	w->file = file;
 	w->options = *options;
 	w->end = SIF_DATA_OFF;

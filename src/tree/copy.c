@@ -368,7 +368,7 @@ int copy_tree(int from, int to, const struct copy_rules *rules, struct error **e
 	CLEANUP_FD int out = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = 0;
 	if (!c.buffer)
-		result = error_set(err, ERROR_MEMORY, "out of memory");
+		result = error_no_memory(err);
 	else if (in < 0 || out < 0 || fstat(in, &st) < 0 || fstat(out, &c.to_stat) < 0)
 		result = error_errno(err, errno, "open the folder to copy");
 	c.to_root = out;

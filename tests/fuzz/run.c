@@ -107,7 +107,7 @@ int fuzz_source(const void *data, size_t len, struct source **ret, struct error 
 {
 	struct fuzz_source *s = malloc(sizeof(*s));
 	if (!s)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	*s = (struct fuzz_source){ .source = { .ops = &memory_ops, .size = len }, .data = data };
 	*ret = &s->source;
 	return 0;

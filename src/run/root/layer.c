@@ -197,7 +197,7 @@ static int find_places(const struct run_job *job, const struct run_session *sess
 {
 	ret->list = calloc(job->mount_count, sizeof(*ret->list));
 	if (!ret->list && job->mount_count)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	for (size_t i = 0; i < job->mount_count; i++) {
 		const struct run_mount *m = &job->mounts[i];
 		if (!m->layered || beneath_another(job, i))

@@ -19,7 +19,7 @@ int run_shift(const struct run_job *job, struct run_session *session, struct err
 {
 	session->sources = calloc(job->mount_count + 1, sizeof(*session->sources));
 	if (!session->sources)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	for (size_t i = 0; i < job->mount_count; i++) {
 		const struct run_mount *m = &job->mounts[i];
 		CLEANUP_ERROR struct error *later = NULL;

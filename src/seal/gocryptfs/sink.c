@@ -206,7 +206,7 @@ int gocryptfs_sink_new(struct sink *file, const struct secret *master, struct si
 {
 	struct gocryptfs_sink *g = calloc(1, sizeof(*g));
 	if (!g)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	struct sink *made CLEANUP_SINK = &g->sink;
 	uint8_t header[HEADER_LEN];
 	g->sink = (struct sink){ .ops = &sink_ops };
@@ -214,7 +214,7 @@ int gocryptfs_sink_new(struct sink *file, const struct secret *master, struct si
 	g->window = malloc(WINDOW_LEN);
 	g->cipher = malloc(RUN_BLOCKS * CIPHER_LEN);
 	if (!g->window || !g->cipher)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (gocryptfs_content_key(master, &g->content.gcm, err) < 0 ||
 	    crypto_random(g->content.file_id, FILE_ID_LEN, err) < 0)
 		return -1;

@@ -57,7 +57,7 @@ static uint8_t *buffer_get(struct gocryptfs_source *g, int *ret_slot, struct err
 	if (!buffer) {
 		if (slot >= 0)
 			atomic_fetch_or(&g->idle, UINT32_C(1) << slot);
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	*ret_slot = slot;
@@ -189,7 +189,7 @@ int gocryptfs_open(struct source *file, const char *conf, size_t conf_len,
 		return -1;
 	struct gocryptfs_source *g = calloc(1, sizeof(*g));
 	if (!g)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	g->source = (struct source){ .ops = &source_ops, .size = size };
 	g->file = file;
 	atomic_init(&g->idle, UINT32_MAX);

@@ -275,7 +275,7 @@ int luks2_create(struct sink *device, const struct secret *passphrase,
 		return -1;
 	struct luks2_sink *l = malloc(sizeof(*l));
 	if (!l)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	memset(l, 0, offsetof(struct luks2_sink, window));
 	l->sink.ops = &luks2_ops;
 	l->device = device;

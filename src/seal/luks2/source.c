@@ -83,7 +83,7 @@ int luks2_open(struct source *device, const struct secret *passphrase, struct so
 		return -1;
 	struct luks2_source *l = calloc(1, sizeof(*l));
 	if (!l)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	l->source = (struct source){ .ops = &luks2_ops, .size = header.data_len };
 	l->device = device;
 	l->data_off = header.data_off;

@@ -424,7 +424,7 @@ int squash_extract(struct squash *sq, int directory, const struct squash_extract
 	struct extraction x CLEANUP_EXTRACTION = { .sq = sq, .rules = rules };
 	x.block = malloc(sq->block_size);
 	if (!x.block)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "open the directory to unpack into");

@@ -38,7 +38,7 @@ int ahead_new(struct ahead **ret, struct error **err)
 {
 	struct ahead *a = calloc(1, sizeof(*a));
 	if (!a)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	pthread_mutex_init(&a->lock, NULL);
 	for (size_t i = 0; i < ENDS; i++)
 		a->ends[i].file = UINT64_MAX;

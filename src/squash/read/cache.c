@@ -180,7 +180,7 @@ int cache_new(size_t bytes, size_t block_cap, cache_load load, struct cache **re
 		c->shards = aligned_alloc(64, shards * sizeof(*c->shards));
 	if (!c || !c->shards) {
 		free(c);
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	}
 	c->block_cap = block_cap;
 	c->load = load;
@@ -195,7 +195,7 @@ int cache_new(size_t bytes, size_t block_cap, cache_load load, struct cache **re
 		c->fresh_max += s->count;
 		if (!s->blocks || !s->heads) {
 			cache_free(&c);
-			return error_set(err, ERROR_MEMORY, "out of memory");
+			return error_no_memory(err);
 		}
 	}
 	c->fresh_max /= FRESH_PART;
@@ -255,7 +255,7 @@ static int fill(struct cache *c, struct shard *s, struct squash *sq, struct cach
 {
 	int r = 0;
 	if (!b->data && !(b->data = block_new(c->block_cap)))
-		r = error_set(err, ERROR_MEMORY, "out of memory");
+		r = error_no_memory(err);
 	if (r == 0)
 		r = c->load(sq, b, err);
 
@@ -309,7 +309,7 @@ struct cached *cache_get(struct cache *c, struct squash *sq, uint64_t position, 
 	if (there)
 		return b;
 	if (!b) {
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	return fill(c, s, sq, b, false, err) < 0 ? NULL : b;

@@ -155,7 +155,7 @@ int codec_new(unsigned id, size_t stored_cap, struct codec **ret, struct error *
 		return -1;
 	struct codec *c = calloc(1, sizeof(*c));
 	if (!c)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	c->kind = kind;
 	c->stored_cap = stored_cap;
 	pthread_mutex_init(&c->lock, NULL);
@@ -206,7 +206,7 @@ struct decoder *codec_borrow(struct codec *c, struct error **err)
 	if (!d || !d->stored || (c->kind->stateful && !d->state)) {
 		if (d)
 			decoder_free(c, d);
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	return d;

@@ -34,7 +34,7 @@ int positions_new(struct positions **ret, struct error **err)
 {
 	struct positions *p = calloc(1, sizeof(*p));
 	if (!p)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	pthread_mutex_init(&p->lock, NULL);
 	*ret = p;
 	return 0;

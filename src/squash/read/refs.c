@@ -31,7 +31,7 @@ static int grow(struct refs *r, struct error **err)
 	size_t cap = r->cap ? 2 * r->cap : FIRST_CAP;
 	struct refs bigger = { .slots = calloc(cap, sizeof(*bigger.slots)), .cap = cap };
 	if (!bigger.slots)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	for (size_t i = 0; i < cap; i++)
 		bigger.slots[i].ref = UINT64_MAX;
 	for (size_t i = 0; i < r->cap; i++)

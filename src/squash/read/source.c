@@ -89,7 +89,7 @@ int squash_file_source(struct squash *sq, const struct squash_inode *inode, stru
 		return -1;
 	struct file_source *f = calloc(1, sizeof(*f));
 	if (!f)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	f->source = (struct source){ .ops = &file_ops, .size = inode->size };
 	f->sq = sq;
 	f->inode = *inode;

@@ -124,7 +124,7 @@ static int index_read(struct squash *sq, uint64_t at, uint64_t count, size_t ele
 		return damaged(err, "a table's index lies outside the image");
 	uint64_t *array = calloc(blocks, sizeof(*array));
 	if (!array)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (source_read(sq->source, array, blocks * 8, at, err) < 0) {
 		free(array);
 		return -1;
@@ -143,7 +143,7 @@ static int ids_read(struct squash *sq, const struct super_disk *s, struct error 
 	if (index_read(sq, s->id_table, s->ids, SQUASH_ID_LEN, &blocks, err) < 0)
 		return -1;
 	sq->ids = calloc(s->ids, sizeof(*sq->ids));
-	int r = sq->ids ? 0 : error_set(err, ERROR_MEMORY, "out of memory");
+	int r = sq->ids ? 0 : error_no_memory(err);
 	for (uint32_t i = 0; r == 0 && i < s->ids; i++) {
 		uint8_t raw[SQUASH_ID_LEN];
 		r = meta_element(sq, blocks, i, sizeof(raw), raw, err);
@@ -266,7 +266,7 @@ int squash_open(struct source *source, const struct squash_options *options, str
 		return -1;
 	struct squash *sq CLEANUP_SQUASH = calloc(1, sizeof(*sq));
 	if (!sq)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	sq->source = source;
 	pthread_mutex_init(&sq->resume_lock, NULL);
 	if (setup(sq, &s, options, err) < 0)

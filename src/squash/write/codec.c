@@ -127,7 +127,7 @@ int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
 		sqfs_compressor_t *c = codec == SQUASH_GZIP ? squash_deflate(level)
 							    : squash_lzo(level, block_size);
 		if (!c)
-			return error_set(err, ERROR_MEMORY, "out of memory");
+			return error_no_memory(err);
 		*ret = c;
 		return 0;
 	}
@@ -143,7 +143,7 @@ int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
 				 codecs[i].name);
 	sqfs_compressor_t *c = guard(inner);
 	if (!c)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	*ret = c;
 	return 0;
 }

@@ -38,7 +38,7 @@ struct squash_blocks *squash_blocks_new(struct squash_packer *p, struct error **
 {
 	struct squash_blocks *b = calloc(1, sizeof(*b));
 	if (!b) {
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	b->block_size = p->block_size;
@@ -53,7 +53,7 @@ static int new_inode(struct squash_node *n, uint64_t size, uint64_t blocks, stru
 	size_t list_len = (size_t)blocks * sizeof(uint32_t);
 	sqfs_inode_generic_t *inode = calloc(1, sizeof(*inode) + list_len);
 	if (!inode)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	inode->base.type = SQFS_INODE_FILE;
 	inode->payload_bytes_available = inode->payload_bytes_used = (sqfs_u32)list_len;
 	inode->data.file.fragment_index = SQUASH_NONE;

@@ -47,7 +47,7 @@ int squash_tails_new(struct squash_packer *p, struct error **err)
 	CLEANUP_SECRET struct secret *key = NULL;
 	struct squash_tails *t = p->tails = calloc(1, sizeof(*t));
 	if (!t || !(t->block = malloc(p->block_size)) || !(t->table = table_new(TABLE_FIRST)))
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	t->cap = TABLE_FIRST;
 	if (secret_new(32, &key, err) < 0 || crypto_random(secret_data(key), 32, err) < 0)
 		return -1;
@@ -84,7 +84,7 @@ static int make_room(struct squash_tails *t, struct error **err)
 		return 0;
 	struct tail *table = table_new(t->cap * 2);
 	if (!table)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	for (size_t i = 0; i < t->cap; i++)
 		if (t->table[i].fragment != SQUASH_NONE)
 			*find_slot(table, t->cap * 2, t->table[i].tag) = t->table[i];

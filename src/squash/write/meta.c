@@ -66,7 +66,7 @@ static int write_inode(struct tables *t, struct squash_node *n, struct error **e
 	uint64_t block;
 	uint32_t offset;
 	if (!n->inode && !(n->inode = make_inode(n)))
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	sqfs_inode_generic_t *i = n->inode;
 	i->base.mode = n->mode;
 	i->base.uid_idx = n->uid;
@@ -125,7 +125,7 @@ static int list_directory(struct tables *t, struct squash_node *dir, struct erro
 	uint32_t parent = dir->parent ? dir->parent->number : p->inodes + 1;
 	sqfs_inode_generic_t *i = sqfs_dir_writer_create_inode(t->directory, 0, dir->xattr, parent);
 	if (!i)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	if (i->base.type == SQFS_INODE_DIR)
 		i->data.dir.nlink = dir->links;
 	else
@@ -207,7 +207,7 @@ int squash_write_metadata(struct squash_packer *p, struct error **err)
 			sqfs_dir_writer_create(t.listings, SQFS_DIR_WRITER_CREATE_EXPORT_TABLE);
 	int r = -1;
 	if (!t.inodes || !t.directory)
-		error_set(err, ERROR_MEMORY, "out of memory");
+		error_no_memory(err);
 	else if (write_inodes_and_listings(&t, err) == 0)
 		r = write_tables(&t, err);
 	sqfs_destroy(t.directory);

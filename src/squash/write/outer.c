@@ -177,7 +177,7 @@ static int outer_finish(struct outer *o, const char *name, uint64_t data_len, co
 		o->directory =
 			sqfs_dir_writer_create(o->listings, SQFS_DIR_WRITER_CREATE_EXPORT_TABLE);
 	if (!o->fragments || !o->ids || !o->inodes || !o->directory)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 
 	uint64_t conf_off = SQUASH_OUTER_DATA + data_len;
 	if (sink_write(sink, conf, conf_len, conf_off, err) < 0)

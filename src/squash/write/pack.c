@@ -62,7 +62,7 @@ static int begin_data(struct squash_packer *p, struct error **err)
 	p->ids = sqfs_id_table_create(0);
 	p->xattrs = sqfs_xattr_writer_create(0);
 	if (!p->buffer || !p->blocks || !p->fragments || !p->ids || !p->xattrs)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	sqfs_block_processor_desc_t d = {
 		.size = sizeof(d),
 		.max_block_size = p->block_size,

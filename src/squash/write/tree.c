@@ -165,7 +165,7 @@ static int find_link(struct squash_packer *p, struct squash_node *n, const struc
 		size_t cap = p->links_cap ? p->links_cap * 2 : 256;
 		struct squash_link *table = calloc(cap, sizeof(*table));
 		if (!table)
-			return error_set(err, ERROR_MEMORY, "out of memory");
+			return error_no_memory(err);
 		for (size_t i = 0; i < p->links_cap; i++)
 			if (p->links[i].node)
 				*link_slot(table, cap, p->links[i].dev, p->links[i].ino) =
@@ -194,7 +194,7 @@ static int add_target(struct squash_node *n, int directory, const struct stat *s
 		cap = 65536;
 	char *target = malloc(cap);
 	if (!target)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	ssize_t len = readlinkat(directory, n->name, target, cap);
 	if (len < 0 || (size_t)len >= cap) {
 		int e = len < 0 ? errno : EAGAIN;
@@ -342,7 +342,7 @@ static int read_names(struct squash_node *dir, DIR *stream, struct entries *e, s
 		e->items = grown;
 		struct squash_node *n = node_new(d->d_name, dir);
 		if (!n)
-			return error_set(err, ERROR_MEMORY, "out of memory");
+			return error_no_memory(err);
 		n->mode = d->d_type == DT_REG ? S_IFREG : 0;
 		e->items[e->len++].node = n;
 	}
@@ -473,7 +473,7 @@ int squash_scan(struct squash_packer *p, int directory, struct error **err)
 	struct walk w = { 0 };
 	p->root = node_new("", NULL);
 	if (!p->root)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	p->root->mode = S_IFDIR;
 	if (give_number(p, p->root, err) < 0)
 		return -1;

@@ -70,7 +70,7 @@ int squash_add_xattrs(struct squash_packer *p, struct squash_node *n, int fd, in
 	char path[NAME_MAX + 64] = "";
 	if (!p->xattr_names && (!(p->xattr_names = malloc(XATTR_LIST_MAX)) ||
 				!(p->xattr_value = malloc(XATTR_SIZE_MAX))))
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	/* What cannot be opened has no f... call: the directory's descriptor is in the path. */
 	if (fd < 0)
 		snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", directory, n->name);
@@ -89,7 +89,7 @@ int squash_add_xattrs(struct squash_packer *p, struct squash_node *n, int fd, in
 		return 0;
 	char **names = calloc(count, sizeof(*names));
 	if (!names)
-		return error_set(err, ERROR_MEMORY, "out of memory");
+		return error_no_memory(err);
 	int r = add_sorted(p, n, fd, path, (size_t)len, names, count, err);
 	free(names);
 	return r < 0 ? squash_at_node(n, err) : 0;

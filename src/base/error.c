@@ -14,15 +14,19 @@
 #undef error_no_memory
 #undef error_wrap
 #undef error_hint
+#undef error_at
+#undef error_keep_fact
 #undef error_set_kind
 #undef error_set_exit_status
 
 struct error {
 	enum error_kind kind;
+	enum error_place place;
 	int errnum;
 	int exit_status;
-	char *message; /* owned; NULL only in out_of_memory */
-	char *hint;    /* owned, or NULL */
+	char *message;	 /* owned; NULL only in out_of_memory */
+	size_t fact_len; /* of its end: what was said at the place; 0: all of it */
+	char *hint;	 /* owned, or NULL */
 };
 
 /* Given out when there is no memory for a real one; never changed, never freed. */
@@ -146,6 +150,26 @@ int error_hint(struct error **err, const char *fmt, ...)
 	return -1;
 }
 
+int error_at(struct error **err, enum error_place place)
+{
+	assert(err && *err);
+	struct error *e = *err;
+	if (e == &out_of_memory || e->place != PLACE_NONE)
+		return -1;
+	e->place = place;
+	e->fact_len = strlen(e->message);
+	return -1;
+}
+
+int error_keep_fact(struct error **err)
+{
+	assert(err && *err);
+	struct error *e = *err;
+	if (e->fact_len)
+		memmove(e->message, error_fact(e), e->fact_len + 1);
+	return -1;
+}
+
 int error_set_kind(struct error **err, enum error_kind kind)
 {
 	assert(err && *err);
@@ -175,6 +199,17 @@ enum error_kind error_kind(const struct error *err)
 const char *error_message(const struct error *err)
 {
 	return err == &out_of_memory ? "out of memory" : err->message;
+}
+
+enum error_place error_place(const struct error *err)
+{
+	return err->place;
+}
+
+const char *error_fact(const struct error *err)
+{
+	const char *message = error_message(err);
+	return err->fact_len ? message + strlen(message) - err->fact_len : message;
 }
 
 const char *error_hint_text(const struct error *err)

@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Errors are objects: a kind that programs can tell apart, words for the person, and on the way
- * up each caller may put its own context in front. Only cli/ shows them.
+ * Errors are objects: a kind and a place that programs can tell apart, words for the person, and
+ * on the way up each caller may put its own context in front. Only cli/ shows them. Who has to
+ * decide something by an error asks for its kind and place: words are for persons alone.
  *
  * The contract, for every function whose last parameter is `struct error **err`:
  *  - it returns 0 (or another value that is not negative) on success and leaves *err alone;
@@ -33,6 +34,17 @@ enum error_kind {
 	ERROR_POLICY,	   /* the site's configuration forbids it */
 	ERROR_COMMAND,	   /* a script or program ended badly (see error_exit_status) */
 	ERROR_INTERNAL,	   /* a bug in coffer */
+};
+
+/* The step that failed, where it is known: which words an error gets depends on it (cli/). */
+enum error_place {
+	PLACE_NONE = 0,
+	PLACE_OPENING,	 /* an image: finding it and what it is */
+	PLACE_UNLOCKING, /* what the user has, to the key of the image */
+	PLACE_UNSEALING, /* an image with its key, and reading what is in it */
+	PLACE_POLICY,	 /* what the site allows was asked */
+	PLACE_SECTION,	 /* a section of a definition was run */
+	PLACE_WRITING,	 /* an image that is built */
 };
 
 struct error;
@@ -62,6 +74,15 @@ int error_wrap(struct error **err, const char *fmt, ...) __attribute__((format(p
  */
 int error_hint(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Say where it happened. The first place, the one nearest to the cause, is kept, and with it the
+ * words as they are now: error_fact(). Returns -1.
+ */
+int error_at(struct error **err, enum error_place place);
+
+/* Take away the context put in front since the place was set. Returns -1. */
+int error_keep_fact(struct error **err);
+
 /* Change the kind (for callers who know better what it means to the user). Returns -1. */
 int error_set_kind(struct error **err, enum error_kind kind);
 
@@ -79,6 +100,8 @@ int error_exit_status(const struct error *err);
 #define error_no_memory(err) ((void)error_no_memory(err), -1)
 #define error_wrap(...) ((void)error_wrap(__VA_ARGS__), -1)
 #define error_hint(...) ((void)error_hint(__VA_ARGS__), -1)
+#define error_keep_fact(err) ((void)error_keep_fact(err), -1)
+#define error_at(err, place) ((void)error_at(err, place), -1)
 #define error_set_kind(err, kind) ((void)error_set_kind(err, kind), -1)
 #define error_set_exit_status(err, status) ((void)error_set_exit_status(err, status), -1)
 #endif
@@ -87,6 +110,10 @@ int error_exit_status(const struct error *err);
 enum error_kind error_kind(const struct error *err);
 /* The words, context first. Valid until the error is changed or freed. */
 const char *error_message(const struct error *err);
+/* Where it happened; PLACE_NONE unless set. */
+enum error_place error_place(const struct error *err);
+/* The words without the context put in front since the place was set. Valid as error_message's. */
+const char *error_fact(const struct error *err);
 /* The hint or NULL. */
 const char *error_hint_text(const struct error *err);
 /* The errno it came from, or one that fits its kind (never 0): what FUSE answers. */

@@ -67,10 +67,10 @@ int section_run_on_host(struct builder *b, const char *section, struct error **e
 	int status = process_run(&spawn, err);
 	if (status < 0)
 		return error_wrap(err, "failed to run %%%s script", section);
-	if (status)
-		return error_set(err, ERROR_COMMAND, "failed to run %%%s script: exit status %d",
-				 section, status);
-	return 0;
+	if (!status)
+		return 0;
+	error_set(err, ERROR_COMMAND, "failed to run %%%s script: exit status %d", section, status);
+	return error_at(err, PLACE_SECTION);
 }
 
 /* ------------------------------------------------------------------ in the container */
@@ -193,6 +193,7 @@ int section_run_post(struct builder *b, struct error **err)
 		error_set(err, ERROR_COMMAND,
 			  "while running engine: while running %%post section: exit status %d",
 			  status);
+		error_at(err, PLACE_SECTION);
 		workspace_explain(b->build, b->root, err);
 		if (status == STATUS_KILLED)
 			workspace_explain_kill(b->build, err);
@@ -220,6 +221,7 @@ int section_run_test(struct builder *b, struct error **err)
 	if (!status)
 		return 0;
 	error_set(err, ERROR_COMMAND, "failed to execute %%test script: exit status %d", status);
+	error_at(err, PLACE_SECTION);
 	if (status == STATUS_KILLED)
 		workspace_explain_kill(b->build, err);
 	return -1;

@@ -120,15 +120,18 @@ static int open_path(struct image *img, struct error **err)
 int image_open(const char *path, struct image **ret, struct error **err)
 {
 	CLEANUP_IMAGE struct image *img = calloc(1, sizeof(*img));
-	if (!img)
-		return error_no_memory(err);
+	if (!img) {
+		error_no_memory(err);
+		return error_at(err, PLACE_OPENING);
+	}
 	img->directory = img->fd = -1;
 	img->path = path_absolute(path, err);
 	if (!img->path)
-		return -1;
+		return error_at(err, PLACE_OPENING);
 	if (open_path(img, err) < 0) {
 		/* Where the file was opened and the error already names it, saying so twice helps
 		 * nobody; Apptainer's words do not either. */
+		error_at(err, PLACE_OPENING);
 		bool framed = (img->sif && !img->partition) || error_kind(*err) == ERROR_POLICY;
 		return framed ? -1 : error_wrap(err, "could not open image %s", img->path);
 	}
@@ -191,12 +194,15 @@ int image_open_secret(const struct image *img, const struct key *key, struct sec
 	CLEANUP_BUFFER struct buffer message = { 0 };
 	const struct sif_descriptor *d = sif_crypt_message(img->sif, img->partition);
 	if (need_key(key, err) < 0)
-		return -1;
-	if (d && sif_object(img->file, d, CRYPT_MESSAGE_MAX, &message, err) < 0)
-		return error_wrap(err, "read the wrapped key");
-	return key_open_secret(key,
-			       img->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS,
-			       d ? message.data : NULL, message.len, ret, err);
+		return error_at(err, PLACE_UNLOCKING);
+	if (d && sif_object(img->file, d, CRYPT_MESSAGE_MAX, &message, err) < 0) {
+		error_wrap(err, "read the wrapped key");
+		return error_at(err, PLACE_UNLOCKING);
+	}
+	if (key_open_secret(key, img->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS,
+			    d ? message.data : NULL, message.len, ret, err) < 0)
+		return error_at(err, PLACE_UNLOCKING);
+	return 0;
 }
 
 /* What is looked for in the root of the outer file system (encryption.md 4.2). */
@@ -307,6 +313,12 @@ static int unseal(const struct image *img, const struct secret *secret, struct i
 	return img->kind == IMAGE_GOCRYPTFS ? unseal_gocryptfs(t, secret, err) : 0;
 }
 
+static int unseal_failed(const struct image *img, struct error **err)
+{
+	error_at(err, PLACE_UNSEALING);
+	return error_wrap(err, "%s", img->path);
+}
+
 int image_unseal(const struct image *img, const struct key *key,
 		 const struct squash_options *options, struct image_tree **ret, struct error **err)
 {
@@ -319,15 +331,15 @@ int image_unseal(const struct image *img, const struct key *key,
 	uint64_t off = img->partition ? img->partition->off : 0;
 	uint64_t len = img->partition ? img->partition->len : img->file->size;
 	if (source_slice(img->file, off, len, &t->partition, err) < 0)
-		return error_wrap(err, "%s", img->path);
+		return unseal_failed(img, err);
 	if (image_is_encrypted(img) && image_open_secret(img, key, &secret, err) < 0)
 		return -1;
 	if (unseal(img, secret, t, err) < 0) {
 		explain_passphrase(img, key, err);
-		return error_wrap(err, "%s", img->path);
+		return unseal_failed(img, err);
 	}
 	if (squash_open(t->payload ? t->payload : t->partition, options, &t->squash, err) < 0)
-		return error_wrap(err, "%s", img->path);
+		return unseal_failed(img, err);
 	*ret = t;
 	t = NULL;
 	return 0;

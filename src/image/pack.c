@@ -117,11 +117,13 @@ int image_pack(const struct image_pack_plan *plan, int out_fd, struct error **er
 {
 	__attribute__((cleanup(pack_stack_free))) struct pack_stack s = { 0 };
 	__attribute__((cleanup(sif_writer_free))) struct sif_writer *w = NULL;
-	if (plan->kind != IMAGE_SIF && !plan->key)
-		return error_set(err, ERROR_INTERNAL, "an encrypted image without a key");
+	if (plan->kind != IMAGE_SIF && !plan->key) {
+		error_set(err, ERROR_INTERNAL, "an encrypted image without a key");
+		return error_at(err, PLACE_WRITING);
+	}
 	if (sink_from_fd(out_fd, &s.file, err) < 0 ||
 	    sif_write_begin(s.file, &plan->sif, &w, err) < 0 || pack_objects(w, plan, err) < 0 ||
-	    pack_partition(w, &s, plan, err) < 0)
-		return -1;
-	return sif_write_finish(w, err);
+	    pack_partition(w, &s, plan, err) < 0 || sif_write_finish(w, err) < 0)
+		return error_at(err, PLACE_WRITING);
+	return 0;
 }

@@ -21,6 +21,7 @@
 static int refuse(const char *directive, struct error **err, const char *words)
 {
 	error_set(err, ERROR_POLICY, "%s", words);
+	error_at(err, PLACE_POLICY);
 	return error_hint(err, "`%s` in the site configuration: ask the administrator", directive);
 }
 

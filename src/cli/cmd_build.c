@@ -168,8 +168,7 @@ static int choose_key(const struct invocation *in, struct build_plan *plan, stru
 		.pem_path = text(in, "pem-path"),
 		.ask_passphrase = on(in, "passphrase"),
 		.use_environment = true,
-		/* Apptainer asks once, and scripts that drive its prompt know no second one. */
-		.confirm = tty_present() && !strcmp(in->program, "coffer"),
+		.confirm = tty_present() && dialect_asks_twice(in->program),
 		.ask = tty_ask,
 	};
 	if (!plan->encrypt) {

@@ -47,7 +47,7 @@ const struct command cli_help = {
 static int run_version(const struct invocation *in, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (buffer_printf(&text, err, "%s\n", settings_version(in->program)) < 0)
+	if (buffer_printf(&text, err, "%s\n", dialect_version(in->program)) < 0)
 		return -1;
 	return report_print(&text, err);
 }

@@ -146,19 +146,7 @@ static int open_metadata(const char *path, struct metadata *ret, struct error **
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	if (read_metadata(path, &text, err) == 0 && parse_metadata(&text, ret, err) == 0)
 		return 0;
-	/* image/ begins with words of its own, those of the run commands. */
-	static const char frame[] = "could not open image ";
-	const char *words = error_message(*err), *hint = error_hint_text(*err);
-	const char *cause = strncmp(words, frame, strlen(frame)) != 0 ? NULL : strstr(words, ": ");
-	if (!cause)
-		return error_wrap(err, "Failed to open image %s", path);
-	struct error *before = *err;
-	*err = NULL;
-	error_set(err, error_kind(before), "Failed to open image %s%s", path, cause);
-	if (hint)
-		error_hint(err, "%s", hint);
-	error_free(&before);
-	return -1;
+	return dialect_frame(DIALECT_INSPECT, path, err);
 }
 
 static int by_text(const void *a, const void *b)

@@ -144,14 +144,9 @@ static int refuse_uri(const char *name, struct error **err)
 /* A wrong RSA key is said in Apptainer's words: cli-messages 5.2. */
 static int explain_key(const struct image *img, bool passphrase, struct error **err)
 {
-	enum error_kind kind = error_kind(*err);
-	if (kind != ERROR_KEY_WRONG && kind != ERROR_KEY_MISSING && kind != ERROR_KEY_INVALID)
-		return -1;
-	if (!passphrase)
+	if (!passphrase && dialect_is_of_key(*err))
 		log_say(LOG_ERROR, "Please check you are providing the correct key for decryption");
-	if (!strncmp(error_message(*err), img->path, strlen(img->path)))
-		return error_wrap(err, "While checking container encryption: cannot decrypt");
-	return error_wrap(err, "While checking container encryption: cannot decrypt %s", img->path);
+	return dialect_frame(DIALECT_DECRYPT, img->path, err);
 }
 
 static int start(const struct invocation *in, enum run_action action, struct error **err)
@@ -170,9 +165,7 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	if (refuse_uri(in->arguments[0], err) < 0)
 		return -1;
 	if (image_open(in->arguments[0], &img, err) < 0)
-		return error_kind(*err) == ERROR_POLICY
-			       ? -1
-			       : error_wrap(err, "While checking container encryption");
+		return dialect_frame(DIALECT_OPEN, in->arguments[0], err);
 	/* These say no as the site does. */
 	config.require_encrypted |= on(in, "require-encrypted");
 	config.allow_container_luks2 &= !on(in, "no-luks2");

@@ -38,6 +38,27 @@ const struct command *table_near(const struct command *group, const char *word);
 /* The last word of a command's name: how errors name it. */
 const char *command_word(const struct command *command);
 
+/* ------------------------------------------------------------------ dialect.c */
+
+/* Called by this name (argv[0]): "coffer" unless it is one of Apptainer's. */
+const char *dialect_program(const char *argv0);
+/* The version to answer by that name. */
+const char *dialect_version(const char *program);
+/* Whether a new passphrase is asked for a second time. */
+bool dialect_asks_twice(const char *program);
+
+/* What the user wanted when the error came. */
+enum dialect_action {
+	DIALECT_OPEN,	 /* to open an image and run it */
+	DIALECT_DECRYPT, /* to run the open image */
+	DIALECT_INSPECT, /* to read an image's metadata */
+};
+
+/* Puts Apptainer's words round an error, or none, by its place and kind. Returns -1. */
+int dialect_frame(enum dialect_action action, const char *image, struct error **err);
+/* Whether the error is one of the kinds that a key is to blame for. */
+bool dialect_is_of_key(const struct error *e);
+
 /* ------------------------------------------------------------------ help.c */
 
 #define HELP_COLUMNS 80
@@ -61,13 +82,6 @@ struct config;
  */
 int settings_read_config(const struct invocation *in, struct config *ret, struct error **err);
 
-/* Called by this name (argv[0]): "coffer" unless it is one of Apptainer's. */
-const char *settings_program(const char *argv0);
-/*
- * The version to answer by that name. Scripts compare that of Apptainer, as a version (PEP 440,
- * semver): so it is the one whose behaviour coffer has, with coffer's own behind a plus.
- */
-const char *settings_version(const char *program);
 /* Verbosity and colour, from the environment first: cli-messages 1.2. in: the global options. */
 int settings_apply_global(struct invocation *in, struct error **err);
 /* Options from APPTAINER_X and SINGULARITY_X: runtime.md 17. */

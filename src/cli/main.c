@@ -62,7 +62,7 @@ static int refuse_privileges(const char *argv0)
 static int print_version(const char *program, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (buffer_printf(&text, err, "%s version %s\n", program, settings_version(program)) < 0)
+	if (buffer_printf(&text, err, "%s version %s\n", program, dialect_version(program)) < 0)
 		return -1;
 	return report_print(&text, err);
 }
@@ -120,7 +120,7 @@ static int run_command(const struct command *command, const char *const *words,
 static int run_program(const char *const *argv, struct error **err)
 {
 	CLEANUP_INVOCATION struct invocation global = { 0 };
-	const char *program = settings_program(argv[0]);
+	const char *program = dialect_program(argv[0]);
 	size_t words;
 	if (parse_words(&command_global, argv + (argv[0] != NULL), &global, err) < 0)
 		return usage_or_fatal(&command_global, program, true, err);

@@ -10,22 +10,6 @@
 
 #include "config.h"
 
-const char *settings_program(const char *argv0)
-{
-	static const char *const names[] = { "apptainer", "singularity" };
-	const char *base = path_base_name(argv0 ? argv0 : "");
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strcmp(base, names[i]))
-			return names[i];
-	return "coffer";
-}
-
-const char *settings_version(const char *program)
-{
-	return !strcmp(program, "coffer") ? COFFER_VERSION
-					  : APPTAINER_VERSION "+coffer." COFFER_VERSION;
-}
-
 static bool blank(const char *text)
 {
 	return !text || !text[strspn(text, " \t\r\n")];

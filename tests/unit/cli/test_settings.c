@@ -117,16 +117,6 @@ static void test_support(void **state)
 	assert_fails(ERROR_UNSUPPORTED, settings_apply_variables(&none, err));
 }
 
-static void test_program(void **state)
-{
-	(void)state;
-	assert_string_equal(settings_program("/usr/bin/apptainer"), "apptainer");
-	assert_string_equal(settings_program("singularity"), "singularity");
-	assert_string_equal(settings_program("./coffer"), "coffer");
-	assert_string_equal(settings_program("renamed"), "coffer");
-	assert_string_equal(settings_program(NULL), "coffer");
-}
-
 static void test_levels(void **state)
 {
 	(void)state;
@@ -162,7 +152,6 @@ int main(void)
 		cmocka_unit_test_setup(test_old_prefix, clean),
 		cmocka_unit_test_setup(test_bad_value, clean),
 		cmocka_unit_test_setup(test_support, clean),
-		cmocka_unit_test(test_program),
 		cmocka_unit_test(test_levels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

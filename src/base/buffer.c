@@ -177,3 +177,9 @@ void *array_grow(void *array, size_t len, size_t *cap, size_t element_size, stru
 	*cap = want;
 	return grown;
 }
+
+int strings_compare(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+	return strcmp(*x, *y);
+}

@@ -52,6 +52,8 @@ int strings_addf(struct strings *s, struct error **err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Takes text over, also on failure. */
 int strings_take(struct strings *s, char *text, struct error **err);
+/* For qsort of such a list or any array of texts: by their bytes. */
+int strings_compare(const void *a, const void *b);
 
 /* strdup, strndup and asprintf with an error object; the text is the caller's. NULL on failure. */
 char *text_dup(const char *text, struct error **err);

@@ -149,12 +149,6 @@ static int open_metadata(const char *path, struct metadata *ret, struct error **
 	return dialect_frame(DIALECT_INSPECT, path, err);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	const char *const *x = a, *const *y = b;
-	return strcmp(*x, *y);
-}
-
 static int sorted_keys(const struct json_at *map, struct strings *ret, struct error **err)
 {
 	const void *cursor = NULL;
@@ -164,7 +158,7 @@ static int sorted_keys(const struct json_at *map, struct strings *ret, struct er
 		if (strings_add(ret, key, err) < 0)
 			return -1;
 	if (ret->len)
-		qsort(ret->items, ret->len, sizeof(*ret->items), by_text);
+		qsort(ret->items, ret->len, sizeof(*ret->items), strings_compare);
 	return 0;
 }
 

@@ -208,11 +208,6 @@ static char *literal(const char *text, size_t len, struct error **err)
 	return out;
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Names in a folder of the host; one that cannot be read has none, as in a shell. */
 static int host_names(const char *folder, struct strings *ret, struct error **err)
 {
@@ -224,7 +219,7 @@ static int host_names(const char *folder, struct strings *ret, struct error **er
 	if (dir)
 		(void)closedir(dir);
 	if (ret->len)
-		qsort(ret->items, ret->len, sizeof(*ret->items), by_bytes);
+		qsort(ret->items, ret->len, sizeof(*ret->items), strings_compare);
 	return result;
 }
 

@@ -91,11 +91,6 @@ int tree_make_directory(int root, const char *path, mode_t mode, struct error **
 	return fd < 0 ? error_errno(err, -fd, "make the folder %s of the container", path) : 0;
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int tree_list(int root, const char *path, struct strings *ret, struct error **err)
 {
 	CLEANUP_FD int fd = path_open_in_root(root, path, O_RDONLY | O_DIRECTORY, 0);
@@ -114,6 +109,6 @@ int tree_list(int root, const char *path, struct strings *ret, struct error **er
 		result = error_errno(err, errno, "read the folder %s of the container", path);
 	(void)closedir(dir);
 	if (result == 0 && ret->len)
-		qsort(ret->items, ret->len, sizeof(*ret->items), by_bytes);
+		qsort(ret->items, ret->len, sizeof(*ret->items), strings_compare);
 	return result;
 }

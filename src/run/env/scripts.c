@@ -305,11 +305,6 @@ static int run_script(struct evaluation *e, const char *name, struct error **err
 	return 1;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The names of the scripts, in the order of the shell's `*.sh`. */
 static int list_scripts(int directory, struct strings *ret, struct error **err)
 {
@@ -327,7 +322,7 @@ static int list_scripts(int directory, struct strings *ret, struct error **err)
 	}
 	(void)closedir(dir);
 	if (r == 0 && ret->len)
-		qsort(ret->items, ret->len, sizeof(*ret->items), compare_names);
+		qsort(ret->items, ret->len, sizeof(*ret->items), strings_compare);
 	return r;
 }
 

@@ -13,11 +13,6 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Squashfs has numbers for these three name spaces only (docs/formats/squashfs.md). */
 static bool can_hold(const char *name)
 {
@@ -39,7 +34,7 @@ static int add_sorted(struct squash_packer *p, struct squash_node *n, int fd, co
 	size_t used = 0;
 	for (char *name = p->xattr_names; name < p->xattr_names + len; name += strlen(name) + 1)
 		names[used++] = name;
-	qsort(names, count, sizeof(*names), by_bytes);
+	qsort(names, count, sizeof(*names), strings_compare);
 
 	bool begun = false;
 	for (size_t i = 0; i < count; i++) {

@@ -137,8 +137,9 @@ int settings_apply_global(struct invocation *in, struct error **err)
 
 int settings_read_config(const struct invocation *in, struct config *ret, struct error **err)
 {
-	config_default(ret, err);
-	return *err ? -1 : config_read(ret, COFFER_CONFIG_FILE, in->config, err);
+	if (config_default(ret, err) < 0)
+		return -1;
+	return config_read(ret, COFFER_CONFIG_FILE, in->config, err);
 }
 
 int settings_check_support(const struct invocation *in, struct error **err)

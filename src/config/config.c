@@ -134,7 +134,7 @@ static int take_lines(struct config_reader *r, struct buffer *text,
 	return faults;
 }
 
-void config_default(struct config *c, struct error **err)
+int config_default(struct config *c, struct error **err)
 {
 	*c = (struct config){ 0 };
 	CLEANUP_READER struct config_reader r = { .c = c, .path = "(default)" };
@@ -144,9 +144,9 @@ void config_default(struct config *c, struct error **err)
 			continue;
 		CLEANUP_TEXT char *value = text_dup(d->initial, err);
 		if (!value || config_set(&r, d, value, err) < 0)
-			return;
+			return -1;
 	}
-	(void)config_end_lists(&r, err);
+	return config_end_lists(&r, err);
 }
 
 void config_free(struct config *c)

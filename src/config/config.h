@@ -33,7 +33,7 @@ struct config {
 	uint64_t squash_threads;   /* of a build, at most; 0: one for each CPU */
 	struct strings bind_paths; /* a file that names none has none, not the default */
 };
-void config_default(struct config *c, struct error **err);
+int config_default(struct config *c, struct error **err);
 /* Frees what is in it; *c itself is the caller's. */
 void config_free(struct config *c);
 #define CLEANUP_CONFIG __attribute__((cleanup(config_free)))

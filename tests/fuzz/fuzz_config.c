@@ -10,8 +10,9 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 {
 	struct config c = { 0 };
 	struct buffer text CLEANUP_BUFFER = { 0 }, again CLEANUP_BUFFER = { 0 };
-	config_default(&c, err);
-	int r = *err ? -1 : buffer_append(&text, data, len, err);
+	int r = config_default(&c, err);
+	if (r == 0)
+		r = buffer_append(&text, data, len, err);
 	if (r == 0)
 		r = buffer_append(&again, data, len, err);
 	if (r == 0)

@@ -2,6 +2,7 @@
 #ifndef COFFER_BASE_MEMORY_H
 #define COFFER_BASE_MEMORY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -12,5 +13,17 @@
  * gibibyte where there is no /proc.
  */
 uint64_t memory_available(const char *root);
+
+/*
+ * Hands a pointer over, as fd_steal does a descriptor: gives it, and leaves NULL behind so that
+ * what cleans up the variable has nothing to free.
+ */
+#define take_pointer(place)                           \
+	__extension__({                               \
+		__typeof__(place) place_ = (place);   \
+		__typeof__(*place_) taken_ = *place_; \
+		*place_ = NULL;                       \
+		taken_;                               \
+	})
 
 #endif

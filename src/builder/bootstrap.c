@@ -35,8 +35,7 @@ int bootstrap_open_base(struct build *b, struct image **ret, struct error **err)
 	b->base_known = true;
 	b->base_device = st.st_dev;
 	b->base_inode = st.st_ino;
-	*ret = image;
-	image = NULL;
+	*ret = take_pointer(&image);
 	return 0;
 }
 

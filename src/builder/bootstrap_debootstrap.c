@@ -40,11 +40,8 @@ static char *find_program(const char *name, struct error **err)
 		CLEANUP_TEXT char *file = path_join(*folder ? folder : ".", name, err);
 		if (!file)
 			return NULL;
-		if (access(file, X_OK) == 0) {
-			char *found = file;
-			file = NULL;
-			return found;
-		}
+		if (access(file, X_OK) == 0)
+			return take_pointer(&file);
 	}
 	return NULL;
 }

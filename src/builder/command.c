@@ -400,8 +400,7 @@ static int make_disk_folder(struct build *b, struct error **err)
 		return -1;
 	if (!mkdtemp(folder))
 		return error_errno(err, errno, "failed to create build parent dir: %s", parent);
-	b->disk = folder;
-	folder = NULL;
+	b->disk = take_pointer(&folder);
 	if (plan->encrypt)
 		log_warning("The container lies in the clear in %s while it is built (--tmpdir).",
 			    b->disk);
@@ -456,8 +455,7 @@ int build_find_base_key(struct build *b, struct error **err)
 	if (bootstrap_open_base(b, &image, &not_yet) < 0) {
 		if (error_kind(not_yet) != ERROR_POLICY)
 			return 0;
-		*err = not_yet;
-		not_yet = NULL;
+		*err = take_pointer(&not_yet);
 		return -1;
 	}
 	if (image_is_encrypted(image))

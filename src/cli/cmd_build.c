@@ -206,8 +206,7 @@ static int base_ask(void *context, const char *prompt, struct secret **ret, stru
 {
 	struct base_key *base = context;
 	if (base->passphrase) {
-		*ret = base->passphrase;
-		base->passphrase = NULL;
+		*ret = take_pointer(&base->passphrase);
 		return 0;
 	}
 	log_info("The base image is encrypted");

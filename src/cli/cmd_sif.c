@@ -34,8 +34,7 @@ static int open_sif(const char *path, struct source **ret_file, struct sif **ret
 	}
 	if (sif_read(file, ret, err) < 0)
 		return -1;
-	*ret_file = file;
-	file = NULL;
+	*ret_file = take_pointer(&file);
 	return 0;
 }
 

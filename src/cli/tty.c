@@ -148,8 +148,7 @@ int tty_ask(void *context, const char *prompt, struct secret **ret, struct error
 		return 0;
 	}
 	secret_shorten(s, (size_t)len);
-	*ret = s;
-	s = NULL;
+	*ret = take_pointer(&s);
 	return 0;
 }
 

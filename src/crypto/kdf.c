@@ -38,8 +38,7 @@ static int derive(const char *name, const char *digest, const OSSL_PARAM *params
 	EVP_KDF_free(kdf);
 	if (!done)
 		return crypto_fail(err, "derive a key");
-	*ret = out;
-	out = NULL;
+	*ret = take_pointer(&out);
 	return 0;
 }
 

@@ -105,8 +105,7 @@ static int dek_decrypt(const char *dek, const void *in, size_t len, const struct
 		not_opened(err);
 		goto out;
 	}
-	*ret = out;
-	out = NULL;
+	*ret = take_pointer(&out);
 	r = 0;
 out:
 	EVP_CIPHER_CTX_free(context);

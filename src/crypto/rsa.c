@@ -452,7 +452,6 @@ int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **r
 		return crypto_refuse(err, ERROR_KEY_WRONG, "the private key does not open it");
 	/* OAEP says how long the message was; the rest was padding. */
 	secret_shorten(out, len);
-	*ret = out;
-	out = NULL;
+	*ret = take_pointer(&out);
 	return 0;
 }

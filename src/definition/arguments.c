@@ -44,8 +44,7 @@ int definition_arguments_add(struct definition_arguments *a, struct span text, s
 	struct definition_argument *old = definition_arguments_find(a, name);
 	if (old) {
 		free(old->value);
-		old->value = value_text;
-		value_text = NULL;
+		old->value = take_pointer(&value_text);
 		return 0;
 	}
 	struct definition_argument *grown =
@@ -71,8 +70,7 @@ int definition_arguments_add_file(struct definition_arguments *a, struct span te
 		if (definition_arguments_add(a, line, &bad) == 0)
 			continue;
 		if (error_kind(bad) == ERROR_MEMORY) {
-			*err = bad;
-			bad = NULL;
+			*err = take_pointer(&bad);
 			return -1;
 		}
 		log_warning("Skipping \"%.*s\" in build arg file: %s", (int)line.len, line.text,

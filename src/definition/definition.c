@@ -126,8 +126,7 @@ static int header_put(struct definition *d, struct span key_span, struct buffer 
 		if (strcmp(d->header[i].key, key) != 0)
 			continue;
 		free(d->header[i].value);
-		d->header[i].value = text;
-		text = NULL;
+		d->header[i].value = take_pointer(&text);
 		return 0;
 	}
 	if (d->header_count >= DEFINITION_HEADERS_MAX)
@@ -283,8 +282,7 @@ static int open_section(struct definition *d, struct span line, struct strings *
 		name = app = arguments = NULL;
 	} else if (*arguments) {
 		free(s->arguments);
-		s->arguments = arguments;
-		arguments = NULL;
+		s->arguments = take_pointer(&arguments);
 	}
 	*ret = s;
 	return s ? 0 : -1;
@@ -442,8 +440,7 @@ int definition_parse(const void *text, size_t len, struct definition_arguments *
 	}
 	if (!d->stages)
 		return error_set(err, ERROR_DAMAGED, "no stages found in definition file");
-	*ret = d;
-	d = NULL;
+	*ret = take_pointer(&d);
 	return 0;
 }
 
@@ -519,8 +516,7 @@ int definition_generate(const char *agent, const char *from, struct definition *
 	    header_put(d, span_of("bootstrap", 9), &first, err) < 0 ||
 	    header_put(d, span_of("from", 4), &second, err) < 0)
 		return -1;
-	*ret = d;
-	d = NULL;
+	*ret = take_pointer(&d);
 	return 0;
 }
 

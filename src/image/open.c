@@ -135,8 +135,7 @@ int image_open(const char *path, struct image **ret, struct error **err)
 		bool framed = (img->sif && !img->partition) || error_kind(*err) == ERROR_POLICY;
 		return framed ? -1 : error_wrap(err, "could not open image %s", img->path);
 	}
-	*ret = img;
-	img = NULL;
+	*ret = take_pointer(&img);
 	return 0;
 }
 
@@ -340,8 +339,7 @@ int image_unseal(const struct image *img, const struct key *key,
 	}
 	if (squash_open(t->payload ? t->payload : t->partition, options, &t->squash, err) < 0)
 		return unseal_failed(img, err);
-	*ret = t;
-	t = NULL;
+	*ret = take_pointer(&t);
 	return 0;
 }
 

@@ -87,8 +87,7 @@ int key_file_read(const char *path, struct secret **ret, struct error **err)
 	if (n == 0)
 		return error_set(err, ERROR_KEY_INVALID, "could not read %s: no PEM data", path);
 	secret_shorten(text, (size_t)n);
-	*ret = text;
-	text = NULL;
+	*ret = take_pointer(&text);
 	return 0;
 }
 
@@ -198,8 +197,7 @@ int key_choose(const struct key_request *request, struct key **ret, struct error
 	}
 	if (r < 0)
 		return -1;
-	*ret = k;
-	k = NULL;
+	*ret = take_pointer(&k);
 	return 0;
 }
 

@@ -31,8 +31,7 @@ int passphrase_ask(const struct key_request *request, struct secret **ret, struc
 			return error_hint(err, "type the same one twice");
 		}
 	}
-	*ret = first;
-	first = NULL;
+	*ret = take_pointer(&first);
 	return 0;
 }
 

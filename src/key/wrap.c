@@ -27,8 +27,7 @@ static int generate(enum key_secret_form form, struct secret **ret, struct error
 			secret_data(out)[2 * i + 1] = (unsigned char)"0123456789abcdef"[v & 15];
 		}
 	}
-	*ret = out;
-	out = NULL;
+	*ret = take_pointer(&out);
 	return 0;
 }
 
@@ -80,7 +79,6 @@ int key_make_secret(const struct key *k, enum key_secret_form form, struct secre
 		return -1;
 	}
 	*ret_random = !k->passphrase;
-	*ret = secret;
-	secret = NULL;
+	*ret = take_pointer(&secret);
 	return 0;
 }

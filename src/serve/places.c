@@ -142,8 +142,7 @@ static int step(const struct places *places, struct squash *sq, uint64_t *node, 
 	if (squash_lookup(sq, &inode, name, len, &ref, &failed) < 0) {
 		if (error_kind(failed) == ERROR_NOT_FOUND)
 			return 1;
-		*err = failed;
-		failed = NULL;
+		*err = take_pointer(&failed);
 		return -1;
 	}
 	if (squash_inode(sq, ref, &inode, err) < 0)

@@ -166,8 +166,7 @@ int sif_read(struct source *file, struct sif **ret, struct error **err)
 		return error_no_memory(err);
 	if (parse_header(file, s, err) < 0 || parse_table(file, s, err) < 0)
 		return -1;
-	*ret = s;
-	s = NULL;
+	*ret = take_pointer(&s);
 	return 0;
 }
 

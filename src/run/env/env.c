@@ -142,8 +142,7 @@ static int inject(struct run_injections *list, const char *prefix, const char *n
 	struct run_injection *there = injection(list, name);
 	if (there) {
 		free(there->value);
-		there->value = copy;
-		copy = NULL;
+		there->value = take_pointer(&copy);
 		return 0;
 	}
 	struct run_injection *grown =

@@ -145,8 +145,7 @@ static int find_in_path(const char *name, const struct strings *env, char **ret,
 		if (!full)
 			return -1;
 		if (executable(full)) {
-			*ret = full;
-			full = NULL;
+			*ret = take_pointer(&full);
 			return 0;
 		}
 		denied |= stat(full, &st) == 0 && S_ISREG(st.st_mode);

@@ -319,8 +319,7 @@ static int make_overlay(const struct run_job *job, const struct place_list *plac
 		return use_root(job, session, err);
 	}
 	if (overlay < 0) {
-		*err = failed;
-		failed = NULL;
+		*err = take_pointer(&failed);
 		error_wrap(err, "while creating the overlay for missing mount points");
 		return error_hint(err, "the kernel must allow overlay in user namespaces (Linux "
 				       "5.11), over the file system that holds the image");

@@ -262,8 +262,7 @@ static int new_or_bound(const struct run_job *job, const struct run_mount *m, co
 		return tree;
 	if (m->kind == RUN_MOUNT_SYSFS && job->clone_flags & CLONE_NEWNET) {
 		/* The host's would show the host's interfaces. */
-		*err = failed;
-		failed = NULL;
+		*err = take_pointer(&failed);
 		return -1;
 	}
 	/* In a container whose own one is partly hidden the kernel refuses a new one. */
@@ -415,8 +414,7 @@ static int mount_at(const struct run_job *job, struct run_session *session,
 	CLEANUP_ERROR struct error *refused = NULL;
 	if (run_tree_attributes(tree, set, &refused) < 0) {
 		if (m->read_only || !job->user_namespace) {
-			*err = refused;
-			refused = NULL;
+			*err = take_pointer(&refused);
 			return -1;
 		}
 		log_verbose("%s: %s", m->target, error_message(refused));
@@ -456,8 +454,7 @@ static int make_mounts(const struct run_job *job, struct run_session *session, s
 				    error_message(failed));
 			continue;
 		}
-		*err = failed;
-		failed = NULL;
+		*err = take_pointer(&failed);
 		return -1;
 	}
 	return 0;

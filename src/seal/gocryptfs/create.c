@@ -39,7 +39,6 @@ int gocryptfs_create(struct sink *file, const struct secret *password,
 	    gocryptfs_sink_new(file, master, &made, err) < 0 ||
 	    gocryptfs_config_print(&config, ret_conf, err) < 0)
 		return -1;
-	*ret = made;
-	made = NULL;
+	*ret = take_pointer(&made);
 	return 0;
 }

@@ -222,7 +222,6 @@ int gocryptfs_sink_new(struct sink *file, const struct secret *master, struct si
 	memcpy(header + 2, g->content.file_id, FILE_ID_LEN);
 	if (sink_write(file, header, HEADER_LEN, 0, err) < 0)
 		return -1;
-	*ret = made;
-	made = NULL;
+	*ret = take_pointer(&made);
 	return 0;
 }

@@ -172,8 +172,7 @@ static int unlock(const char *conf, size_t conf_len, const struct secret *passwo
 	}
 	if (r < 0)
 		return -1;
-	*ret_master = master;
-	master = NULL;
+	*ret_master = take_pointer(&master);
 	return 0;
 }
 

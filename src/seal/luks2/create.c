@@ -72,7 +72,6 @@ int luks2_format(const struct secret *passphrase, const struct luks2_create_opti
 	    format(&d, key, passphrase, options, err) < 0)
 		return -1;
 	*ret_fd = fd_steal(&fd);
-	*ret_key = key;
-	key = NULL;
+	*ret_key = take_pointer(&key);
 	return 0;
 }

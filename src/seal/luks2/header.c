@@ -156,14 +156,12 @@ int luks2_header_read(struct source *device, struct luks2_header *ret, struct er
 	bool have_first = read_copy(device, 0, &first, &why) == 0;
 	/* An error that is not about the bytes would be the same for the other copy. */
 	if (!have_first && error_kind(why) != ERROR_DAMAGED) {
-		*err = why;
-		why = NULL;
+		*err = take_pointer(&why);
 		return -1;
 	}
 	bool have_second = find_secondary(device, have_first ? &first : NULL, &second) == 0;
 	if (!have_first && !have_second) {
-		*err = why;
-		why = NULL;
+		*err = take_pointer(&why);
 		return -1;
 	}
 	/* Of two that are whole the newer one; the first when they are alike. */

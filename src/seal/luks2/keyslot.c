@@ -113,10 +113,8 @@ static int open_slot(const struct luks2_header *header, const struct luks2_keysl
 	crypto_xts_free(&xts);
 	if (r == 0)
 		r = check_digest(header, af.key, err);
-	if (r == 1) {
-		*ret = af.key;
-		af.key = NULL;
-	}
+	if (r == 1)
+		*ret = take_pointer(&af.key);
 	return r;
 }
 
@@ -180,8 +178,7 @@ static int open_by_library(const struct luks2_header *header, struct source *dev
 		return luks2_device_error(&d, r, "unlock a keyslot", err);
 	if (len != secret_size(key))
 		return error_set(err, ERROR_INTERNAL, "a volume key of %zu bytes", len);
-	*ret = key;
-	key = NULL;
+	*ret = take_pointer(&key);
 	return 0;
 }
 

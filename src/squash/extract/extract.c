@@ -409,8 +409,7 @@ static int step(struct extraction *x, struct error **err)
 	if (squash_readdir(x->sq, &l->dir, l->next, entry_visit, x, err) < 0)
 		return wrap_path(x, NULL, err);
 	if (x->failure) {
-		*err = x->failure;
-		x->failure = NULL;
+		*err = take_pointer(&x->failure);
 		return wrap_path(x, x->name, err);
 	}
 	if (x->found)

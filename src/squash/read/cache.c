@@ -103,8 +103,7 @@ static void unlink_block(struct cache *c, struct shard *s, struct cached *block)
 	struct cached **at = head_of(c, s, block->position);
 	while (*at != block)
 		at = &(*at)->chain;
-	*at = block->chain;
-	block->chain = NULL;
+	*at = take_pointer(&block->chain);
 	block->state = EMPTY;
 }
 
@@ -120,8 +119,7 @@ static void settle(struct cache *c, struct cached *block)
 static struct cached *evict(struct cache *c, struct shard *s)
 {
 	/* Its memory is in the CPU's cache still, and that of an unused one not even there. */
-	struct cached *spent = s->spent;
-	s->spent = NULL;
+	struct cached *spent = take_pointer(&s->spent);
 	if (spent && !spent->users && !spent->recent && spent->state == READY) {
 		settle(c, spent);
 		unlink_block(c, s, spent);

@@ -271,8 +271,7 @@ int squash_open(struct source *source, const struct squash_options *options, str
 	pthread_mutex_init(&sq->resume_lock, NULL);
 	if (setup(sq, &s, options, err) < 0)
 		return -1;
-	*ret = sq;
-	sq = NULL;
+	*ret = take_pointer(&sq);
 	return 0;
 }
 

@@ -87,8 +87,7 @@ int squash_check(struct squash_output *o, int returned, const char *what, struct
 	if (returned >= 0)
 		return 0;
 	if (returned == SQFS_ERROR_IO && o->error) {
-		*err = o->error;
-		o->error = NULL;
+		*err = take_pointer(&o->error);
 		return -1;
 	}
 	switch (returned) {

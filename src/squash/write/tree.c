@@ -380,8 +380,7 @@ static int add_directory(struct squash_packer *p, struct squash_node *dir, int f
 			at = &n->next;
 			continue;
 		}
-		*at = n->next;
-		n->next = NULL;
+		*at = take_pointer(&n->next);
 		squash_nodes_free(n);
 	}
 	return r < 0 ? -1 : 0;

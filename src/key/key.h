@@ -77,11 +77,6 @@ int key_check(const struct key *k, enum key_secret_form form, struct error **err
 int key_make_secret(const struct key *k, enum key_secret_form form, struct secret **ret,
 		    bool *ret_random, struct buffer *ret_message, struct error **err);
 
-/* What key_open_secret says with ERROR_KEY_WRONG: Apptainer's words, by which cli/ knows the two.
- */
-#define KEY_WORDS_WRONG "could not decrypt LUKS key: crypto/rsa: decryption error"
-#define KEY_WORDS_NO_MESSAGE "encrypted key not found"
-
 /*
  * For a run. message: the SIF's crypto message, or NULL with len 0 where the image has none.
  * With a passphrase the message is not looked at. ERROR_KEY_WRONG when the private key is not

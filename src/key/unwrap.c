@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+/* Apptainer's words: cli-messages 5.2. */
+static int wrong_key(struct error **err)
+{
+	return error_set(err, ERROR_KEY_WRONG,
+			 "could not decrypt LUKS key: crypto/rsa: decryption error");
+}
+
 /* encryption.md 3.3, reading. What stands after the OCTET STRING does not count there either. */
 static int unwrap(struct crypto_rsa *rsa, const char *message, size_t message_len,
 		  struct secret **ret, struct error **err)
@@ -22,7 +29,7 @@ static int unwrap(struct crypto_rsa *rsa, const char *message, size_t message_le
 	/* Pieces of another length were made with a key of another length. */
 	size_t size = crypto_rsa_size(rsa), len = 0;
 	if (wrapped.len % size)
-		return error_set(err, ERROR_KEY_WRONG, KEY_WORDS_WRONG);
+		return wrong_key(err);
 	if (secret_new(wrapped.len, &out, err) < 0)
 		return -1;
 	while (bytes_left(&wrapped)) {
@@ -31,7 +38,7 @@ static int unwrap(struct crypto_rsa *rsa, const char *message, size_t message_le
 			if (error_kind(*err) != ERROR_KEY_WRONG)
 				return -1;
 			error_free(err);
-			return error_set(err, ERROR_KEY_WRONG, KEY_WORDS_WRONG);
+			return wrong_key(err);
 		}
 		memcpy(secret_data(out) + len, secret_bytes(piece), secret_size(piece));
 		len += secret_size(piece);
@@ -39,8 +46,7 @@ static int unwrap(struct crypto_rsa *rsa, const char *message, size_t message_le
 	if (!len)
 		return error_set(err, ERROR_DAMAGED, "the image's wrapped key is empty");
 	secret_shorten(out, len);
-	*ret = out;
-	out = NULL;
+	*ret = take_pointer(&out);
 	return 0;
 }
 
@@ -53,7 +59,7 @@ int key_open_secret(const struct key *k, enum key_secret_form form, const char *
 	if (k->use != KEY_FOR_RUN)
 		return error_set(err, ERROR_INTERNAL, "unwrapping with a public key");
 	if (!message || !message_len) {
-		error_set(err, ERROR_KEY_WRONG, KEY_WORDS_NO_MESSAGE);
+		error_set(err, ERROR_KEY_WRONG, "encrypted key not found");
 		return error_hint(err, "the image was encrypted with a passphrase: use "
 				       "--passphrase or APPTAINER_ENCRYPTION_PASSPHRASE");
 	}

@@ -202,8 +202,8 @@ static int make_root(struct error **err)
 	struct root_entry *entries = calloc(ROOT_ENTRIES_MAX, sizeof(*entries));
 	size_t count = 0;
 	CLEANUP_FD int root = -1;
-	int result = entries ? list_root(entries, ROOT_ENTRIES_MAX, &count, err)
-			     : error_no_memory(err);
+	int result =
+		entries ? list_root(entries, ROOT_ENTRIES_MAX, &count, err) : error_no_memory(err);
 	/* /proc is there on each Linux; what it showed is at hand already. */
 	if (result == 0 &&
 	    (mount("coffer", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0 ||

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_RUN_CONFINE_CONFINE_H
+#define COFFER_RUN_CONFINE_CONFINE_H
+
+#include "run/plan/plan.h"
+
+/* The door of confine/: what is taken from a payload before it starts. */
+
+/* ---------------------------------------------------------------- descriptors.c */
+
+/* Looks at what is asked to be kept, and at 0 to 2. For the command, before it has a child. */
+int run_descriptors_choose(struct run_job *job, struct error **err);
+/*
+ * Closes what exec would close (the caller's own descriptors are not so marked), and with --contain
+ * what was not named, but for sock and keep. The image's environment scripts run beside this
+ * process and could look into it: a folder of the host that is open here would lead them out of
+ * the root.
+ */
+int run_descriptors_close(const struct run_job *job, int sock, int keep, struct error **err);
+/* The variables of sd_listen_fds(3), as they must be for this process: the payload's, shortly. */
+int run_descriptors_environment(const struct run_job *job, struct strings *env, struct error **err);
+
+/* ---------------------------------------------------------------- keyring.c, network.c */
+
+/*
+ * Exchanges this process's session keyring for a new one, without a name, so that what the caller
+ * has in his is not found (keyrings(7)). A kernel without keyrings is no error.
+ */
+int run_keyring_leave(struct error **err);
+/* Which network: the host's, or one of its own with lo alone. Others are refused. */
+int run_network_choose(struct run_job *job, struct error **err);
+/* In the container's process, while it has capabilities: lo is set up where it is its own. */
+int run_network_start(const struct run_job *job, struct error **err);
+
+/* ---------------------------------------------------------------- caps.c */
+
+int run_drop_privileges(const struct run_job *job, struct error **err);
+
+/* ---------------------------------------------------------------- filter.c */
+
+/*
+ * Limits the calls of this process for good, and of what comes of it: to be done last, before a
+ * program of the image is started. Needs no_new_privs or CAP_SYS_ADMIN.
+ */
+int run_filter_load(const struct run_job *job, struct error **err);
+/* What --security says of it, as far as the site lets users say anything. */
+int run_filter_choose(struct run_job *job, struct error **err);
+
+#endif

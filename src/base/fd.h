@@ -47,11 +47,4 @@ int fd_read_file(int dirfd, const char *path, size_t limit, struct buffer *ret, 
  */
 void fd_unmapped_to_root(int fd, uid_t *uid, gid_t *gid);
 
-/*
- * Sends or receives one descriptor with one byte of tag over a Unix socket. The received one is
- * close-on-exec and the caller's. Return 0 or -errno; the end of the stream is -EPIPE.
- */
-int fd_send(int sock, int fd, char tag);
-int fd_receive(int sock, int *ret_fd, char *ret_tag);
-
 #endif

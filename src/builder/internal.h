@@ -4,6 +4,7 @@
 
 #include "builder/builder.h"
 #include "definition/definition.h"
+#include "os/os.h"
 
 /*
  * The processes of a build:
@@ -52,9 +53,8 @@ struct builder {
 
 /* ------------------------------------------------------------------ processes (remote.c) */
 
-/* Messages between the command and its processes; each may bring a descriptor. */
+/* The words between the command and its processes (os/wire.h); each may bring a descriptor. */
 enum message {
-	MESSAGE_ERROR = 'X',	  /* an error object, in a memory file */
 	MESSAGE_NAMESPACES = 'N', /* the builder exists; it waits for its id maps */
 	MESSAGE_GO = 'G',	  /* go on */
 	MESSAGE_UNPACK = 'E',	  /* unpack the encrypted base into this folder */

@@ -8,11 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-/* An error's words are ours; a megabyte of them would be a fault. */
-#define ERROR_TEXT_MAX ((size_t)1 << 20)
 
 /* ------------------------------------------------------------------ signals */
 
@@ -69,27 +65,8 @@ static int interrupted(struct error **err)
 
 int remote_send(int socket, enum message tag, int fd, struct error **err)
 {
-	char byte = (char)tag;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	if (fd >= 0) {
-		msg.msg_control = control.space;
-		msg.msg_controllen = sizeof(control.space);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	ssize_t n;
-	do
-		n = sendmsg(socket, &msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? error_errno(err, errno, "talk to the other process of the build") : 0;
+	int r = wire_send(socket, (char)tag, fd);
+	return r < 0 ? error_errno(err, -r, "talk to the other process of the build") : 0;
 }
 
 int remote_send_text(int socket, enum message tag, const void *text, size_t len, struct error **err)
@@ -99,62 +76,6 @@ int remote_send_text(int socket, enum message tag, const void *text, size_t len,
 	if (r < 0)
 		return error_errno(err, -r, "make a memory file");
 	return remote_send(socket, tag, fd, err);
-}
-
-static void send_error(int socket, struct error *e)
-{
-	CLEANUP_ERROR struct error *err = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	const char *hint = error_hint_text(e);
-	uint8_t numbers[8];
-	bytes_put_le(numbers, (uint32_t)error_kind(e), 4);
-	bytes_put_le(numbers + 4, (uint32_t)error_exit_status(e), 4);
-	if (buffer_append(&text, numbers, sizeof(numbers), &err) < 0 ||
-	    buffer_puts(&text, error_message(e), &err) < 0 ||
-	    buffer_append(&text, "", 1, &err) < 0 || buffer_puts(&text, hint ? hint : "", &err) < 0)
-		return;
-	(void)remote_send_text(socket, MESSAGE_ERROR, text.data, text.len, &err);
-}
-
-/* The error that another process sent. Returns -1 always. */
-static int take_error(int fd, struct error **err)
-{
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (lseek(fd, 0, SEEK_SET) < 0 ||
-	    fd_read_all(fd, ERROR_TEXT_MAX, "an error", &text, err) < 0)
-		return *err ? -1 : error_set(err, ERROR_INTERNAL, "an error got lost");
-	struct bytes b = bytes_of(text.data, text.len);
-	uint32_t kind = bytes_le32(&b), status = bytes_le32(&b);
-	const char *message = text.data + b.off;
-	bytes_skip(&b, strnlen(message, bytes_left(&b)) + 1);
-	const char *hint = text.data + b.off;
-	if (!bytes_ok(&b) || kind < ERROR_USAGE || kind > ERROR_INTERNAL)
-		return error_set(err, ERROR_INTERNAL, "an error got lost");
-	error_set(err, (enum error_kind)kind, "%s", message);
-	if (*hint)
-		error_hint(err, "%s", hint);
-	return status ? error_set_exit_status(err, (int)status) : -1;
-}
-
-/* One message; 0 at the end of the stream. */
-static ssize_t receive(int socket, char *ret_tag, int *ret_fd)
-{
-	struct iovec iov = { .iov_base = ret_tag, .iov_len = 1 };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.space,
-			      .msg_controllen = sizeof(control.space) };
-	ssize_t n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	*ret_fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-	return n < 0 ? -errno : n;
 }
 
 /* Waits for its end; that it was killed is an error. A status of 137 may be a section's own. */
@@ -190,24 +111,27 @@ int remote_receive(struct remote *r, bool end_is_done, enum message *ret_tag, in
 			return -1;
 		if (!fds[0].revents)
 			continue;
-		char tag;
-		CLEANUP_FD int fd = -1;
-		ssize_t n = receive(r->socket, &tag, &fd);
-		if (n == -EINTR || n == -EAGAIN)
+		CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
+		int n = wire_receive(r->socket, &p);
+		if (n == -EAGAIN)
 			continue;
-		if (n < 0 && n != -ECONNRESET)
-			return error_errno(err, (int)-n, "hear from a process of the build");
-		if (n <= 0 && end_is_done) {
+		if (n == -EBADMSG)
+			return error_set(err, ERROR_INTERNAL, "a message got lost");
+		if (n < 0)
+			return error_errno(err, -n, "hear from a process of the build");
+		if (n == 0 && end_is_done) {
 			*ret_tag = MESSAGE_DONE;
 			*ret_fd = -1;
 			return 0;
 		}
-		if (n <= 0)
+		if (n == 0)
 			return ended(r, err);
-		if (tag == MESSAGE_ERROR)
-			return take_error(fd, err);
-		*ret_tag = (enum message)tag;
-		*ret_fd = fd_steal(&fd);
+		if (p.error) {
+			*err = take_pointer(&p.error);
+			return -1;
+		}
+		*ret_tag = (enum message)p.word;
+		*ret_fd = fd_steal(&p.fd);
 		return 0;
 	}
 }
@@ -224,8 +148,8 @@ int remote_start(const struct build *build, unsigned long long clone_flags, remo
 		 void *context, struct remote *ret, struct error **err)
 {
 	int pair[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(err, errno, "make a socket");
+	if (wire_open(pair, err) < 0)
+		return -1;
 	CLEANUP_FD int ours = pair[0];
 	CLEANUP_FD int theirs = pair[1];
 	*ret = REMOTE_NONE;
@@ -241,7 +165,7 @@ int remote_start(const struct build *build, unsigned long long clone_flags, remo
 			interrupt_release();
 		int status = work(context, theirs, &failed);
 		if (status < 0)
-			send_error(theirs, failed);
+			(void)wire_send_error(theirs, failed);
 		_exit(status < 0 ? 255 : status);
 	}
 	ret->socket = fd_steal(&ours);

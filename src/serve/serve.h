@@ -11,7 +11,7 @@
  * itself in. Three steps, in two processes:
  *
  *   1. the container's process, in its own user and mount namespace:  mount_attach (mount/)
- *   2. it sends the descriptor to the command (fd_send) and closes it
+ *   2. it sends the descriptor to the command (wire_send) and closes it
  *   3. the command, which holds the opened tree:                       serve_start
  *
  * The kernel demands that the opener of /dev/fuse and the mounter share a user namespace, so the

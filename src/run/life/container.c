@@ -260,7 +260,8 @@ _Noreturn void run_child(const struct run_job *job, int sock)
 	if (set_up(job, sock, &error) == 0 && (!job->init || run_init(job, &error) == 0) &&
 	    run_terminal_take(job, &error) == 0)
 		(void)run_payload(job, &error);
-	run_channel_fail(sock, error);
+	/* With the last breath: whether it arrives or not, this process ends. */
+	(void)wire_send_error(sock, error);
 	_exit(255);
 }
 
@@ -631,7 +632,7 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
 	CLEANUP_PROCESS struct process child = PROCESS_NONE;
 	int pair[2];
 	if (fill_standard_descriptors(err) < 0 || run_job_prepare(image, plan, &job, err) < 0 ||
-	    run_channel_open(pair, err) < 0)
+	    wire_open(pair, err) < 0)
 		return -1;
 	CLEANUP_FD int ours = pair[0];
 	CLEANUP_FD int theirs = pair[1];

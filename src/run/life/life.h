@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <termios.h>
 
+#include "os/os.h"
 #include "run/plan/plan.h"
 #include "run/root/root.h"
 
@@ -22,13 +23,10 @@ enum run_word {
 	RUN_WORD_MOUNT = 'K',	 /* command: here it is, not attached yet */
 	RUN_WORD_ROOT = '/',	 /* child: a descriptor of its root */
 	RUN_WORD_TERMINAL = 'T', /* child: the master of its terminal */
-	RUN_WORD_ERROR = 'E',	 /* child: it failed */
 };
-int run_channel_open(int ret[2], struct error **err);
 int run_channel_say(int sock, enum run_word word, int fd, struct error **err);
-/* Waits for this word. A RUN_WORD_ERROR becomes *err; so does the end of the channel. */
+/* Waits for this word. An error that was sent becomes *err; so does the end of the channel. */
 int run_channel_expect(int sock, enum run_word word, int *ret_fd, struct error **err);
-void run_channel_fail(int sock, struct error *error);
 /*
  * Waits for an error or, as the good end, for the close. Returns 0; 1 when a RUN_WORD_ROOT or
  * RUN_WORD_TERMINAL came before, whose descriptor *ret_root or *ret_terminal then owns (-1 when

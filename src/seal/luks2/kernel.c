@@ -4,13 +4,13 @@
  * marked for removal. Both are done by a child process that outlives its parent, so that nobody
  * who kills the command leaves a mapping with a key in it behind.
  */
+#include "os/os.h"
 #include "seal/luks2/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Private: udev is to leave it alone, so that no scan of it delays its removal. */
@@ -66,13 +66,6 @@ static int map(int header_fd, const char *block_device, const struct secret *key
 	return 0;
 }
 
-/* What the child says when it fails. */
-struct failure {
-	enum error_kind kind;
-	char message[512];
-	char hint[256];
-};
-
 static _Noreturn void child(int sock, int header_fd, const char *block_device,
 			    const struct secret *key)
 {
@@ -84,12 +77,8 @@ static _Noreturn void child(int sock, int header_fd, const char *block_device,
 		error_errno(&err, errno, "part from the command");
 	else if (map(header_fd, block_device, key, &fd, &err) == 0)
 		/* If nobody is there any more the mapping goes with this process. */
-		_exit(fd_send(sock, fd, 'm') < 0);
-	struct failure f = { .kind = error_kind(err) };
-	snprintf(f.message, sizeof(f.message), "%s", error_message(err));
-	if (error_hint_text(err))
-		snprintf(f.hint, sizeof(f.hint), "%s", error_hint_text(err));
-	(void)fd_write(sock, &f, sizeof(f));
+		_exit(wire_send(sock, 'm', fd) < 0);
+	(void)wire_send_error(sock, err);
 	_exit(1);
 }
 
@@ -98,8 +87,8 @@ static int map_in_child(int header_fd, const char *block_device, const struct se
 {
 	int socks[2];
 	CLEANUP_PROCESS struct process p = PROCESS_NONE;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
-		return error_errno(err, errno, "make a socket pair");
+	if (wire_open(socks, err) < 0)
+		return -1;
 	CLEANUP_FD int ours = socks[0], theirs = socks[1];
 	int r = process_fork(0, &p);
 	if (r < 0)
@@ -108,17 +97,19 @@ static int map_in_child(int header_fd, const char *block_device, const struct se
 		child(theirs, header_fd, block_device, key);
 	fd_close(&theirs);
 	/* What it sends fits the socket, so that it ends without being heard. */
-	int status = process_wait(&p);
-	if (status == 0) {
-		char tag;
-		r = fd_receive(ours, ret_fd, &tag);
-		return r < 0 ? error_errno(err, -r, "receive the mapping") : 0;
+	(void)process_wait(&p);
+	CLEANUP_WIRE_PACKET struct wire_packet said = WIRE_PACKET_NONE;
+	r = wire_receive(ours, &said);
+	if (r < 0)
+		return error_errno(err, -r, "receive the mapping");
+	if (said.error) {
+		*err = take_pointer(&said.error);
+		return -1;
 	}
-	struct failure f;
-	if (fd_read(ours, &f, sizeof(f)) != (ssize_t)sizeof(f))
+	if (said.fd < 0)
 		return error_set(err, ERROR_SYSTEM, "the process that maps the image died");
-	error_set(err, f.kind, "%s", f.message);
-	return *f.hint ? error_hint(err, "%s", f.hint) : -1;
+	*ret_fd = fd_steal(&said.fd);
+	return 0;
 }
 
 int luks2_kernel_map(struct source *device, const char *block_device,

@@ -57,23 +57,6 @@ static void owned_children_die(void **state)
 	assert_int_equal(p.pid_fd, -1);
 }
 
-static void descriptors_travel(void **state)
-{
-	(void)state;
-	int pair[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	CLEANUP_FD int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(fd_send(pair[0], null, 'x'), 0);
-	CLEANUP_FD int got = -1;
-	char tag = 0;
-	assert_int_equal(fd_receive(pair[1], &got, &tag), 0);
-	assert_true(got >= 0 && tag == 'x' && fcntl(got, F_GETFD) == FD_CLOEXEC);
-	fd_close(&pair[0]);
-	int none = -1;
-	assert_int_equal(fd_receive(pair[1], &none, &tag), -EPIPE);
-	fd_close(&pair[1]);
-}
-
 /* In a user namespace of its own anybody has all of them. */
 static void drops_all_capabilities(void **state)
 {
@@ -122,7 +105,6 @@ int main(void)
 		cmocka_unit_test(runs_and_gathers),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(owned_children_die),
-		cmocka_unit_test(descriptors_travel),
 		cmocka_unit_test(drops_all_capabilities),
 		cmocka_unit_test(tells_a_signal_from_a_status),
 	};

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "mount/mount.h"
+#include "os/os.h"
 #include "serve/internal.h"
 
 static char work[] = "/tmp/coffer-test-mount-XXXXXX";
@@ -231,7 +232,7 @@ static inline _Noreturn void container_main(int socket, uid_t uid, gid_t gid)
 		print_error("%s\n", error_message(err));
 		_exit(102);
 	}
-	if (fd_send(socket, fd, 'f') < 0)
+	if (wire_send(socket, 'f', fd) < 0)
 		_exit(103);
 	close(fd);
 	for (;;) {
@@ -263,7 +264,6 @@ static inline void attach_container(struct mounted *m, int *ret_fd)
 	int pair[2];
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	char tag;
 	*m = (struct mounted){ .container = PROCESS_NONE, .server = PROCESS_NONE };
 	m->probe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(m->probe != MAP_FAILED);
@@ -276,7 +276,10 @@ static inline void attach_container(struct mounted *m, int *ret_fd)
 	}
 	close(pair[1]);
 	m->socket = pair[0];
-	assert_int_equal(fd_receive(m->socket, ret_fd, &tag), 0);
+	CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
+	assert_int_equal(wire_receive(m->socket, &p), 1);
+	assert_true(p.fd >= 0);
+	*ret_fd = fd_steal(&p.fd);
 }
 
 static inline void mounted_begin(struct mounted *m, const char *image,

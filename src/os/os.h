@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_OS_OS_H
+#define COFFER_OS_OS_H
+
+/* The door of os/: what of Linux more than one folder needs, once. */
+#include "os/wire.h"
+
+#endif

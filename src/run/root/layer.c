@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -16,99 +15,8 @@
  * made in a directory of the session, which an overlay puts above the image; that costs a quarter
  * to a third of the time that it takes to walk a tree. That directory is ours alone: it holds no
  * links, so it may be walked by plain openat; the image is looked at without following anything.
- *
- * The image chooses its links, so where a target lies inside it is a hostile question. walk()
- * answers it as text, by steps of its own: each step looks at one name without following it, and a
- * link's text is put in front of what is still to go, as a process with that root would take it.
- * What comes out has no link in it, so the server and the layer can use it as it is. Nothing rests
- * on its being right: when the mount is made, the target is opened anew below the new root by the
- * kernel (path_open_in_root), which keeps every step inside. A tree that changes meanwhile costs a
- * mount.
+ * Where a target lies inside the image is a hostile question, which walk.c answers.
  */
-
-#define LINKS_MAX 40
-
-/*
- * Where target lies inside the tree once its links are followed as a root of its own would,
- * written out; what is missing is appended as it is. Returns 1 when it exists, 0 when not, or
- * -errno (among them -ENOTDIR: something on the way is no directory).
- */
-static int walk(int root, const char *target, bool keep_last, bool no_links, struct buffer *ret,
-		struct error **err)
-{
-	CLEANUP_TEXT char *todo = text_dup(target, err);
-	if (!todo || buffer_puts(ret, "", err) < 0)
-		return -ENOMEM;
-	int links = 0;
-	bool there = true;
-	char *at = todo;
-	for (;;) {
-		at += strspn(at, "/");
-		size_t len = strcspn(at, "/");
-		if (!len)
-			return there;
-		const char *rest = at + len + strspn(at + len, "/");
-		if (len == 1 && *at == '.') {
-			at += len;
-			continue;
-		}
-		if (len == 2 && !memcmp(at, "..", 2)) {
-			while (ret->len && ret->data[--ret->len] != '/')
-				;
-			ret->data[ret->len] = '\0';
-			at += len;
-			continue;
-		}
-		if (len > NAME_MAX)
-			return -ENAMETOOLONG;
-		size_t before = ret->len;
-		if (buffer_printf(ret, err, "/%.*s", (int)len, at) < 0)
-			return -ENOMEM;
-		if (!there || (keep_last && !*rest)) {
-			at += len;
-			there = there && !keep_last;
-			continue;
-		}
-		CLEANUP_FD int fd = path_open_no_links(root, ret->data, O_PATH, 0);
-		struct stat st;
-		if (fd == -ENOENT) {
-			there = false;
-			at += len;
-			continue;
-		}
-		if (fd == -ELOOP) {
-			/* The last component is a link: its parents were vetted before. */
-			CLEANUP_TEXT char *name = text_dup_len(at, len, err);
-			ret->len = before;
-			ret->data[before] = '\0';
-			CLEANUP_FD int dir = path_open_no_links(root, before ? ret->data : "/",
-								O_PATH | O_DIRECTORY, 0);
-			char text[4096];
-			if (!name || no_links || ++links > LINKS_MAX || dir < 0)
-				return -ELOOP;
-			ssize_t n = readlinkat(dir, name, text, sizeof(text));
-			if (n <= 0 || n == sizeof(text))
-				return -ELOOP;
-			char *spliced = text_printf(err, "%.*s/%s", (int)n, text, rest);
-			if (!spliced)
-				return -ENOMEM;
-			if (text[0] == '/') {
-				ret->len = 0;
-				ret->data[0] = '\0';
-			}
-			text_free(&todo);
-			todo = at = spliced;
-			continue;
-		}
-		if (fd < 0)
-			return fd;
-		if (fstat(fd, &st) < 0)
-			return -errno;
-		if (*rest && !S_ISDIR(st.st_mode))
-			return -ENOTDIR;
-		at += len;
-	}
-}
 
 /* A directory of the layer that stands above one of the image looks like it. */
 static void look_alike(int root, const char *path, int made)
@@ -208,7 +116,8 @@ static int find_places(const struct run_job *job, const struct run_session *sess
 			CLEANUP_FD int fd = path_open_no_links(session->root, m->target, O_PATH, 0);
 			cover = fd == -ELOOP;
 		}
-		int r = walk(session->root, m->target, cover, m->kind == RUN_MOUNT_CWD, &path, err);
+		int r = run_walk(session->root, m->target, cover, m->kind == RUN_MOUNT_CWD, &path,
+				 err);
 		if (*err)
 			return -1;
 		/* What cannot be made is said when the mount is tried. */

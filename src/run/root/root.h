@@ -25,6 +25,15 @@ int run_tree_attributes(int tree, uint64_t set, struct error **err);
 int run_tree_place(int tree, int target, struct error **err);
 int run_new_filesystem(const char *type, const char *const *options, uint64_t attributes,
 		       struct error **err);
+/*
+ * Where target lies inside the tree `root` once its links are followed as a root of its own would,
+ * written to *ret (empty at first): what is missing is appended as it is. keep_last: the last name
+ * is not looked at, and counts as missing; no_links: a link is an error. Returns 1 when it exists,
+ * 0 when not, or -errno (among them -ENOTDIR: something on the way is no directory), without memory
+ * with *err as well.
+ */
+int run_walk(int root, const char *target, bool keep_last, bool no_links, struct buffer *ret,
+	     struct error **err);
 int run_layer_make(const struct run_job *job, struct run_session *session, struct error **err);
 /*
  * Opens what the mounts need and the image has no part in, for run_mounts_make: while one waits for

@@ -10,7 +10,7 @@ setup_file() {
 	make_keys
 	make_tree tree
 	local name
-	for name in readlink stty cut tr sed; do ln -sf busybox tree/bin/$name; done
+	for name in readlink stty cut tr sed stat; do ln -sf busybox tree/bin/$name; done
 	make_definition image.def "$WORK/tree"
 	coffer -q build plain.sif image.def
 	coffer -q build --encryption=luks2 --pem-path=rsa_pub.pem luks2.sif plain.sif
@@ -43,6 +43,36 @@ ways=(--contain --containall "--contain --fakeroot" "--contain --no-mount devpts
 	run terminal -- coffer exec --contain plain.sif sh -c 'readlink /proc/self/fd/0; stat -c %t:%T /dev/console /dev/pts/0'
 	[ "${lines[0]}" = /dev/pts/0 ]
 	[ "${lines[1]}" = "${lines[2]}" ]
+}
+
+@test "the caller's is out of reach also where one of 0 to 2 is it as /dev/tty, or another terminal" {
+	for options in "${ways[@]}"; do
+		for fd in 0 1 2; do
+			# What is typed there is not to be read: the command's relay has it alone.
+			# shellcheck disable=SC2086 # words
+			run terminal -- sh -c 'fd=$1; shift; eval "\"\$@\" $fd<>/dev/tty"; echo "status $?"; stat -L -c "outside %D:%i" /proc/self/fd/0' - \
+				$fd coffer -q exec $options plain.sif sh -c 'for fd in 0 1 2; do stat -L -c "inside %D:%i" /proc/self/fd/$fd; done >&2; stat -c "inside %D:%i" /dev/pts/0 >&2; exit 3'
+			grep -q '^status 3$' <<<"$output"
+			outside=$(sed -n 's/^outside //p' <<<"$output")
+			[ -n "$outside" ]
+			[ "$(grep -c '^inside' <<<"$output")" -ge 3 ]
+			refute grep -q "^inside $outside\$" <<<"$output"
+			refute grep -q 'MODES!' <<<"$output"
+		done
+	done
+	# One that was named is left, and the caller's own is replaced all the same.
+	run terminal -- python3 -c '
+import os, pty, subprocess, sys
+other = os.open(os.ttyname(pty.openpty()[1]), os.O_RDWR | os.O_NOCTTY)
+look = "for fd in 0 1 2; do stat -L -c %D:%i /proc/self/fd/$fd; done >&2"
+said = subprocess.run(["coffer", "-q", "exec", "--contain", "plain.sif", "sh", "-c", look], stdin=other)
+for name, fd in ("named", other), ("outside", 0):
+    st = os.fstat(fd)
+    print(name, "%x:%d" % (st.st_dev, st.st_ino))
+sys.exit(said.returncode)'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$(sed -n 's/^named //p' <<<"$output")" ]
+	[ "$(grep -c "$(sed -n 's/^outside //p' <<<"$output")" <<<"$output")" -eq 1 ]
 }
 
 @test "modes that are set inside are not the caller's" {

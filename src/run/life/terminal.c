@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,14 +22,26 @@ static bool has_controlling_terminal(void)
 	return fd >= 0;
 }
 
+/* By the terminal itself: a file may have its name or be /dev/tty, whose numbers are others. */
+static bool same_terminal(int a, int b)
+{
+	unsigned first, second;
+	return ioctl(a, TIOCGDEV, &first) == 0 && ioctl(b, TIOCGDEV, &second) == 0 &&
+	       first == second;
+}
+
 void run_terminal_choose(struct run_job *job)
 {
 	job->terminal = -1;
 	if (!job->contain || job->plan->for_build)
 		return;
+	/* The one that controls us before one that was named for the payload. */
+	bool ours = false;
 	for (int fd = 2; fd >= 0; fd--) {
-		if (isatty(fd))
+		bool controls = isatty(fd) && tcgetsid(fd) == getsid(0);
+		if (controls || (!ours && isatty(fd)))
 			job->terminal = fd;
+		ours |= controls;
 	}
 	job->own_session = job->terminal >= 0 || has_controlling_terminal();
 }
@@ -76,7 +87,6 @@ static int leave_session(struct error **err)
 int run_terminal_replace(const struct run_job *job, struct run_session *session, int sock,
 			 struct error **err)
 {
-	struct stat theirs, its;
 	if (!job->own_session)
 		return 0;
 	if (job->terminal >= 0) {
@@ -84,11 +94,11 @@ int run_terminal_replace(const struct run_job *job, struct run_session *session,
 		    run_channel_say(sock, RUN_WORD_TERMINAL, session->master, err) < 0)
 			return -1;
 		fd_close(&session->master);
-		if (fstat(job->terminal, &theirs) < 0)
-			return error_errno(err, errno, "look at the terminal");
+		bool same[3];
+		for (int fd = 0; fd < 3; fd++)
+			same[fd] = fd == job->terminal || same_terminal(fd, job->terminal);
 		for (int fd = 0; fd < 3; fd++) {
-			if (fstat(fd, &its) == 0 && S_ISCHR(its.st_mode) &&
-			    its.st_rdev == theirs.st_rdev && dup2(session->slave, fd) < 0)
+			if (same[fd] && dup2(session->slave, fd) < 0)
 				return error_errno(err, errno, "replace the terminal");
 		}
 		fd_close(&session->slave);

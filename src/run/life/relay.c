@@ -24,6 +24,8 @@
 
 /* How often it is looked whether the modes, or who is in the foreground, have changed. */
 #define LOOK_MS 100
+/* More than a terminal holds. Whoever is left behind in a container may write for ever. */
+#define LAST_MAX ((size_t)128 << 10)
 
 static bool in_foreground(const struct run_relay *r)
 {
@@ -217,9 +219,12 @@ static bool wait_for_outer(const struct run_relay *r, int signals)
 void run_relay_finish(struct run_relay *r, int signals)
 {
 	bool more = r->master >= 0;
+	size_t left = LAST_MAX;
 	while (more) {
+		left -= r->out.len < left ? r->out.len : left;
 		while (more && r->out.len)
 			more = wait_for_outer(r, signals) && send_some(r->outer, &r->out);
+		more = more && left;
 		/* What the payload has written is there: the kernel sees to it in poll. */
 		struct pollfd p = { .fd = r->master, .events = POLLIN };
 		more = more && poll(&p, 1, 0) > 0 && take_some(r->master, &r->out) > 0 &&

@@ -111,12 +111,12 @@ static int put_start(struct buffer *b, const char *id, const struct image *img,
 	const struct passwd *pw = getpwuid(getuid());
 	if (buffer_printf(b, err, "start id=%s uid=%u user=", id, (unsigned)getuid()) < 0 ||
 	    put_quoted(b, pw ? pw->pw_name : "", err) < 0 || put_login_id(b, err) < 0 ||
-	    buffer_printf(b, err, " action=%s image=", actions[action]) < 0 ||
-	    put_quoted(b, img->path, err) < 0 ||
-	    buffer_printf(b, err, " kind=%s", kinds[img->kind]) < 0 || put_sif(b, img, err) < 0 ||
-	    buffer_puts(b, " key=", err) < 0)
+	    buffer_printf(b, err, " action=%s kind=%s", actions[action], kinds[img->kind]) < 0 ||
+	    put_sif(b, img, err) < 0 || buffer_puts(b, " key=", err) < 0 ||
+	    key_describe(key, b, err) < 0 || buffer_puts(b, " image=", err) < 0)
 		return -1;
-	return key_describe(key, b, err);
+	/* Last: logs cut long records, and how long a name is its user says. */
+	return put_quoted(b, img->path, err);
 }
 
 int run_audit_start(const struct config *c, const struct image *img, const struct key *key,

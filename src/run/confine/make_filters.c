@@ -2,7 +2,8 @@
 /*
  * Writes the system call filters of run/confine/filter.c as a header, while coffer is built: as
  * programs of the kernel's classic BPF. What they refuse stands here. libseccomp is asked for the
- * numbers only: at each start it would take longer to make the programs than to make the namespaces.
+ * numbers only: at each start it would take longer to make the programs than to make the
+ * namespaces.
  *
  *   make-filters ARCHITECTURE [big]
  *
@@ -229,18 +230,25 @@ static int resolve(uint32_t arch, const char *name)
 
 static void collect(uint32_t arch, unsigned filter)
 {
+	/* Kernels before 5.4 have one table for x86_64 and x32 and find a call by the other's
+	 * number, too (seccomp(2)). The default filter refuses these as too large. */
+	uint32_t twin = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : SCMP_ARCH_X32;
+	bool twins = arch == SCMP_ARCH_X32 || arch == SCMP_ARCH_X86_64;
 	call_count = 0;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
 		if (!(rules[i].filters & filter))
 			continue;
 		char *names = strdup(rules[i].names), *rest = names;
 		for (char *name; names && (name = strsep(&rest, " "));) {
-			int n = resolve(arch, name);
-			if (n < 0)
-				continue;
-			if (call_count == sizeof(calls) / sizeof(*calls))
+			int n = resolve(arch, name), other = -1;
+			if (twins && !(filter & (PAYLOAD | ROOT)))
+				other = resolve(twin, name) ^ (int)X32_BIT;
+			if (call_count + 2 > sizeof(calls) / sizeof(*calls))
 				exit(1);
-			calls[call_count++] = (struct call){ (uint32_t)n, &rules[i] };
+			if (n >= 0)
+				calls[call_count++] = (struct call){ (uint32_t)n, &rules[i] };
+			if (other >= 0 && other != n)
+				calls[call_count++] = (struct call){ (uint32_t)other, &rules[i] };
 		}
 		free(names);
 	}

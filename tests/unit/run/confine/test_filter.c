@@ -154,6 +154,17 @@ static void terminal_input(void **state)
 		expect(all[i], "ioctl", TIOCSTI, TIOCGWINSZ, TIOCSTI, TIOCSTI, -1);
 		expect(all[i], "ioctl", 0, 0, 0, 0, -1);
 	}
+#if defined(__x86_64__)
+	/* One table for x86_64 and x32 in kernels before 5.4: either's number, with x32's bit or
+	 * not. */
+	static const long numbers[] = { 16, 514, 0x40000000 + 16, 0x40000000 + 514 };
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		assert_int_equal(answer(&terminal, SCMP_ARCH_X86_64, numbers[i], 0, TIOCSTI, 0, 0),
+				 EPERM);
+		assert_int_equal(answer(&terminal, SCMP_ARCH_X86_64, numbers[i], 0, TCGETS, 0, 0),
+				 -1);
+	}
+#endif
 	expect(&terminal, "keyctl", 0, 0, 0, 0, -1);
 	expect(&terminal, "socket", AF_VSOCK, 0, 0, 0, -1);
 }

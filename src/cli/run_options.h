@@ -101,7 +101,8 @@
 		SWITCH_("require-encrypted", 0, "REQUIRE_ENCRYPTED",                              \
 			"refuse an image that is not encrypted"),                                 \
 		VALUE_("security", 0, OPTION_LIST, "spec", "SECURITY",                            \
-		       "seccomp:unconfined: without the default filter of system calls"),         \
+		       "seccomp:unconfined: without the default filter of system calls; "         \
+		       "seccomp:FILE: with a profile in its place"),                              \
 		SWITCH_("userns", 'u', "USERNS UNSHARE_USERNS",                                   \
 			"in a user namespace of its own, root too"),                              \
 		SWITCH_("uts", 0, "UTS UNSHARE_UTS", "in a UTS namespace of its own"),            \

@@ -103,9 +103,50 @@ END
 	done
 	APPTAINER_SECURITY=seccomp:unconfined run -0 --separate-stderr coffer -q exec plain.sif calls page-zero
 	[ "$output" = 'page-zero done' ]
-	for word in seccomp: seccomp:/nowhere.json seccomp:unconfinedx unconfined uid:0 gid:0 apparmor:x selinux:x; do
+	for word in seccomp: seccompx:unconfined unconfined uid:0 gid:0 apparmor:x selinux:x; do
 		run -255 --separate-stderr coffer exec --security "$word" plain.sif true
 		[[ $stderr == *"--security $word is not supported"* ]]
 	done
 	run -255 --separate-stderr coffer exec --security seccomp:unconfined,uid:0 plain.sif true
+}
+
+@test "--security seccomp:FILE: a profile in place of the default filter, for each user; the terminal's rule stays" {
+	local options ways=("" --fakeroot --containall)
+	am_root && ways+=(--userns)
+	cp "$COFFER_ROOT/tests/cli/profile.json" list.json
+	for options in "${ways[@]}"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr coffer -q exec $options --security seccomp:list.json plain.sif calls terminal default
+		terminal_is_closed "$output"
+		grep -qx 'keyctl ENOSYS' <<<"$output"
+		grep -qx 'io_uring_setup EPERM' <<<"$output"
+		grep -qx 'page-zero EPERM' <<<"$output"
+		# The environment scripts, too.
+		grep -qx 'io_uring_setup EPERM' <<<"$stderr"
+	done
+	run -0 --separate-stderr coffer -v exec --security seccomp:list.json plain.sif sh -c 'echo ran'
+	[ "$output" = ran ]
+	[[ $stderr == *"list.json: call_of_a_later_kernel is no system call that this libseccomp knows: skipped"* ]]
+	# What the default filter refuses, a profile may allow.
+	echo '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["keyctl"],"action":"SCMP_ACT_ERRNO","errno":"EXDEV"}]}' >few.json
+	APPTAINER_SECURITY=seccomp:few.json run -0 --separate-stderr coffer -q exec plain.sif calls terminal default
+	grep -qx 'tiocsti EPERM' <<<"$output"
+	grep -qx 'tiocsti-high EPERM' <<<"$output"
+	grep -qx 'tioclinux EPERM' <<<"$output"
+	grep -qx 'keyctl EXDEV' <<<"$output"
+	grep -qx 'page-zero done' <<<"$output"
+}
+
+@test "a profile that is not understood is refused, with the path of what is wrong; so are two" {
+	run -255 --separate-stderr coffer exec --security seccomp:nowhere.json plain.sif true
+	[[ $stderr == *"open nowhere.json: no such file or directory"* ]]
+	echo '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["keyctl"],"action":"SCMP_ACT_NOTIFY"}]}' >notify.json
+	run -255 --separate-stderr coffer exec --security seccomp:notify.json plain.sif true
+	[[ $stderr == *'notify.json: syscalls.0.action "SCMP_ACT_NOTIFY" is not supported'* ]]
+	echo '{"defaultAction":"SCMP_ACT_ALLOW","syscall":[]}' >typo.json
+	run -255 --separate-stderr coffer exec --security seccomp:typo.json plain.sif true
+	[[ $stderr == *'typo.json: syscall is not supported'* ]]
+	run -255 --separate-stderr coffer exec --security seccomp:unconfined,seccomp:few.json plain.sif true
+	mkfifo pipe.json
+	run -255 --separate-stderr timeout 20 "$COFFER" exec --security seccomp:pipe.json plain.sif true
 }

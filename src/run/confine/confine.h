@@ -46,4 +46,15 @@ int run_filter_load(const struct run_job *job, struct error **err);
 /* What --security says of it, as far as the site lets users say anything. */
 int run_filter_choose(struct run_job *job, struct error **err);
 
+/* ---------------------------------------------------------------- profile.c */
+
+#define RUN_PROFILE_MAX ((size_t)1 << 20)
+/*
+ * Appends the program (struct sock_filter) that a profile in JSON asks for, for a payload that has
+ * capabilities (root) or has not; path is for the messages. Names of calls that libseccomp does not
+ * know are added to *ret_skipped.
+ */
+int run_profile_make(const char *text, size_t len, const char *path, bool root, struct buffer *ret,
+		     struct strings *ret_skipped, struct error **err);
+
 #endif

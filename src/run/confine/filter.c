@@ -2,6 +2,7 @@
 #include "run/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -35,16 +36,35 @@ static int load(const struct sock_filter *code, size_t len, struct error **err)
 
 #define LOAD(filter, err) load((filter), sizeof(filter) / sizeof(*(filter)), (err))
 
+/* A profile of the user's, as the file that he names is now. */
+static int take_profile(struct run_job *job, const char *path, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_STRINGS struct strings skipped = { 0 };
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return error_errno(err, errno, "open %s", path);
+	if (fd_read_all(fd, RUN_PROFILE_MAX, path, &text, err) < 0 ||
+	    run_profile_make(text.data ? text.data : "", text.len, path, job->inside_uid == 0,
+			     &job->profile, &skipped, err) < 0)
+		return -1;
+	for (size_t i = 0; i < skipped.len; i++)
+		log_verbose("%s: %s is no system call that this libseccomp knows: skipped", path,
+			    skipped.items[i]);
+	return 0;
+}
+
 int run_filter_choose(struct run_job *job, struct error **err)
 {
+	static const char key[] = "seccomp:";
 	const struct strings *words = &job->plan->security;
 	for (size_t i = 0; i < words->len; i++) {
-		if (strcmp(words->items[i], "seccomp:unconfined") != 0) {
+		const char *value = words->items[i] + strlen(key);
+		if (strncmp(words->items[i], key, strlen(key)) != 0 || !*value) {
 			error_set(err, ERROR_UNSUPPORTED, "--security %s is not supported",
 				  words->items[i]);
-			return error_hint(err,
-					  "coffer knows seccomp:unconfined; no profiles, ids or "
-					  "labels");
+			return error_hint(err, "coffer knows seccomp:FILE and seccomp:unconfined; "
+					       "no ids or labels");
 		}
 		if (!job->config->user_seccomp_control) {
 			error_set(err, ERROR_POLICY,
@@ -53,13 +73,30 @@ int run_filter_choose(struct run_job *job, struct error **err)
 			return error_hint(err, "`user seccomp control = no` in the site "
 					       "configuration: ask the administrator");
 		}
-		job->unconfined = true;
+		if (job->unconfined || job->profile.len)
+			return error_set(err, ERROR_USAGE,
+					 "--security names more than one filter of system calls");
+		if (!strcmp(value, "unconfined"))
+			job->unconfined = true;
+		else if (take_profile(job, value, err) < 0)
+			return -1;
 	}
 	return 0;
 }
 
+/* The terminal's rule first: a profile may forbid to load another filter. */
+static int load_profile(const struct buffer *profile, struct error **err)
+{
+	if (LOAD(filter_terminal, err) < 0)
+		return -1;
+	return load((const struct sock_filter *)(const void *)profile->data,
+		    profile->len / sizeof(struct sock_filter), err);
+}
+
 int run_filter_load(const struct run_job *job, struct error **err)
 {
+	if (job->profile.len)
+		return load_profile(&job->profile, err);
 	if (job->unconfined)
 		return LOAD(filter_terminal, err);
 	if (job->inside_uid == 0 && !job->user_namespace)

@@ -44,6 +44,7 @@ void run_job_free(struct run_job *j)
 	text_free(&j->home);
 	text_free(&j->cwd);
 	text_free(&j->start);
+	buffer_free(&j->profile);
 	*j = (struct run_job){ 0 };
 }
 

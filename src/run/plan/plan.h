@@ -85,7 +85,8 @@ struct run_job {
 	unsigned long long clone_flags;
 	bool own_all; /* the image's files are shown as the user's */
 	bool kernel_mount;
-	bool unconfined; /* without the default filter of system calls */
+	bool unconfined;       /* without the default filter of system calls */
+	struct buffer profile; /* the program in its place: struct sock_filter; or empty */
 	bool fake_root, pretend_owners, pid_namespace, init;
 	bool minimal_dev, contain, writable, writable_tmpfs;
 	bool own_session; /* the payload leaves the caller's session: terminal.c */

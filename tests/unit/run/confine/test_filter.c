@@ -461,7 +461,11 @@ static void chosen(void **state)
 	} cases[] = {
 		{ "seccomp:unconfined", true, 0 },
 		{ "seccomp:unconfined", false, ERROR_POLICY },
-		{ "seccomp:file", true, ERROR_UNSUPPORTED },
+		{ "seccomp:", true, ERROR_UNSUPPORTED },
+		{ "seccomp:/nonexistent", true, ERROR_NOT_FOUND },
+		{ "seccomp:/nonexistent", false, ERROR_POLICY },
+		{ "seccomp:/", true, ERROR_IO },
+		{ "seccomp:/dev/null", true, ERROR_DAMAGED },
 		{ "uid:0", false, ERROR_UNSUPPORTED },
 		{ "", true, ERROR_UNSUPPORTED },
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a stranger's tree says about itself: its passwd and group files, and its labels. The first
- * byte says which.
+ * What a stranger's tree says about itself: its passwd and group files, and its labels, as JSON and
+ * as lines. The first byte says which.
  */
 #include "fuzz.h"
 
@@ -28,6 +28,17 @@ static int labels(const char *text, size_t len, struct error **err)
 	return r;
 }
 
+static int lines(const char *text, size_t len, struct error **err)
+{
+	struct labels l = { 0 };
+	int r = labels_read_lines(&l, span_of(text, len), err);
+	for (size_t i = 0; r == 0 && i < l.count; i++)
+		if (labels_get(&l, l.items[i].key) != l.items[i].value)
+			fuzz_bug("a label is not found by its key");
+	labels_free(&l);
+	return r;
+}
+
 int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 {
 	struct bytes b = bytes_of(data, len);
@@ -44,7 +55,8 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	job.home = home;
 	if (!text)
 		return -1;
-	int r = which % 3 == 0	 ? run_passwd_text(text, &job, &out, err)
+	int r = which == 'l'	 ? lines(text, left, err)
+		: which % 3 == 0 ? run_passwd_text(text, &job, &out, err)
 		: which % 3 == 1 ? run_group_text(text, &job, &out, err)
 				 : labels(text, left, err);
 	if (r == 0)

@@ -9,7 +9,6 @@
 /* What OpenSSL writes under "DEK-Info:", as far as it is not broken. */
 static const char *const dek_names[] = { "AES-128-CBC", "AES-192-CBC", "AES-256-CBC",
 					 "DES-EDE3-CBC" };
-#define DEK_SALT_LEN 8 /* the first bytes of the initialisation vector */
 
 /*
  * Protected private keys come in two forms. PKCS#8 says inside its DER how it is protected, and

@@ -82,7 +82,7 @@ struct image_pack_plan {
 	size_t definition_len;
 	const struct image_json *json; /* in ascending order of names */
 	size_t json_count;
-	const char *arch;      /* two digits: sif_arch_code */
+	const char *arch;      /* two digits: sif.md 5.3 */
 	enum image_kind kind;  /* IMAGE_SIF, IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
 	const struct key *key; /* NULL for IMAGE_SIF */
 	struct squash_write_options squash;

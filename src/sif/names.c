@@ -75,15 +75,6 @@ const char *sif_arch_name(const char *code)
 	return "unknown";
 }
 
-const char *sif_arch_code(const char *name)
-{
-	for (size_t i = 0; i < sizeof(archs) / sizeof(*archs); i++) {
-		if (!strcmp(archs[i].name, name))
-			return archs[i].code;
-	}
-	return NULL;
-}
-
 const char *sif_arch_native(void)
 {
 #if defined(__x86_64__)

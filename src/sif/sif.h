@@ -108,8 +108,6 @@ const char *sif_type_name(int32_t type);
 const char *sif_filesystem_name(int32_t filesystem);
 const char *sif_partition_name(int32_t partition);
 const char *sif_arch_name(const char *code);
-/* The two-digit code of an architecture by its name (sif.md 5.3), or NULL. */
-const char *sif_arch_code(const char *name);
 /* The code of the machine we run on. */
 const char *sif_arch_native(void);
 

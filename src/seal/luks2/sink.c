@@ -238,6 +238,8 @@ static void luks2_free(struct sink *s)
 {
 	struct luks2_sink *l = (struct luks2_sink *)s;
 	crypto_xts_free(&l->xts);
+	/* What may be left is the image's content in clear. */
+	secret_wipe(l->window, WINDOW_LEN);
 	free(l);
 }
 

@@ -79,14 +79,26 @@ int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const vo
 		  struct error **err);
 
 /*
+ * What a cipher's object is made for. It holds a copy of the key for each direction asked for and
+ * no other: the server of an image, which never encrypts, has no key that could. A call for the
+ * other direction is ERROR_INTERNAL.
+ */
+enum crypto_direction {
+	CRYPTO_ENCRYPT = 1,
+	CRYPTO_DECRYPT = 2,
+	CRYPTO_BOTH = CRYPTO_ENCRYPT | CRYPTO_DECRYPT, /* sinks read back what they wrote */
+};
+
+/*
  * AES-256-GCM with 16-byte nonces and 16-byte tags (NIST SP 800-38D; gocryptfs' GCMIV128). One
  * object holds one key and may be used by several threads at once.
  */
 #define CRYPTO_GCM_NONCE_LEN 16
 #define CRYPTO_GCM_TAG_LEN 16
 struct crypto_gcm;
-/* key: 32 bytes, which are copied. */
-int crypto_gcm_new(const struct secret *key, struct crypto_gcm **ret, struct error **err);
+/* key: 32 bytes, which are copied, once for each direction. */
+int crypto_gcm_new(const struct secret *key, enum crypto_direction directions,
+		   struct crypto_gcm **ret, struct error **err);
 /* Wipes its keys, frees *g, if any, and sets it to NULL. */
 void crypto_gcm_free(struct crypto_gcm **g);
 /* out: len bytes, may be in; tag is written. */
@@ -104,9 +116,12 @@ int crypto_gcm_open(struct crypto_gcm *g, const uint8_t nonce[CRYPTO_GCM_NONCE_L
  * little endian, then zeros. Unit i of the call has number first + i * step. Thread-safe.
  */
 struct crypto_xts;
-/* The key is copied. ERROR_DAMAGED when both of its halves are the same: no key that was drawn is.
+/*
+ * The key is copied, once for each direction. ERROR_DAMAGED when both of its halves are the same:
+ * no key that was drawn is.
  */
-int crypto_xts_new(const struct secret *key, struct crypto_xts **ret, struct error **err);
+int crypto_xts_new(const struct secret *key, enum crypto_direction directions,
+		   struct crypto_xts **ret, struct error **err);
 /* Wipes its keys, frees *x, if any, and sets it to NULL. */
 void crypto_xts_free(struct crypto_xts **x);
 /* `units` units at buf, in place. unit_len: from 16 to 65536. */

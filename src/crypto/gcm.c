@@ -8,7 +8,8 @@
  * tag can be compared, so when that does not fit the output is wiped before the error is returned.
  *
  * OpenSSL keeps the direction with a context though GCM's key schedule is the same for both; hence
- * two pools (pool.c), each of which makes its contexts when they are first needed.
+ * two pools (pool.c), of which those are set up that the object was asked for; each makes its
+ * contexts when they are first needed.
  */
 #include "crypto/internal.h"
 
@@ -23,15 +24,18 @@ struct crypto_gcm {
 };
 
 /* The key is copied; contexts with their schedules are made when they are first needed. */
-int crypto_gcm_new(const struct secret *key, struct crypto_gcm **ret, struct error **err)
+int crypto_gcm_new(const struct secret *key, enum crypto_direction directions,
+		   struct crypto_gcm **ret, struct error **err)
 {
 	if (secret_size(key) != KEY_LEN)
 		return error_set(err, ERROR_INTERNAL, "a GCM key of %zu bytes", secret_size(key));
 	struct crypto_gcm *g = calloc(1, sizeof(*g));
 	if (!g)
 		return error_no_memory(err);
-	if (pool_init(&g->seal, "AES-256-GCM", key, CRYPTO_GCM_NONCE_LEN, 1, err) < 0 ||
-	    pool_init(&g->open, "AES-256-GCM", key, CRYPTO_GCM_NONCE_LEN, 0, err) < 0) {
+	if ((directions & CRYPTO_ENCRYPT &&
+	     pool_init(&g->seal, "AES-256-GCM", key, CRYPTO_GCM_NONCE_LEN, 1, err) < 0) ||
+	    (directions & CRYPTO_DECRYPT &&
+	     pool_init(&g->open, "AES-256-GCM", key, CRYPTO_GCM_NONCE_LEN, 0, err) < 0)) {
 		crypto_gcm_free(&g);
 		return -1;
 	}

@@ -66,6 +66,11 @@ static EVP_CIPHER_CTX *context_new(struct pool *p, struct error **err)
 /* The lowest idle slot, as its context was used last and is the warmest. */
 EVP_CIPHER_CTX *pool_get(struct pool *p, int *ret_slot, struct error **err)
 {
+	/* Set up for the other direction alone: there is no key here, which is the point of it. */
+	if (!p->key) {
+		error_set(err, ERROR_INTERNAL, "a cipher that was not keyed for this direction");
+		return NULL;
+	}
 	uint64_t idle = atomic_load_explicit(&p->idle, memory_order_relaxed);
 	while (idle) {
 		int slot = __builtin_ctzll(idle);

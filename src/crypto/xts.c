@@ -25,7 +25,8 @@ struct crypto_xts {
 	struct pool encrypt, decrypt;
 };
 
-int crypto_xts_new(const struct secret *key, struct crypto_xts **ret, struct error **err)
+int crypto_xts_new(const struct secret *key, enum crypto_direction directions,
+		   struct crypto_xts **ret, struct error **err)
 {
 	size_t len = secret_size(key);
 	if (len != KEY_LEN_128 && len != KEY_LEN_256)
@@ -42,8 +43,8 @@ int crypto_xts_new(const struct secret *key, struct crypto_xts **ret, struct err
 	struct crypto_xts *x = calloc(1, sizeof(*x));
 	if (!x)
 		return error_no_memory(err);
-	if (pool_init(&x->encrypt, name, key, 0, 1, err) < 0 ||
-	    pool_init(&x->decrypt, name, key, 0, 0, err) < 0) {
+	if ((directions & CRYPTO_ENCRYPT && pool_init(&x->encrypt, name, key, 0, 1, err) < 0) ||
+	    (directions & CRYPTO_DECRYPT && pool_init(&x->decrypt, name, key, 0, 0, err) < 0)) {
 		crypto_xts_free(&x);
 		return -1;
 	}

@@ -26,7 +26,7 @@ void fuzz_start(void)
 	struct secret *master CLEANUP_SECRET = NULL;
 	if (fuzz_conf(&conf, &err) < 0 ||
 	    secret_copy(FUZZ_MASTER, strlen(FUZZ_MASTER), &master, &err) < 0 ||
-	    gocryptfs_content_key(master, &known, &err) < 0)
+	    gocryptfs_content_key(master, CRYPTO_ENCRYPT, &known, &err) < 0)
 		fuzz_bug("the known configuration: %s", error_message(err));
 }
 

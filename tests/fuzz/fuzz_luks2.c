@@ -157,7 +157,7 @@ void fuzz_start(void)
 	if (secret_copy(FUZZ_PASSWORD, strlen(FUZZ_PASSWORD), &password, &err) < 0 ||
 	    crypto_pbkdf2(CRYPTO_SHA256, password, SALT, strlen(SALT), ITERATIONS, KEY_LEN, &slot,
 			  &err) < 0 ||
-	    crypto_xts_new(slot, &xts, &err) < 0 ||
+	    crypto_xts_new(slot, CRYPTO_ENCRYPT, &xts, &err) < 0 ||
 	    crypto_xts_encrypt(xts, 0, 1, LUKS2_SECTOR_MIN, area, AREA_LEN / LUKS2_SECTOR_MIN,
 			       &err) < 0)
 		fuzz_bug("the keyslot: %s", error_message(err));

@@ -41,7 +41,7 @@ int fuzz_conf(struct buffer *ret, struct error **err)
 	memset(config.salt, 's', SALT_MIN);
 	memset(config.wrapped, 'n', CRYPTO_GCM_NONCE_LEN);
 	if (secret_copy(FUZZ_PASSWORD, strlen(FUZZ_PASSWORD), &password, err) < 0 ||
-	    gocryptfs_config_kek(&config, password, &kek, err) < 0)
+	    gocryptfs_config_kek(&config, password, CRYPTO_ENCRYPT, &kek, err) < 0)
 		return -1;
 	int r = crypto_gcm_seal(kek, config.wrapped, aad, sizeof(aad), FUZZ_MASTER, KEY_LEN, body,
 				body + KEY_LEN, err);

@@ -150,7 +150,7 @@ static int gocryptfs_secrets(struct source *partition, const struct secret *secr
 	struct crypto_gcm *kek = NULL;
 	if (outer_conf(partition, &conf, err) < 0 ||
 	    gocryptfs_config_parse(conf.data, conf.len, &config, err) < 0 ||
-	    gocryptfs_config_kek(&config, secret, &kek, err) < 0)
+	    gocryptfs_config_kek(&config, secret, CRYPTO_DECRYPT, &kek, err) < 0)
 		return -1;
 	const uint8_t *body = config.wrapped + CRYPTO_GCM_NONCE_LEN;
 	int r = secret_new(KEY_LEN, &master, err);

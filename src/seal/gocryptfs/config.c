@@ -208,7 +208,8 @@ int gocryptfs_check_password(const struct secret *password, struct error **err)
 }
 
 int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct secret *password,
-			 struct crypto_gcm **ret, struct error **err)
+			 enum crypto_direction direction, struct crypto_gcm **ret,
+			 struct error **err)
 {
 	struct secret *scrypted CLEANUP_SECRET = NULL, *kek CLEANUP_SECRET = NULL;
 	/*
@@ -222,14 +223,15 @@ int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct sec
 			  KEY_LEN, &scrypted, err) < 0 ||
 	    crypto_hkdf_sha256(scrypted, CONTENT_INFO, KEY_LEN, &kek, err) < 0)
 		return -1;
-	return crypto_gcm_new(kek, ret, err);
+	return crypto_gcm_new(kek, direction, ret, err);
 }
 
 /* The same info as for the KEK: what differs is the input, which is never the same for both. */
-int gocryptfs_content_key(const struct secret *master, struct crypto_gcm **ret, struct error **err)
+int gocryptfs_content_key(const struct secret *master, enum crypto_direction directions,
+			  struct crypto_gcm **ret, struct error **err)
 {
 	struct secret *key CLEANUP_SECRET = NULL;
 	if (crypto_hkdf_sha256(master, CONTENT_INFO, KEY_LEN, &key, err) < 0)
 		return -1;
-	return crypto_gcm_new(key, ret, err);
+	return crypto_gcm_new(key, directions, ret, err);
 }

@@ -9,7 +9,7 @@ static int wrap(struct gocryptfs_config *config, const struct secret *password,
 	struct crypto_gcm *kek = NULL;
 	uint8_t *body = config->wrapped + CRYPTO_GCM_NONCE_LEN;
 	if (crypto_random(config->wrapped, CRYPTO_GCM_NONCE_LEN, err) < 0 ||
-	    gocryptfs_config_kek(config, password, &kek, err) < 0)
+	    gocryptfs_config_kek(config, password, CRYPTO_ENCRYPT, &kek, err) < 0)
 		return -1;
 	int r = crypto_gcm_seal(kek, config->wrapped, aad, sizeof(aad), secret_bytes(master),
 				KEY_LEN, body, body + KEY_LEN, err);

@@ -21,7 +21,8 @@ int gocryptfs_config_print(const struct gocryptfs_config *config, struct buffer 
 			   struct error **err);
 /* The key that wraps the master key: encryption.md 4.4. */
 int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct secret *password,
-			 struct crypto_gcm **ret, struct error **err);
+			 enum crypto_direction direction, struct crypto_gcm **ret,
+			 struct error **err);
 /* What cannot be a password is refused before the costly part is done: too long, or several lines.
  */
 int gocryptfs_check_password(const struct secret *password, struct error **err);
@@ -31,7 +32,8 @@ struct gocryptfs_content {
 	struct crypto_gcm *gcm;
 	uint8_t file_id[FILE_ID_LEN];
 };
-int gocryptfs_content_key(const struct secret *master, struct crypto_gcm **ret, struct error **err);
+int gocryptfs_content_key(const struct secret *master, enum crypto_direction directions,
+			  struct crypto_gcm **ret, struct error **err);
 
 /*
  * Blocks in a row, of `cipher`, whose first has the given number: `len` bytes in clear from `skip`

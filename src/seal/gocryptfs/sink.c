@@ -215,7 +215,7 @@ int gocryptfs_sink_new(struct sink *file, const struct secret *master, struct si
 	g->cipher = malloc(RUN_BLOCKS * CIPHER_LEN);
 	if (!g->window || !g->cipher)
 		return error_no_memory(err);
-	if (gocryptfs_content_key(master, &g->content.gcm, err) < 0 ||
+	if (gocryptfs_content_key(master, CRYPTO_BOTH, &g->content.gcm, err) < 0 ||
 	    crypto_random(g->content.file_id, FILE_ID_LEN, err) < 0)
 		return -1;
 	bytes_put_be(header, VERSION, 2);

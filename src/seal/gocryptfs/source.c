@@ -157,7 +157,7 @@ static int unlock(const char *conf, size_t conf_len, const struct secret *passwo
 	struct crypto_gcm *kek = NULL;
 	if (gocryptfs_config_parse(conf, conf_len, &config, err) < 0 ||
 	    secret_new(KEY_LEN, &master, err) < 0 ||
-	    gocryptfs_config_kek(&config, password, &kek, err) < 0)
+	    gocryptfs_config_kek(&config, password, CRYPTO_DECRYPT, &kek, err) < 0)
 		return -1;
 	const uint8_t *body = config.wrapped + CRYPTO_GCM_NONCE_LEN;
 	int r = crypto_gcm_open(kek, config.wrapped, aad, sizeof(aad), body, KEY_LEN,
@@ -193,7 +193,7 @@ int gocryptfs_open(struct source *file, const char *conf, size_t conf_len,
 	g->file = file;
 	atomic_init(&g->idle, UINT32_MAX);
 	memcpy(g->content.file_id, file_id, FILE_ID_LEN);
-	if (gocryptfs_content_key(master, &g->content.gcm, err) < 0) {
+	if (gocryptfs_content_key(master, CRYPTO_DECRYPT, &g->content.gcm, err) < 0) {
 		free(g);
 		return -1;
 	}

@@ -107,7 +107,7 @@ static int open_slot(const struct luks2_header *header, const struct luks2_keysl
 	    crypto_pbkdf2(luks2_hash(slot->kdf.hash), passphrase, salt, salt_len,
 			  slot->kdf.iterations, slot->area_key_len, &area_key, err) < 0 ||
 	    luks2_af_init(&af, luks2_hash(slot->af_hash), header->key_len, err) < 0 ||
-	    crypto_xts_new(area_key, &xts, err) < 0)
+	    crypto_xts_new(area_key, CRYPTO_DECRYPT, &xts, err) < 0)
 		return -1;
 	int r = merge_area(slot, device, xts, &af, err);
 	crypto_xts_free(&xts);

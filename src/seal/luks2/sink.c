@@ -281,7 +281,7 @@ int luks2_create(struct sink *device, const struct secret *passphrase,
 	memset(l, 0, offsetof(struct luks2_sink, window));
 	l->sink.ops = &luks2_ops;
 	l->device = device;
-	if (crypto_xts_new(key, &l->xts, err) < 0) {
+	if (crypto_xts_new(key, CRYPTO_BOTH, &l->xts, err) < 0) {
 		free(l);
 		return -1;
 	}

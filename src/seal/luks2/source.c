@@ -89,7 +89,7 @@ int luks2_open(struct source *device, const struct secret *passphrase, struct so
 	l->data_off = header.data_off;
 	l->iv_tweak = header.iv_tweak;
 	l->sector_len = header.sector_len;
-	if (crypto_xts_new(key, &l->xts, err) < 0) {
+	if (crypto_xts_new(key, CRYPTO_DECRYPT, &l->xts, err) < 0) {
 		free(l);
 		return -1;
 	}

@@ -51,7 +51,7 @@ int squash_tails_new(struct squash_packer *p, struct error **err)
 	t->cap = TABLE_FIRST;
 	if (secret_new(32, &key, err) < 0 || crypto_random(secret_data(key), 32, err) < 0)
 		return -1;
-	return crypto_gcm_new(key, &t->hash, err);
+	return crypto_gcm_new(key, CRYPTO_ENCRYPT, &t->hash, err);
 }
 
 void squash_tails_free(struct squash_packer *p)

@@ -12,7 +12,7 @@ static struct crypto_gcm *gcm_of(const char *key_hex)
 	struct crypto_gcm *g = NULL;
 	assert_int_equal(unhex(key_hex, key, sizeof(key)), 32);
 	assert_ok(secret_copy(key, 32, &s, err));
-	assert_ok(crypto_gcm_new(s, &g, err));
+	assert_ok(crypto_gcm_new(s, CRYPTO_BOTH, &g, err));
 	return g;
 }
 

@@ -140,7 +140,7 @@ static void gcm_schedules(void **state)
 	uint8_t text[64] = "some text", tag[CRYPTO_GCM_TAG_LEN];
 	struct secret *key = new_key(32);
 	struct crypto_gcm *g = NULL;
-	assert_ok(crypto_gcm_new(key, &g, err));
+	assert_ok(crypto_gcm_new(key, CRYPTO_BOTH, &g, err));
 	secret_free(&key);
 	assert_ok(crypto_gcm_seal(g, nonce, NULL, 0, text, sizeof(text), text, tag, err));
 	assert_ok(crypto_gcm_open(g, nonce, NULL, 0, text, sizeof(text), tag, text, err));
@@ -158,7 +158,7 @@ static void xts_schedules(void **state)
 	uint8_t text[512] = "some text";
 	struct secret *key = new_key(64);
 	struct crypto_xts *x = NULL;
-	assert_ok(crypto_xts_new(key, &x, err));
+	assert_ok(crypto_xts_new(key, CRYPTO_BOTH, &x, err));
 	secret_free(&key);
 	assert_ok(crypto_xts_encrypt(x, 5, 1, sizeof(text), text, 1, err));
 	assert_ok(crypto_xts_decrypt(x, 5, 1, sizeof(text), text, 1, err));
@@ -168,6 +168,39 @@ static void xts_schedules(void **state)
 	crypto_xts_free(&x);
 	for (size_t off = 0; off < 64; off += PIECE)
 		assert_gone(key_byte, off);
+}
+
+/* A cipher of one direction holds one copy of its key, and can do nothing the other way. */
+static void one_direction(void **state)
+{
+	(void)state;
+	static const uint8_t nonce[CRYPTO_GCM_NONCE_LEN];
+	uint8_t text[512] = "some text", tag[CRYPTO_GCM_TAG_LEN] = { 0 };
+	struct secret *key = new_key(64);
+	struct crypto_gcm *g = NULL;
+	struct crypto_xts *x = NULL;
+	assert_ok(crypto_xts_new(key, CRYPTO_DECRYPT, &x, err));
+	assert_int_equal(search(key_byte, 0).locked, 2);
+	assert_fails(ERROR_INTERNAL, crypto_xts_encrypt(x, 0, 1, sizeof(text), text, 1, err));
+	assert_ok(crypto_xts_decrypt(x, 0, 1, sizeof(text), text, 1, err));
+	crypto_xts_free(&x);
+	assert_ok(crypto_xts_new(key, CRYPTO_ENCRYPT, &x, err));
+	assert_int_equal(search(key_byte, 0).locked, 2);
+	assert_fails(ERROR_INTERNAL, crypto_xts_decrypt(x, 0, 1, sizeof(text), text, 1, err));
+	crypto_xts_free(&x);
+	secret_shorten(key, 32);
+	assert_ok(crypto_gcm_new(key, CRYPTO_DECRYPT, &g, err));
+	assert_int_equal(search(key_byte, 0).locked, 2);
+	assert_fails(ERROR_INTERNAL,
+		     crypto_gcm_seal(g, nonce, NULL, 0, text, sizeof(text), text, tag, err));
+	crypto_gcm_free(&g);
+	assert_ok(crypto_gcm_new(key, CRYPTO_ENCRYPT, &g, err));
+	assert_int_equal(search(key_byte, 0).locked, 2);
+	assert_fails(ERROR_INTERNAL,
+		     crypto_gcm_open(g, nonce, NULL, 0, text, sizeof(text), tag, text, err));
+	crypto_gcm_free(&g);
+	secret_free(&key);
+	assert_gone(key_byte, 0);
 }
 
 static void derivations(void **state)
@@ -335,10 +368,11 @@ static void private_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_what_is_there),	  cmocka_unit_test(gcm_schedules),
-		cmocka_unit_test(xts_schedules),	  cmocka_unit_test(derivations),
-		cmocka_unit_test(while_a_key_is_derived), cmocka_unit_test(working_memory),
-		cmocka_unit_test(digest_states),	  cmocka_unit_test(private_keys),
+		cmocka_unit_test(finds_what_is_there), cmocka_unit_test(gcm_schedules),
+		cmocka_unit_test(xts_schedules),       cmocka_unit_test(one_direction),
+		cmocka_unit_test(derivations),	       cmocka_unit_test(while_a_key_is_derived),
+		cmocka_unit_test(working_memory),      cmocka_unit_test(digest_states),
+		cmocka_unit_test(private_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@ static struct crypto_xts *xts_of(const char *key_hex)
 	struct crypto_xts *x = NULL;
 	size_t len = unhex(key_hex, key, sizeof(key));
 	assert_ok(secret_copy(key, len, &s, err));
-	assert_ok(crypto_xts_new(s, &x, err));
+	assert_ok(crypto_xts_new(s, CRYPTO_BOTH, &x, err));
 	return x;
 }
 
@@ -83,12 +83,12 @@ static void keys_with_equal_halves(void **state)
 	struct secret *key CLEANUP_SECRET = NULL;
 	struct crypto_xts *x = NULL;
 	assert_ok(secret_new(64, &key, err));
-	assert_fails(ERROR_DAMAGED, crypto_xts_new(key, &x, err));
+	assert_fails(ERROR_DAMAGED, crypto_xts_new(key, CRYPTO_BOTH, &x, err));
 	secret_data(key)[0] = 1;
-	assert_ok(crypto_xts_new(key, &x, err));
+	assert_ok(crypto_xts_new(key, CRYPTO_BOTH, &x, err));
 	crypto_xts_free(&x);
 	secret_shorten(key, 48);
-	assert_fails(ERROR_INTERNAL, crypto_xts_new(key, &x, err));
+	assert_fails(ERROR_INTERNAL, crypto_xts_new(key, CRYPTO_BOTH, &x, err));
 }
 
 int main(void)

@@ -204,7 +204,7 @@ static void check_format(const char *sector, const char *bits, const char *pbkdf
 	struct secret *volume_key CLEANUP_SECRET = NULL;
 	struct crypto_xts *xts = NULL;
 	assert_ok(secret_copy(raw, key_len, &volume_key, err));
-	assert_ok(crypto_xts_new(volume_key, &xts, err));
+	assert_ok(crypto_xts_new(volume_key, CRYPTO_ENCRYPT, &xts, err));
 	assert_ok(crypto_xts_encrypt(xts, 0, sector_len / 512, sector_len, hidden,
 				     (128 << 10) / sector_len, err));
 	crypto_xts_free(&xts);

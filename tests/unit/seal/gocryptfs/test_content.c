@@ -279,7 +279,7 @@ static void each_build_has_its_own_id(void **state)
 	for (size_t i = 0; i < 2; i++)
 		write_with(master, plain, sizeof(plain), files[i], sizeof(files[i]));
 	assert_memory_not_equal(files[0] + 2, files[1] + 2, FILE_ID_LEN);
-	assert_ok(gocryptfs_content_key(master, &content.gcm, err));
+	assert_ok(gocryptfs_content_key(master, CRYPTO_DECRYPT, &content.gcm, err));
 	memcpy(content.file_id, files[1] + 2, FILE_ID_LEN);
 	for (size_t number = 0; number < 2; number++) {
 		const size_t at = 18 + number * 4128;

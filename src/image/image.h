@@ -4,6 +4,7 @@
 
 #include "io/io.h"
 #include "key/key.h"
+#include "seal/seal.h"
 #include "sif/sif.h"
 #include "squash/squash.h"
 
@@ -39,7 +40,9 @@ int image_open(const char *path, struct image **ret, struct error **err);
 /* Closes the file, frees *img, if any, and sets it to NULL. */
 void image_free(struct image **img);
 #define CLEANUP_IMAGE __attribute__((cleanup(image_free)))
-/* Whether it takes a key: IMAGE_LUKS2 or IMAGE_GOCRYPTFS. */
+/* The seal of its root file system, or NULL when that lies there in clear. */
+const struct seal *image_seal(const struct image *img);
+/* Whether it takes a key. */
 bool image_is_encrypted(const struct image *img);
 /* ERROR_UNSUPPORTED when the image is for another kind of machine that cannot be run here. */
 int image_check_architecture(const struct image *img, struct error **err);

@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "seal/gocryptfs/gocryptfs.h"
-#include "seal/luks2/luks2.h"
+#include "seal/seal.h"
 
 /*
  * The road down. A file is a stack of sources:
@@ -152,9 +151,16 @@ void image_free(struct image **img)
 	free(i);
 }
 
+const struct seal *image_seal(const struct image *img)
+{
+	return img->kind == IMAGE_LUKS2	      ? &seal_luks2
+	       : img->kind == IMAGE_GOCRYPTFS ? &seal_gocryptfs
+					      : NULL;
+}
+
 bool image_is_encrypted(const struct image *img)
 {
-	return img->kind == IMAGE_LUKS2 || img->kind == IMAGE_GOCRYPTFS;
+	return image_seal(img) != NULL;
 }
 
 int image_check_architecture(const struct image *img, struct error **err)
@@ -232,8 +238,8 @@ static int outer_entry(void *context, const struct squash_dirent *entry, uint64_
 	return 1;
 }
 
-static int read_conf(struct squash *outer, const struct squash_inode *root, struct buffer *ret,
-		     struct error **err)
+static int read_conf(struct squash *outer, const struct squash_inode *root, size_t max,
+		     struct buffer *ret, struct error **err)
 {
 	static const char name[] = "gocryptfs.conf";
 	squash_ref ref;
@@ -243,9 +249,8 @@ static int read_conf(struct squash *outer, const struct squash_inode *root, stru
 		return error_wrap(err, "%s", name);
 	if (!S_ISREG(inode.mode))
 		return error_set(err, ERROR_DAMAGED, "%s is not a file", name);
-	if (inode.size > GOCRYPTFS_CONF_MAX)
-		return error_set(err, ERROR_LIMIT, "%s is larger than %d bytes", name,
-				 GOCRYPTFS_CONF_MAX);
+	if (inode.size > max)
+		return error_set(err, ERROR_LIMIT, "%s is larger than %zu bytes", name, max);
 	char *to = buffer_reserve(ret, (size_t)inode.size, err);
 	if (!to)
 		return -1;
@@ -257,7 +262,8 @@ static int read_conf(struct squash *outer, const struct squash_inode *root, stru
 	return 0;
 }
 
-static int unseal_gocryptfs(struct image_tree *t, const struct secret *password, struct error **err)
+static int unseal_in_outer(struct image_tree *t, const struct seal *seal,
+			   const struct secret *secret, struct error **err)
 {
 	struct squash_options options = { .cache_bytes = OUTER_CACHE_BYTES };
 	struct squash_inode root, sealed;
@@ -274,14 +280,15 @@ static int unseal_gocryptfs(struct image_tree *t, const struct secret *password,
 	}
 	if (!search.found)
 		return error_set(err, ERROR_DAMAGED, "could not find mounted squashfs file");
-	if (read_conf(t->outer, &root, &conf, err) < 0 ||
+	if (read_conf(t->outer, &root, seal->conf_max, &conf, err) < 0 ||
 	    squash_inode(t->outer, search.sealed, &sealed, err) < 0)
 		return -1;
 	if (!S_ISREG(sealed.mode))
 		return error_set(err, ERROR_DAMAGED, "the encrypted file is not a regular file");
 	if (squash_file_source(t->outer, &sealed, &t->sealed, err) < 0)
 		return -1;
-	return gocryptfs_open(t->sealed, conf.data, conf.len, password, &t->payload, err);
+	const struct sealed parts = { .bytes = t->sealed, .conf = conf.data, .conf_len = conf.len };
+	return seal_open(seal, &parts, secret, &t->payload, err);
 }
 
 /*
@@ -307,9 +314,12 @@ static int explain_passphrase(const struct image *img, const struct key *key, st
 static int unseal(const struct image *img, const struct secret *secret, struct image_tree *t,
 		  struct error **err)
 {
-	if (img->kind == IMAGE_LUKS2)
-		return luks2_open(t->partition, secret, &t->payload, err);
-	return img->kind == IMAGE_GOCRYPTFS ? unseal_gocryptfs(t, secret, err) : 0;
+	const struct seal *seal = image_seal(img);
+	if (!seal)
+		return 0;
+	if (seal->in_outer)
+		return unseal_in_outer(t, seal, secret, err);
+	return seal_open(seal, &(struct sealed){ .bytes = t->partition }, secret, &t->payload, err);
 }
 
 static int unseal_failed(const struct image *img, struct error **err)

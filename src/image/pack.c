@@ -4,8 +4,7 @@
 #include <stdio.h>
 
 #include "crypto/crypto.h"
-#include "seal/gocryptfs/gocryptfs.h"
-#include "seal/luks2/luks2.h"
+#include "seal/seal.h"
 
 /*
  * The road up, the mirror of open.c. A file is a stack of sinks, and the squashfs writer writes
@@ -33,24 +32,25 @@ static void pack_stack_free(struct pack_stack *s)
 	buffer_free(&s->conf);
 }
 
+static const struct seal *seal_of(enum image_kind kind)
+{
+	return kind == IMAGE_LUKS2 ? &seal_luks2 : kind == IMAGE_GOCRYPTFS ? &seal_gocryptfs : NULL;
+}
+
 static int seal(struct pack_stack *s, const struct image_pack_plan *plan, struct buffer *message,
 		struct error **err)
 {
 	CLEANUP_SECRET struct secret *secret = NULL;
 	bool random = false;
-	if (plan->kind == IMAGE_LUKS2) {
-		if (key_make_secret(plan->key, KEY_SECRET_LUKS2, &secret, &random, message, err) <
-		    0)
-			return -1;
-		struct luks2_create_options options = { .random_passphrase = random };
-		return luks2_create(s->partition, secret, &options, &s->payload, err);
-	}
-	if (key_make_secret(plan->key, KEY_SECRET_GOCRYPTFS, &secret, &random, message, err) < 0)
+	const struct seal *row = seal_of(plan->kind);
+	enum key_secret_form form =
+		plan->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS;
+	if (key_make_secret(plan->key, form, &secret, &random, message, err) < 0)
 		return -1;
-	struct gocryptfs_create_options options = { .random_password = random };
-	if (sink_offset(s->partition, SQUASH_OUTER_DATA, &s->sealed, err) < 0)
+	if (row->in_outer && sink_offset(s->partition, SQUASH_OUTER_DATA, &s->sealed, err) < 0)
 		return -1;
-	return gocryptfs_create(s->sealed, secret, &options, &s->conf, &s->payload, err);
+	return row->create(row->in_outer ? s->sealed : s->partition, secret, random, &s->conf,
+			   &s->payload, err);
 }
 
 /* What comes after the last byte of the squashfs. */
@@ -58,7 +58,7 @@ static int close_seal(struct pack_stack *s, const struct image_pack_plan *plan, 
 {
 	if (s->payload && sink_finish(s->payload, err) < 0)
 		return -1;
-	if (plan->kind != IMAGE_GOCRYPTFS)
+	if (!s->sealed)
 		return 0;
 	/* Apptainer's name is that of a temporary file of this form; it tells nothing. */
 	char name[32];
@@ -108,7 +108,8 @@ static int pack_objects(struct sif_writer *w, const struct image_pack_plan *plan
 
 int image_pack_load(enum image_kind kind, enum squash_codec codec, struct error **err)
 {
-	if (kind == IMAGE_LUKS2 && luks2_load(err) < 0)
+	const struct seal *row = seal_of(kind);
+	if (row && row->load && row->load(err) < 0)
 		return -1;
 	return squash_pack_load(codec, err);
 }

@@ -16,7 +16,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "seal/luks2/luks2.h"
+#include "seal/seal.h"
 
 #define SECTOR_LEN 512
 /* Others may take the free loop device that the kernel named before we do. */
@@ -91,15 +91,20 @@ static int mount_squashfs(int block_fd, int *ret_fd, struct error **err)
 	return 0;
 }
 
-static int map_luks2(const struct image *img, const struct key *key, const char *loop_path,
-		     int *ret_fd, struct error **err)
+static int map_sealed(const struct image *img, const struct key *key, const char *loop_path,
+		      int *ret_fd, struct error **err)
 {
-	CLEANUP_SECRET struct secret *secret = NULL;
+	const struct seal *seal = image_seal(img);
+	CLEANUP_SECRET struct secret *secret = NULL, *volume_key = NULL;
 	CLEANUP_SOURCE struct source *partition = NULL;
+	CLEANUP_SEAL_VOLUME struct seal_volume *volume = NULL;
 	if (image_open_secret(img, key, &secret, err) < 0 ||
-	    source_slice(img->file, img->partition->off, img->partition->len, &partition, err) < 0)
+	    source_slice(img->file, img->partition->off, img->partition->len, &partition, err) <
+		    0 ||
+	    seal->probe(&(struct sealed){ .bytes = partition }, &volume, err) < 0 ||
+	    seal->unlock(volume, secret, &volume_key, err) < 0)
 		return -1;
-	return luks2_kernel_map(partition, loop_path, secret, ret_fd, err);
+	return seal->map(volume, volume_key, loop_path, ret_fd, err);
 }
 
 int mount_kernel(const struct image *img, const struct key *key, int *ret_fd, struct error **err)
@@ -124,9 +129,9 @@ int mount_kernel(const struct image *img, const struct key *key, int *ret_fd, st
 	}
 	if (make_loop(img, off, len, loop_path, sizeof(loop_path), &loop, err) < 0)
 		return -1;
-	if (img->kind != IMAGE_LUKS2)
+	if (!image_is_encrypted(img))
 		return mount_squashfs(loop, ret_fd, err);
-	if (map_luks2(img, key, loop_path, &mapping, err) < 0)
+	if (map_sealed(img, key, loop_path, &mapping, err) < 0)
 		return -1;
 	return mount_squashfs(mapping, ret_fd, err);
 }

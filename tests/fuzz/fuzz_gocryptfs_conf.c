@@ -40,7 +40,8 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	if (secret_copy(FUZZ_PASSWORD, strlen(FUZZ_PASSWORD), &password, err) < 0 ||
 	    fuzz_source(data, 0, &file, err) < 0)
 		return -1;
-	return gocryptfs_open(file, (const char *)data, len, password, &clear, err);
+	return seal_open(&seal_gocryptfs, &(struct sealed){ file, (const char *)data, len },
+			 password, &clear, err);
 }
 
 int fuzz_seed(struct buffer *ret, struct error **err)

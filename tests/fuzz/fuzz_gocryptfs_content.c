@@ -118,7 +118,8 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	}
 	if (secret_copy(FUZZ_PASSWORD, strlen(FUZZ_PASSWORD), &password, err) < 0 ||
 	    fuzz_source(cipher, left, &file, err) < 0 ||
-	    gocryptfs_open(file, conf.data, conf.len, password, &clear, err) < 0)
+	    seal_open(&seal_gocryptfs, &(struct sealed){ file, conf.data, conf.len }, password,
+		      &clear, err) < 0)
 		return -1;
 	fuzz_saw_number(clear->size);
 	if (clear->size > sizeof(plain))

@@ -277,7 +277,7 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	struct secret *password CLEANUP_SECRET = NULL;
 	struct source *clear CLEANUP_SOURCE = NULL;
 	if (secret_copy(FUZZ_PASSWORD, strlen(FUZZ_PASSWORD), &password, err) < 0 ||
-	    luks2_open(&device, password, &clear, err) < 0)
+	    seal_open(&seal_luks2, &(struct sealed){ .bytes = &device }, password, &clear, err) < 0)
 		return -1;
 	if (clear->size != header.data_len)
 		fuzz_bug("a payload of another length");

@@ -69,7 +69,7 @@ static int cat(const char *path, struct error **err)
 		return error_errno(err, errno, "%s", path);
 	int r = -1;
 	if (passphrase(&secret, err) < 0 || source_from_fd(fd, &file, err) < 0 ||
-	    luks2_open(file, secret, &clear, err) < 0)
+	    seal_open(&seal_luks2, &(struct sealed){ .bytes = file }, secret, &clear, err) < 0)
 		goto out;
 	for (uint64_t off = 0; off < clear->size;) {
 		size_t n = clear->size - off < PIECE_LEN ? (size_t)(clear->size - off) : PIECE_LEN;

@@ -27,6 +27,23 @@ int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct sec
  */
 int gocryptfs_check_password(const struct secret *password, struct error **err);
 
+/* source.c: the master key. ERROR_KEY_WRONG when the password is not the one. */
+int gocryptfs_unlock(const struct gocryptfs_config *config, const struct secret *password,
+		     struct secret **ret_master, struct error **err);
+
+/* source.c: what a content file says of itself. */
+struct gocryptfs_file {
+	uint8_t id[FILE_ID_LEN];
+	uint64_t size; /* in clear */
+};
+int gocryptfs_header_read(struct source *file, struct gocryptfs_file *ret, struct error **err);
+/*
+ * source.c: the content in clear. A block that does not authenticate, an all-zero one included, is
+ * ERROR_DAMAGED when it is read. `file` is borrowed and outlives *ret.
+ */
+int gocryptfs_open_with_key(const struct gocryptfs_file *header, struct source *file,
+			    const struct secret *master, struct source **ret, struct error **err);
+
 /* What blocks are encrypted with. */
 struct gocryptfs_content {
 	struct crypto_gcm *gcm;

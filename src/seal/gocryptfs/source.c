@@ -120,15 +120,13 @@ static const struct source_ops source_ops = {
 };
 
 /* encryption.md 4.5: the header, and the size in clear from the size. */
-static int read_header(struct source *file, uint8_t file_id[FILE_ID_LEN], uint64_t *ret_size,
-		       struct error **err)
+int gocryptfs_header_read(struct source *file, struct gocryptfs_file *ret, struct error **err)
 {
 	static const uint8_t zeros[FILE_ID_LEN];
 	uint8_t header[HEADER_LEN] = { 0 };
-	if (!file->size) {
-		*ret_size = 0;
+	*ret = (struct gocryptfs_file){ 0 };
+	if (!file->size)
 		return 0;
-	}
 	if (file->size < HEADER_LEN)
 		return error_set(err, ERROR_DAMAGED, "the encrypted file is cut off in its header");
 	if (source_read(file, header, HEADER_LEN, 0, err) < 0)
@@ -136,31 +134,29 @@ static int read_header(struct source *file, uint8_t file_id[FILE_ID_LEN], uint64
 	struct bytes b = bytes_of(header, HEADER_LEN);
 	if (bytes_be16(&b) != VERSION)
 		return error_set(err, ERROR_DAMAGED, "the encrypted file has a wrong header");
-	bytes_copy(&b, file_id, FILE_ID_LEN);
-	if (!memcmp(file_id, zeros, FILE_ID_LEN))
+	bytes_copy(&b, ret->id, FILE_ID_LEN);
+	if (!memcmp(ret->id, zeros, FILE_ID_LEN))
 		return error_set(err, ERROR_DAMAGED, "the encrypted file has an empty id");
 	uint64_t rest = file->size - HEADER_LEN, tail = rest % CIPHER_LEN;
 	/* gocryptfs shows such a file one byte long, and fails when that is read. */
 	if (tail && tail <= OVERHEAD_LEN)
 		return error_set(err, ERROR_DAMAGED, "the encrypted file is cut off");
-	*ret_size = rest - rest / CIPHER_LEN * OVERHEAD_LEN - (tail ? OVERHEAD_LEN : 0);
+	ret->size = rest - rest / CIPHER_LEN * OVERHEAD_LEN - (tail ? OVERHEAD_LEN : 0);
 	return 0;
 }
 
 /* From the password to the master key. Costs scrypt, with the memory and time the file asks for. */
-static int unlock(const char *conf, size_t conf_len, const struct secret *password,
-		  struct secret **ret_master, struct error **err)
+int gocryptfs_unlock(const struct gocryptfs_config *config, const struct secret *password,
+		     struct secret **ret_master, struct error **err)
 {
 	static const uint8_t aad[8]; /* block number 0 of no file: encryption.md 4.4 */
-	struct gocryptfs_config config;
 	struct secret *master CLEANUP_SECRET = NULL;
 	struct crypto_gcm *kek = NULL;
-	if (gocryptfs_config_parse(conf, conf_len, &config, err) < 0 ||
-	    secret_new(KEY_LEN, &master, err) < 0 ||
-	    gocryptfs_config_kek(&config, password, CRYPTO_DECRYPT, &kek, err) < 0)
+	if (secret_new(KEY_LEN, &master, err) < 0 ||
+	    gocryptfs_config_kek(config, password, CRYPTO_DECRYPT, &kek, err) < 0)
 		return -1;
-	const uint8_t *body = config.wrapped + CRYPTO_GCM_NONCE_LEN;
-	int r = crypto_gcm_open(kek, config.wrapped, aad, sizeof(aad), body, KEY_LEN,
+	const uint8_t *body = config->wrapped + CRYPTO_GCM_NONCE_LEN;
+	int r = crypto_gcm_open(kek, config->wrapped, aad, sizeof(aad), body, KEY_LEN,
 				body + KEY_LEN, secret_data(master), err);
 	crypto_gcm_free(&kek);
 	/* A damaged EncryptedKey looks the same as a wrong password; the latter is meant more
@@ -176,23 +172,16 @@ static int unlock(const char *conf, size_t conf_len, const struct secret *passwo
 	return 0;
 }
 
-int gocryptfs_open(struct source *file, const char *conf, size_t conf_len,
-		   const struct secret *password, struct source **ret, struct error **err)
+int gocryptfs_open_with_key(const struct gocryptfs_file *header, struct source *file,
+			    const struct secret *master, struct source **ret, struct error **err)
 {
-	struct secret *master CLEANUP_SECRET = NULL;
-	uint64_t size;
-	uint8_t file_id[FILE_ID_LEN] = { 0 };
-	/* A file that is damaged for sure needs no password, and no second of scrypt. */
-	if (read_header(file, file_id, &size, err) < 0 ||
-	    unlock(conf, conf_len, password, &master, err) < 0)
-		return -1;
 	struct gocryptfs_source *g = calloc(1, sizeof(*g));
 	if (!g)
 		return error_no_memory(err);
-	g->source = (struct source){ .ops = &source_ops, .size = size };
+	g->source = (struct source){ .ops = &source_ops, .size = header->size };
 	g->file = file;
 	atomic_init(&g->idle, UINT32_MAX);
-	memcpy(g->content.file_id, file_id, FILE_ID_LEN);
+	memcpy(g->content.file_id, header->id, FILE_ID_LEN);
 	if (gocryptfs_content_key(master, CRYPTO_DECRYPT, &g->content.gcm, err) < 0) {
 		free(g);
 		return -1;

@@ -57,6 +57,20 @@ void luks2_af_done(struct luks2_af *af);
 /* A stripe is as long as the key. */
 int luks2_af_merge(struct luks2_af *af, const uint8_t *stripe, bool last, struct error **err);
 
+/* source.c: the payload in clear, of a header that was vetted. `device` is borrowed. */
+int luks2_open_with_key(const struct luks2_header *header, struct source *device,
+			const struct secret *key, struct source **ret, struct error **err);
+
+/*
+ * kernel.c: maps the payload through dm-crypt, read-only (root). `device` is where the header was
+ * read from; block_device the path of a block device with the same bytes, from the same offset on.
+ * *ret_fd is the mapped block device, open: the mapping is already marked to be removed and goes
+ * when its last user has gone, however that ends.
+ */
+int luks2_kernel_map(const struct luks2_header *header, struct source *device,
+		     const char *block_device, const struct secret *key, int *ret_fd,
+		     struct error **err);
+
 /* keyslot.c: the volume key. */
 int luks2_unlock(const struct luks2_header *header, struct source *device,
 		 const struct secret *passphrase, struct secret **ret, struct error **err);

@@ -112,16 +112,13 @@ static int map_in_child(int header_fd, const char *block_device, const struct se
 	return 0;
 }
 
-int luks2_kernel_map(struct source *device, const char *block_device,
-		     const struct secret *passphrase, int *ret_fd, struct error **err)
+int luks2_kernel_map(const struct luks2_header *header, struct source *device,
+		     const char *block_device, const struct secret *key, int *ret_fd,
+		     struct error **err)
 {
-	struct luks2_header header;
-	CLEANUP_SECRET struct secret *key = NULL;
 	CLEANUP_FD int header_fd = -1;
 	/* The kernel, too, is set up from the vetted copy: only the payload is the image's. */
-	if (luks2_header_read(device, &header, err) < 0 ||
-	    luks2_unlock(&header, device, passphrase, &key, err) < 0 ||
-	    luks2_header_to_memory(&header, device, &header_fd, err) < 0)
+	if (luks2_header_to_memory(header, device, &header_fd, err) < 0)
 		return -1;
 	return map_in_child(header_fd, block_device, key, ret_fd, err);
 }

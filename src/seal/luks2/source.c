@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The payload in clear: dm-crypt's aes-xts-plain64, undone sector by sector (encryption.md 5.5).
- * Nothing here changes after luks2_open, so threads share it without a lock.
+ * Nothing here changes after it was opened, so threads share it without a lock.
  */
 #include "seal/luks2/internal.h"
 
@@ -73,22 +73,17 @@ static void luks2_free(struct source *s)
 
 static const struct source_ops luks2_ops = { .read = luks2_read, .free = luks2_free };
 
-int luks2_open(struct source *device, const struct secret *passphrase, struct source **ret,
-	       struct error **err)
+int luks2_open_with_key(const struct luks2_header *header, struct source *device,
+			const struct secret *key, struct source **ret, struct error **err)
 {
-	struct luks2_header header;
-	CLEANUP_SECRET struct secret *key = NULL;
-	if (luks2_header_read(device, &header, err) < 0 ||
-	    luks2_unlock(&header, device, passphrase, &key, err) < 0)
-		return -1;
 	struct luks2_source *l = calloc(1, sizeof(*l));
 	if (!l)
 		return error_no_memory(err);
-	l->source = (struct source){ .ops = &luks2_ops, .size = header.data_len };
+	l->source = (struct source){ .ops = &luks2_ops, .size = header->data_len };
 	l->device = device;
-	l->data_off = header.data_off;
-	l->iv_tweak = header.iv_tweak;
-	l->sector_len = header.sector_len;
+	l->data_off = header->data_off;
+	l->iv_tweak = header->iv_tweak;
+	l->sector_len = header->sector_len;
 	if (crypto_xts_new(key, CRYPTO_DECRYPT, &l->xts, err) < 0) {
 		free(l);
 		return -1;

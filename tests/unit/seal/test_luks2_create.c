@@ -42,7 +42,8 @@ static struct source *reopen(struct image *m, struct source **below)
 {
 	struct source *clear = NULL;
 	assert_ok(source_from_fd(dup(m->fd), below, err));
-	assert_ok(luks2_open(*below, m->passphrase, &clear, err));
+	assert_ok(seal_open(&seal_luks2, &(struct sealed){ .bytes = *below }, m->passphrase, &clear,
+			    err));
 	return clear;
 }
 

@@ -63,7 +63,7 @@ static int unlock(struct source *device, const char *passphrase, struct source *
 	struct secret *p CLEANUP_SECRET = NULL;
 	if (secret_copy(passphrase, strlen(passphrase), &p, err) < 0)
 		return -1;
-	return luks2_open(device, p, ret, err);
+	return seal_open(&seal_luks2, &(struct sealed){ .bytes = device }, p, ret, err);
 }
 
 static void run(const char *const *argv)

@@ -177,16 +177,19 @@ static void the_vector_opens(void **state)
 	assert_ok(source_from_memory(file, len, &below, err));
 	assert_ok(secret_copy("secret", 6, &password, err));
 	assert_ok(secret_copy("secreT", 6, &wrong, err));
-	assert_ok(gocryptfs_open(below, good, sizeof(good) - 1, password, &s, err));
+	assert_ok(seal_open(&seal_gocryptfs, &(struct sealed){ below, good, sizeof(good) - 1 },
+			    password, &s, err));
 	assert_int_equal(s->size, 6);
 	assert_ok(source_read(s, text, 6, 0, err));
 	assert_string_equal(text, "hello\n");
 	struct source *none = NULL;
 	assert_fails(ERROR_KEY_WRONG,
-		     gocryptfs_open(below, good, sizeof(good) - 1, wrong, &none, err));
+		     seal_open(&seal_gocryptfs, &(struct sealed){ below, good, sizeof(good) - 1 },
+			       wrong, &none, err));
 	char *altered CLEANUP_TEXT = with("QEFCQ0RF", "QEFCQ0RG");
 	assert_fails(ERROR_KEY_WRONG,
-		     gocryptfs_open(below, altered, strlen(altered), password, &none, err));
+		     seal_open(&seal_gocryptfs, &(struct sealed){ below, altered, strlen(altered) },
+			       password, &none, err));
 }
 
 static void passwords(void **state)

@@ -36,8 +36,9 @@ static void open_made(struct made *m)
 	m->cipher = mmap(NULL, m->cipher_len + 1, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
 	assert_true(m->cipher != MAP_FAILED);
 	assert_ok(source_from_memory(m->cipher, m->cipher_len, &m->below, err));
-	assert_ok(
-		gocryptfs_open(m->below, m->conf.data, m->conf.len, m->password, &m->source, err));
+	assert_ok(seal_open(&seal_gocryptfs,
+			    &(struct sealed){ m->below, m->conf.data, m->conf.len }, m->password,
+			    &m->source, err));
 }
 
 static void drop(struct made *m)
@@ -161,7 +162,9 @@ static void every_bit_counts(void **state)
 		struct source *again CLEANUP_SOURCE = NULL;
 		struct error *err CLEANUP_ERROR = NULL;
 		m.cipher[at] ^= 1;
-		int r = gocryptfs_open(m.below, m.conf.data, m.conf.len, m.password, &again, &err);
+		int r = seal_open(&seal_gocryptfs,
+				  &(struct sealed){ m.below, m.conf.data, m.conf.len }, m.password,
+				  &again, &err);
 		if (r == 0)
 			r = source_read(again, back, 1, 0, &err);
 		assert_true(r < 0);
@@ -190,8 +193,9 @@ static void zeros_are_no_hole(void **state)
 	assert_fails(ERROR_DAMAGED, source_read(m.source, back, 1, 4096, err));
 	struct source *again = NULL;
 	memset(m.cipher + 2, 0, 16);
-	assert_fails(ERROR_DAMAGED,
-		     gocryptfs_open(m.below, m.conf.data, m.conf.len, m.password, &again, err));
+	assert_fails(ERROR_DAMAGED, seal_open(&seal_gocryptfs,
+					      &(struct sealed){ m.below, m.conf.data, m.conf.len },
+					      m.password, &again, err));
 	drop(&m);
 }
 
@@ -205,13 +209,17 @@ static void a_missing_tail(void **state)
 		struct source *below CLEANUP_SOURCE = NULL, *s = NULL;
 		assert_ok(source_from_memory(m.cipher, refused[i], &below, err));
 		assert_fails(ERROR_DAMAGED,
-			     gocryptfs_open(below, m.conf.data, m.conf.len, m.password, &s, err));
+			     seal_open(&seal_gocryptfs,
+				       &(struct sealed){ below, m.conf.data, m.conf.len },
+				       m.password, &s, err));
 	}
 	static const size_t cut[] = { 18 + 33, 18 + 4127, 18 + 4128 + 33, 18 + 2 * 4128 - 1 };
 	for (size_t i = 0; i < sizeof(cut) / sizeof(cut[0]); i++) {
 		struct source *below CLEANUP_SOURCE = NULL, *s CLEANUP_SOURCE = NULL;
 		assert_ok(source_from_memory(m.cipher, cut[i], &below, err));
-		assert_ok(gocryptfs_open(below, m.conf.data, m.conf.len, m.password, &s, err));
+		assert_ok(seal_open(&seal_gocryptfs,
+				    &(struct sealed){ below, m.conf.data, m.conf.len }, m.password,
+				    &s, err));
 		assert_true(s->size < sizeof(plain));
 		assert_fails(ERROR_DAMAGED, source_read(s, back, 1, s->size - 1, err));
 	}
@@ -304,8 +312,9 @@ static void each_build_has_its_own_key(void **state)
 	struct made other = three_blocks(plain, sizeof(plain));
 	struct source *mixed CLEANUP_SOURCE = NULL;
 	assert_ok(source_read(one.source, back, sizeof(back), 0, err));
-	assert_ok(gocryptfs_open(one.below, other.conf.data, other.conf.len, one.password, &mixed,
-				 err));
+	assert_ok(seal_open(&seal_gocryptfs,
+			    &(struct sealed){ one.below, other.conf.data, other.conf.len },
+			    one.password, &mixed, err));
 	assert_fails(ERROR_DAMAGED, source_read(mixed, back, sizeof(back), 0, err));
 	drop(&one);
 	drop(&other);

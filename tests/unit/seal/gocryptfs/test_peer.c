@@ -78,7 +78,8 @@ static void we_read_theirs(void **state)
 	static uint8_t back[CONTENT_LEN];
 	assert_ok(secret_copy("secret", 6, &password, err));
 	assert_ok(source_from_fd(open(path, O_RDONLY | O_CLOEXEC), &file, err));
-	assert_ok(gocryptfs_open(file, conf.data, conf.len, password, &source, err));
+	assert_ok(seal_open(&seal_gocryptfs, &(struct sealed){ file, conf.data, conf.len },
+			    password, &source, err));
 	assert_int_equal(source->size, CONTENT_LEN);
 	assert_ok(source_read(source, back, CONTENT_LEN, 0, err));
 	assert_memory_equal(back, content, CONTENT_LEN);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gocryptfs' row in the table of seals. */
+#include "seal/gocryptfs/internal.h"
+
+#include <stdlib.h>
+
+struct gocryptfs_volume {
+	struct seal_volume volume;
+	struct source *file; /* borrowed */
+	struct gocryptfs_file header;
+	struct gocryptfs_config config;
+};
+
+static const struct gocryptfs_volume *of(const struct seal_volume *v)
+{
+	return (const struct gocryptfs_volume *)v;
+}
+
+static void release(struct seal_volume *v)
+{
+	free(v);
+}
+
+static int probe(const struct sealed *sealed, struct seal_volume **ret, struct error **err)
+{
+	struct gocryptfs_volume *g = calloc(1, sizeof(*g));
+	if (!g)
+		return error_no_memory(err);
+	g->volume.seal = &seal_gocryptfs;
+	g->file = sealed->bytes;
+	/* A file that is damaged for sure needs no password, and no second of scrypt. */
+	if (gocryptfs_header_read(g->file, &g->header, err) < 0 ||
+	    gocryptfs_config_parse(sealed->conf, sealed->conf_len, &g->config, err) < 0) {
+		free(g);
+		return -1;
+	}
+	*ret = &g->volume;
+	return 0;
+}
+
+/* The volume key is gocryptfs' master key. */
+static int unlock(const struct seal_volume *v, const struct secret *secret, struct secret **ret,
+		  struct error **err)
+{
+	return gocryptfs_unlock(&of(v)->config, secret, ret, err);
+}
+
+static int open_with_key(const struct seal_volume *v, const struct secret *volume_key,
+			 struct source **ret, struct error **err)
+{
+	return gocryptfs_open_with_key(&of(v)->header, of(v)->file, volume_key, ret, err);
+}
+
+static int create(struct sink *below, const struct secret *secret, bool random,
+		  struct buffer *ret_conf, struct sink **ret, struct error **err)
+{
+	struct gocryptfs_create_options options = { .random_password = random };
+	return gocryptfs_create(below, secret, &options, ret_conf, ret, err);
+}
+
+const struct seal seal_gocryptfs = {
+	.name = "gocryptfs",
+	.in_outer = true,
+	.conf_max = GOCRYPTFS_CONF_MAX,
+	.probe = probe,
+	.free = release,
+	.unlock = unlock,
+	.open = open_with_key,
+	.create = create,
+};

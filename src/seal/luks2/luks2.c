@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LUKS2's row in the table of seals. */
+#include "seal/luks2/internal.h"
+
+#include <stdlib.h>
+
+struct luks2_volume {
+	struct seal_volume volume;
+	struct source *device; /* borrowed */
+	struct luks2_header header;
+};
+
+static const struct luks2_volume *of(const struct seal_volume *v)
+{
+	return (const struct luks2_volume *)v;
+}
+
+static void release(struct seal_volume *v)
+{
+	free(v);
+}
+
+static int probe(const struct sealed *sealed, struct seal_volume **ret, struct error **err)
+{
+	struct luks2_volume *l = calloc(1, sizeof(*l));
+	if (!l)
+		return error_no_memory(err);
+	l->volume.seal = &seal_luks2;
+	l->device = sealed->bytes;
+	if (luks2_header_read(l->device, &l->header, err) < 0) {
+		free(l);
+		return -1;
+	}
+	*ret = &l->volume;
+	return 0;
+}
+
+static int unlock(const struct seal_volume *v, const struct secret *secret, struct secret **ret,
+		  struct error **err)
+{
+	return luks2_unlock(&of(v)->header, of(v)->device, secret, ret, err);
+}
+
+static int open_with_key(const struct seal_volume *v, const struct secret *volume_key,
+			 struct source **ret, struct error **err)
+{
+	return luks2_open_with_key(&of(v)->header, of(v)->device, volume_key, ret, err);
+}
+
+static int map(const struct seal_volume *v, const struct secret *volume_key,
+	       const char *block_device, int *ret_fd, struct error **err)
+{
+	return luks2_kernel_map(&of(v)->header, of(v)->device, block_device, volume_key, ret_fd,
+				err);
+}
+
+static int create(struct sink *below, const struct secret *secret, bool random,
+		  struct buffer *ret_conf, struct sink **ret, struct error **err)
+{
+	struct luks2_create_options options = { .random_passphrase = random };
+	(void)ret_conf; /* its header lies before the payload */
+	return luks2_create(below, secret, &options, ret, err);
+}
+
+const struct seal seal_luks2 = {
+	.name = "luks2",
+	.load = luks2_load,
+	.probe = probe,
+	.free = release,
+	.unlock = unlock,
+	.open = open_with_key,
+	.map = map,
+	.create = create,
+};

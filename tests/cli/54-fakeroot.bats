@@ -21,6 +21,17 @@ map() { tr -s ' ' <<<"$1" | sed 's/^ //'; }
 # The ids of the machine's root inside: those that /etc/subuid gives root, else nobody's.
 shifted="0 $(sed -n 's/^root:\([0-9]*:[0-9]*\)$/\1/p' /etc/subuid | head -1 | tr : ' ')"
 [ "$shifted" != "0 " ] || shifted="0 2147287040 65536"
+# The maps of a container's process as this machine sees them: inside, each id is mapped to itself.
+outer_maps() {
+	local pid said
+	coproc PAYLOAD { exec coffer -q exec "$@" sh -c 'echo $$; read -r x'; }
+	said=${PAYLOAD[1]}
+	read -r pid <&"${PAYLOAD[0]}"
+	cat "/proc/$pid/uid_map" "/proc/$pid/gid_map"
+	echo >&"$said"
+	# shellcheck disable=SC2154 # PAYLOAD_PID is coproc's
+	wait "$PAYLOAD_PID"
+}
 subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 
 @test "without options one is oneself, without capabilities" {
@@ -38,10 +49,11 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 }
 
 @test "--userns, root too" {
-	run -0 --separate-stderr coffer exec --userns plain.sif sh -c 'id -u; cat /proc/self/uid_map'
-	[ "${lines[0]}" = "$(id -u)" ]
+	run -0 --separate-stderr coffer exec --userns plain.sif id -u
+	[ "$output" = "$(id -u)" ]
+	run -0 --separate-stderr outer_maps --userns plain.sif
 	if am_root; then set -- "$shifted"; else set -- "$(id -u) $(id -u) 1"; fi
-	[ "$(map "${lines[1]}")" = "$1" ]
+	[ "$(map "${lines[0]}")" = "$1" ]
 	for image in luks2.sif gocryptfs.sif; do
 		run -0 --separate-stderr coffer exec --userns --pem-path=rsa_pri.pem $image cat /etc/post.txt
 		[ "$output" = "made in post" ]
@@ -52,23 +64,28 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 	for image in plain.sif luks2.sif gocryptfs.sif box; do
 		key=
 		case $image in luks2.sif | gocryptfs.sif) key=--pem-path=rsa_pri.pem ;; esac
-		run -0 --separate-stderr coffer exec $key --fakeroot $image sh -c 'id -u; id -g; echo $HOME; grep CapEff /proc/self/status; cat /proc/self/uid_map /proc/self/gid_map'
+		run -0 --separate-stderr coffer exec $key --fakeroot $image sh -c 'id -u; id -g; echo $HOME; grep CapEff /proc/self/status'
 		[ "${lines[0]}:${lines[1]}:${lines[2]}" = "0:0:/root" ]
 		grep -q 'CapEff:.*fffff$' <<<"${lines[3]}"
 		if am_root; then
-			[ "$(map "${lines[4]}")" = "$shifted" ]
-			[ "$(map "${lines[5]}")" = "$shifted" ]
 			err_has "INFO:    The home of root is left out: /root is an empty one"
 		elif have_subids; then
-			[ "$(map "${lines[4]}")" = "0 $(id -u) 1" ]
-			[ "$(map "${lines[5]}")" = "1 $(subids subuid) 65536" ]
-			[ "$(map "${lines[6]}")" = "0 $(id -g) 1" ]
-			[ "$(map "${lines[7]}")" = "1 $(subids subgid) 65536" ]
 			[ "$stderr" = "" ]
 		else
-			[ "$(map "${lines[4]}")" = "0 $(id -u) 1" ]
-			[ "$(map "${lines[5]}")" = "0 $(id -g) 1" ]
 			err_has "INFO:    User not listed in /etc/subuid, trying root-mapped namespace"
+		fi
+		run -0 --separate-stderr outer_maps $key --fakeroot $image
+		if am_root; then
+			[ "$(map "${lines[0]}")" = "$shifted" ]
+			[ "$(map "${lines[1]}")" = "$shifted" ]
+		elif have_subids; then
+			[ "$(map "${lines[0]}")" = "0 $(id -u) 1" ]
+			[ "$(map "${lines[1]}")" = "1 $(subids subuid) 65536" ]
+			[ "$(map "${lines[2]}")" = "0 $(id -g) 1" ]
+			[ "$(map "${lines[3]}")" = "1 $(subids subgid) 65536" ]
+		else
+			[ "$(map "${lines[0]}")" = "0 $(id -u) 1" ]
+			[ "$(map "${lines[1]}")" = "0 $(id -g) 1" ]
 		fi
 	done
 }
@@ -103,15 +120,16 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 	[ "$(uname -n)" != other ]
 }
 
-# The mount is in their namespace, so the kernel lets them.
-@test "who is root of a namespace may remount the image, and changes nothing in it" {
+@test "root of a namespace cannot remount the image; root can, and changes nothing in it" {
 	for image in plain.sif luks2.sif gocryptfs.sif; do
 		before=$(sha256sum <$image)
-		for options in --fakeroot "--userns --fakeroot"; do
+		for options in --fakeroot "--userns --fakeroot" ""; do
+			[ -n "$options" ] || am_root || continue
+			if [ -n "$options" ]; then expected=refused; else expected=remounted; fi
 			# shellcheck disable=SC2086,SC2016 # words; the container's shell
 			if [ $image = plain.sif ]; then key=; else key=--pem-path=rsa_pri.pem; fi
 			run -0 --separate-stderr coffer exec $options $key $image sh -c '
-				mount -o remount,rw / && echo remounted
+				{ mount -o remount,rw / || mount -o remount,rw,bind /; } && echo remounted || echo refused
 				cd /etc && changed() { "$@" && echo "CHANGED: $*"; }
 				changed touch new; changed mkdir new; changed mv secret.txt new
 				changed ln secret.txt new; changed ln -s secret.txt new
@@ -120,11 +138,44 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 				changed dd if=/bin/sh of=secret.txt; changed dd if=/bin/sh of=secret.txt seek=1
 				changed rm secret.txt; cat secret.txt'
 			refute grep CHANGED <<<"$output"
-			[ "${lines[0]}" = remounted ]
+			[ "${lines[0]}" = $expected ]
 			grep -q 'a marker that must stay hidden' <<<"$output"
 		done
 		[ "$(sha256sum <$image)" = "$before" ]
 	done
+}
+
+@test "the mounts are locked for who is root of a namespace; its own are its own" {
+	local options
+	mkdir -p closed cover/inner
+	echo closed >closed/file
+	chmod 666 closed/file
+	echo covered >cover/inner/secret
+	for options in --fakeroot "--userns --fakeroot" "--fakeroot --containall" "--fakeroot --uts --ipc --net --network none"; do
+		if am_root && [ "$options" = --fakeroot ]; then options=--userns; fi
+		# shellcheck disable=SC2086,SC2016 # words; the container's shell
+		run --separate-stderr coffer -q exec $options -B "$WORK/closed:/closed:ro,$WORK/cover:/cover,$WORK/closed:/cover/inner" plain.sif sh -c '
+			tried() { (eval "$1") >/dev/null 2>&1 && echo "CAN $1"; }
+			tried "mount -o remount,rw,bind /closed"
+			tried "mount --bind /closed /mnt && mount -o remount,rw,bind /mnt"
+			tried ": >>/closed/file"
+			tried "umount /closed"; tried "umount -l /closed"
+			tried "umount /cover/inner"; tried "umount -l /cover/inner"
+			tried "mount --bind /cover /mnt && cat /mnt/secret"
+			tried "mount --move /cover/inner /mnt"
+			umount /mnt 2>/dev/null
+			m=$(mktemp -d) && mount -t tmpfs none $m && touch $m/made &&
+				mount -o remount,bind,ro $m && ! touch $m/more 2>/dev/null && umount $m &&
+				mount --bind /bin $m && $m/busybox true && umount $m &&
+				mount --rbind /dev $m && umount -l $m && rmdir $m && echo complete'
+		[ "$output" = complete ] || { echo "$options: $output $stderr"; false; }
+	done
+	[ "$(cat closed/file)" = closed ]
+	# With namespaces of its own it is root there: a name, a network.
+	run -0 --separate-stderr coffer -q exec --fakeroot --uts --net --network none plain.sif \
+		sh -c 'hostname other && hostname && ip link set lo down && ip addr add 10.9.8.7/32 dev lo && echo set'
+	[ "$output" = $'other\nset' ]
+	rm -r closed cover
 }
 
 @test "--fakeroot: files of the image are root's" {
@@ -160,7 +211,7 @@ subids() { sed -n "s/^$(id -un):\([0-9]*\):.*/\1/p" "/etc/$1" | head -1; }
 		done
 	done
 	run -0 --separate-stderr env PATH="$WORK/none" "$COFFER" exec --fakeroot --ignore-subuid plain.sif cat /proc/self/uid_map
-	[ "$(map "$output")" = "0 $(id -u) 1" ]
+	[ "$(map "$output")" = "0 0 1" ]
 	run -0 --separate-stderr env PATH="$WORK/none" "$COFFER" -q build --ignore-subuid new.sif owner.def
 	err_has "WARNING: All files will belong to root"
 	run -0 coffer -q exec --fakeroot new.sif stat -c %u:%g /etc/secret.txt

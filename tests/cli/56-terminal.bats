@@ -40,9 +40,12 @@ ways=(--contain --containall "--contain --fakeroot" "--contain --no-mount devpts
 			refute grep -q 'MODES!' <<<"$output"
 		done
 	done
-	run terminal -- coffer exec --contain plain.sif sh -c 'readlink /proc/self/fd/0; stat -c %t:%T /dev/console /dev/pts/0'
-	[ "${lines[0]}" = /dev/pts/0 ]
-	[ "${lines[1]}" = "${lines[2]}" ]
+	for options in "-q exec --contain" "-q exec --contain --fakeroot"; do
+		# shellcheck disable=SC2086 # words
+		run terminal -- coffer $options plain.sif sh -c 'readlink /proc/self/fd/0; stat -c %t:%T /dev/console /dev/pts/0'
+		[ "${lines[0]}" = /dev/pts/0 ]
+		[ "${lines[1]}" = "${lines[2]}" ]
+	done
 }
 
 @test "the caller's is out of reach also where one of 0 to 2 is it as /dev/tty, or another terminal" {

@@ -225,13 +225,13 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 		return -1;
 	if (run_descriptors_close(job, sock, job->image->directory, err) < 0)
 		return -1;
-	/* Both before the filter that may refuse these calls, and while they are still ours. */
-	if ((job->contain && run_keyring_leave(err) < 0) || run_network_start(job, err) < 0)
+	/* Before the filter that may refuse this call, and while it is still ours. */
+	if (job->contain && run_keyring_leave(err) < 0)
 		return -1;
 	run_init_find_words();
 	/* Modes of what is made from here on are meant as they are written. */
 	mode_t mask = umask(0);
-	if (run_session_open(job, &session, err) < 0 ||
+	if (run_session_open(job, &session, err) < 0 || run_network_start(job, err) < 0 ||
 	    attach_image(job, &session, sock, err) < 0 || run_layer_make(job, &session, err) < 0 ||
 	    run_mounts_make(job, &session, err) < 0)
 		return -1;
@@ -245,7 +245,8 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	fd_close(&session.dir);
 	fd_close(&session.root);
 	fd_close(&session.final);
-	if (run_terminal_replace(job, &session, sock, err) < 0)
+	if (run_lock_enter(job, &session.member, err) < 0 ||
+	    run_terminal_replace(job, &session, sock, err) < 0)
 		return -1;
 	reopen_terminal(job);
 	(void)umask(job->plan->no_umask ? 022 : mask);
@@ -638,9 +639,10 @@ int run_container(struct image *image, struct key **key, const struct run_plan *
 	CLEANUP_FD int theirs = pair[1];
 	CLEANUP_FD int says = -1;
 	say_what_is_run(&job);
-	int r = process_fork(job.clone_flags, &child);
+	const unsigned long long flags = run_lock_outer_flags(&job);
+	int r = process_fork(flags, &child);
 	if (r < 0)
-		return run_namespaces_refused(-r, job.clone_flags, err);
+		return run_namespaces_refused(-r, flags, err);
 	if (r == 0) {
 		if (key)
 			key_free(key);

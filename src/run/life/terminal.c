@@ -77,6 +77,26 @@ static int open_hidden(const struct run_job *job, struct run_session *session, s
 	return pts < 0 ? -1 : run_terminal_open(job, session, pts, err);
 }
 
+/*
+ * The end that was opened before the mounts were locked (lock.c) belongs to a mount that has no
+ * name any more; who asks for the terminal's name looks at the link below /proc/self/fd.
+ */
+static void open_by_name(struct run_session *session)
+{
+	unsigned number;
+	char path[32];
+	struct stat a, b;
+	if (ioctl(session->master, TIOCGPTN, &number) < 0)
+		return;
+	snprintf(path, sizeof(path), "/dev/pts/%u", number);
+	CLEANUP_FD int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &a) < 0 || fstat(session->slave, &b) < 0 || a.st_dev != b.st_dev ||
+	    a.st_ino != b.st_ino)
+		return;
+	fd_close(&session->slave);
+	session->slave = fd_steal(&fd);
+}
+
 static int leave_session(struct error **err)
 {
 	if (getsid(0) != getpid() && setsid() < 0)
@@ -93,6 +113,7 @@ int run_terminal_replace(const struct run_job *job, struct run_session *session,
 		if ((session->master < 0 && open_hidden(job, session, err) < 0) ||
 		    run_channel_say(sock, RUN_WORD_TERMINAL, session->master, err) < 0)
 			return -1;
+		open_by_name(session);
 		fd_close(&session->master);
 		bool same[3];
 		for (int fd = 0; fd < 3; fd++)

@@ -110,9 +110,12 @@ int run_session_open(const struct run_job *job, struct run_session *ret, struct 
 	*ret = (struct run_session){
 		.dir = -1, .root = -1, .final = -1, .cwd = -1, .master = -1, .slave = -1
 	};
+	ret->member = PROCESS_NONE;
 	if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
 		return error_errno(err, errno, "make the mounts private");
-	if (run_job_is_shifted(job) && run_shift(job, ret, err) < 0)
+	/* Both before the root is covered: who is so, as if chrooted, gets no user namespace. */
+	if ((run_job_is_shifted(job) && run_shift(job, ret, err) < 0) ||
+	    run_lock_prepare(job, &ret->member, err) < 0)
 		return -1;
 	CLEANUP_FD int dir = open_tmpfs(job, err);
 	if (dir < 0)

@@ -9,12 +9,13 @@
 /* ---------------------------------------------------------------- mounts.c, layer.c, dev.c */
 
 struct run_session {
-	int dir;	   /* the session's tmpfs */
-	int root;	   /* the image's tree */
-	int final;	   /* what becomes / */
-	int cwd;	   /* the caller's working folder, until all is mounted */
-	uint64_t device;   /* st_dev of the session */
-	int master, slave; /* owned: the container's own terminal, or -1 */
+	int dir;	       /* the session's tmpfs */
+	int root;	       /* the image's tree */
+	int final;	       /* what becomes / */
+	int cwd;	       /* the caller's working folder, until all is mounted */
+	uint64_t device;       /* st_dev of the session */
+	int master, slave;     /* owned: the container's own terminal, or -1 */
+	struct process member; /* owned, of lock.c */
 	int *sources; /* owned: trees opened ahead, one for each mount of the job, or -1; or NULL */
 };
 /* A private mount namespace's tree and the session directory with its places. */

@@ -435,6 +435,15 @@ static int mount_one(const struct run_job *job, struct run_session *session,
 		return missing(job, m, -target, err);
 	if ((m->kind == RUN_MOUNT_CWD || m->twin) && is_there(session, m, target))
 		return 0;
+	/* Mounted over the root, it would be seen by nobody, and what is made in it by all. */
+	struct stat here, root;
+	if (fstat(target, &here) == 0 && fstat(session->final, &root) == 0 &&
+	    same_file(&here, &root)) {
+		error_set(err, ERROR_DAMAGED, "%s leads to the container's root", m->target);
+		return error_hint(err,
+				  "the image has a link there: mend it, or leave the mount out "
+				  "(--no-mount)");
+	}
 	if (mount_at(job, session, m, target, err) < 0)
 		return error_wrap(err, "while mounting %s", m->target);
 	return 0;

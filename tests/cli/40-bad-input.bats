@@ -26,11 +26,11 @@ setup() {
 	ls -A >"$BATS_TEST_TMPDIR/before"
 }
 teardown() {
+	cd "$WORK"
 	rm -f bad.sif
 	# No half-made file, no temporary one, no process.
 	ls -A >"$BATS_TEST_TMPDIR/after"
-	diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
-	no_processes
+	diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after" && no_processes
 }
 fault() { "$COFFER_ROOT/tests/images/fault" "$@"; }
 refuse() { # STATUS WORDS COMMAND...

@@ -6,6 +6,8 @@ load helper
 
 setup_file() {
 	make_work
+	# With --fakeroot the machine's root is a stranger to its own folder.
+	chmod 0777 "$WORK"
 	make_keys
 	make_tree tree
 	make_definition image.def "$WORK/tree"
@@ -20,8 +22,7 @@ setup() {
 	MOUNTS=$(cat /proc/self/mountinfo)
 }
 teardown() {
-	no_processes
-	[ "$(cat /proc/self/mountinfo)" = "$MOUNTS" ]
+	no_processes && [ "$(cat /proc/self/mountinfo)" = "$MOUNTS" ]
 }
 
 every_image=(plain.sif luks2.sif gocryptfs.sif)

@@ -88,8 +88,10 @@ gains() {
 			run -0 --separate-stderr coffer exec $options sh -c \
 				"grep -q ' $file ' /proc/self/mountinfo || exit 0; (: >>$file) || echo held"
 			[ "$output" = held ] || [ -z "$output$stderr" ] || { echo "$options $file: $output $stderr"; false; }
-			[ -z "$output" ] || am_root || continue
-			[ -z "$output" ] || err_has 'Read-only file system'
+			# With --fakeroot the machine's root is a stranger, and so refused before this is asked.
+			if [ -n "$output" ] && am_root && [[ $options != *--fakeroot* ]]; then
+				err_has 'Read-only file system'
+			fi
 		done
 		# shellcheck disable=SC2086 # words
 		run -0 --separate-stderr coffer exec $options sh -c 'grep -c -e " /etc/hosts " -e " /etc/resolv.conf " /proc/self/mountinfo'

@@ -23,10 +23,10 @@ setup() {
 	ls -A >before
 }
 teardown() {
-	no_processes
+	local status=0
+	no_processes || status=1
 	drop_group
-	[ "$(cat /proc/self/mountinfo)" = "$MOUNTS" ]
-	ls -A | diff before -
+	[ "$(cat /proc/self/mountinfo)" = "$MOUNTS" ] && ls -A | diff before - && return $status
 }
 
 every_image=(plain luks2 gocryptfs)

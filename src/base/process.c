@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -173,4 +175,19 @@ bool process_in_first_user_namespace(void)
 	/* PROC_USER_INIT_INO: the kernel's own number, the same since Linux 3.8. */
 	struct stat st;
 	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == 0xEFFFFFFDU;
+}
+
+int process_number(int pid_fd, pid_t *ret, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pid_fd);
+	if (fd_read_file(AT_FDCWD, path, 4096, &text, err) < 0)
+		return -1;
+	const char *at = text.data ? strstr(text.data, "\nPid:") : NULL;
+	long number = at ? strtol(at + 5, NULL, 10) : -1;
+	if (number <= 0)
+		return error_set(err, ERROR_SYSTEM, "a process that was to be mapped has ended");
+	*ret = (pid_t)number;
+	return 0;
 }

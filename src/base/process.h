@@ -21,6 +21,12 @@ struct process {
 
 /* Kills with SIGKILL, reaps, closes. */
 void process_kill(struct process *p);
+/*
+ * By which number this machine's /proc knows the process of a pidfd that somebody has sent:
+ * proc(5), /proc/PID/fdinfo. An error when it has ended, or is of a pid namespace that cannot be
+ * seen.
+ */
+int process_number(int pid_fd, pid_t *ret, struct error **err);
 #define CLEANUP_PROCESS __attribute__((cleanup(process_kill)))
 
 /*

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,15 +27,17 @@ static int builder_work(void *context, int socket, struct error **err)
 	struct builder b = { .build = build, .socket = socket, .root = -1 };
 	enum message tag;
 	int fd;
-	/* The command is not dumpable, and neither was this copy: its maps could not be written. */
-	if (prctl(PR_SET_DUMPABLE, 1) < 0)
-		return error_errno(err, errno, "prepare the builder");
-	if (remote_send(socket, MESSAGE_NAMESPACES, -1, err) < 0 ||
+	/*
+	 * The command is not dumpable, and this copy stays so: the way to the tree leads through
+	 * it. Its maps are written, and its namespaces opened, through a member that has nothing.
+	 */
+	struct process member = PROCESS_NONE;
+	pid_t name;
+	if (run_member_start(0, &member, &name, err) < 0 ||
+	    remote_send(socket, MESSAGE_NAMESPACES, member.pid_fd, err) < 0 ||
 	    remote_receive(&command, false, &tag, &fd, err) < 0)
 		return -1;
-	/* No more than this was it for: the way to the tree leads through this process. */
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		return error_errno(err, errno, "hide the builder");
+	process_kill(&member);
 	umask(0002);
 	if (workspace_make(&b, err) < 0)
 		return -1;
@@ -63,9 +64,13 @@ static int start_builder(struct build *b, struct remote *ret, struct namespaces 
 		error_free(err);
 		return run_namespaces_refused(errnum, flags, err);
 	}
-	if (remote_receive(&r, false, &tag, &fd, err) < 0 ||
-	    (b->user_namespace && run_write_id_maps(r.process.pid, b->map, err) < 0) ||
-	    namespaces_open(r.process.pid, b->user_namespace, ret_ns, err) < 0 ||
+	if (remote_receive(&r, false, &tag, &fd, err) < 0)
+		return -1;
+	CLEANUP_FD int member = fd;
+	pid_t pid;
+	if (process_number(member, &pid, err) < 0 ||
+	    (b->user_namespace && run_write_id_maps(pid, b->map, err) < 0) ||
+	    namespaces_open(pid, b->user_namespace, ret_ns, err) < 0 ||
 	    remote_send(r.socket, MESSAGE_GO, -1, err) < 0)
 		return -1;
 	*ret = r;

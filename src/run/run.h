@@ -107,6 +107,14 @@ int run_namespaces_refused(int errnum, unsigned long long flags, struct error **
 int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err);
 
 /*
+ * A child in new namespaces of these kinds (CLONE_NEW... flags; 0: in this process's), that holds
+ * nothing of this process's memory or descriptors, and that is dumpable although this process is
+ * not. *ret_name: by which number /proc knows it. Ends with this process, or by process_kill.
+ */
+int run_member_start(unsigned long long flags, struct process *ret, pid_t *ret_name,
+		     struct error **err);
+
+/*
  * Loads the filter that answers making a block or character device (but 0:0) with success and does
  * nothing; with `owners` also the families of chown, setuid, setgid and setgroups, for a root that
  * is mapped alone (a user without subordinate ids). Needs no_new_privs or

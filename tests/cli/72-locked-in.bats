@@ -37,6 +37,7 @@ setup() {
 }
 teardown() {
 	touch go go.setup
+	[ -z "${stopped:-}" ] || kill -CONT "$stopped" 2>/dev/null || true
 	no_processes
 }
 K=--pem-path=rsa_pri.pem
@@ -76,6 +77,37 @@ not_by_owner() {
 	run -1 "$COFFER_ROOT/bin/pry" $!
 	kill $!
 	[ "$(grep -c ^CAN <<<"$output")" -gt 20 ]
+}
+
+# A process may be looked into only if there is nothing to see: it has none of the caller's variables.
+shows_nothing() { # PID
+	local out
+	if out=$("$COFFER_ROOT/bin/pry" "$1"); then return 0; fi
+	[ "$(tr -d '\0' <"/proc/$1/environ" 2>/dev/null)" = "" ] || { echo "$1 shows variables: $out"; false; }
+	[ "$(ls -A "/proc/$1/fd" 2>/dev/null)" = "" ] || { echo "$1 has descriptors: $out"; false; }
+	refute grep -qaF "$BESIDE" "/proc/$1/environ"
+}
+
+@test "nor into the container's process, from its fork on" {
+	local child member seen=0 options
+	if am_root; then return 0; fi
+	export BESIDE=beside-$RANDOM$RANDOM
+	for options in "" --fakeroot "" --fakeroot "" --fakeroot "" --fakeroot; do
+		# shellcheck disable=SC2086 # words
+		APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer exec $options "$FIXTURES/luks-pass.sif" true >log 2>&1 3>&- &
+		stopped=$!
+		# The image's keyslot takes the command a second, in which the container's process waits.
+		while [ -e "/proc/$stopped" ] && ! pgrep -P $stopped >/dev/null; do :; done
+		kill -STOP $stopped
+		for child in $(pgrep -P $stopped '^coffer$'); do
+			seen=$((seen + 1))
+			run -0 "$COFFER_ROOT/bin/pry" "$child"
+			for member in $(pgrep -P "$child"); do shows_nothing "$member"; done
+		done
+		kill -CONT $stopped
+		wait $stopped
+	done
+	[ $seen -gt 0 ]
 }
 
 @test "nor do the sections of a build, or a process beside it, look into its builder or its command" {

@@ -32,15 +32,8 @@ int run_network_choose(struct run_job *job, struct error **err);
 /* In the container's process, while it has capabilities: lo is set up where it is its own. */
 int run_network_start(const struct run_job *job, struct error **err);
 
-/* ---------------------------------------------------------------- member.c, lock.c */
+/* ---------------------------------------------------------------- lock.c */
 
-/*
- * A child in new namespaces of these kinds (CLONE_NEW... flags; 0: in this process's), that holds
- * nothing of this process's memory or descriptors, and that is dumpable although this process is
- * not. *ret_name: by which number /proc knows it. Ends with this process, or by process_kill.
- */
-int run_member_start(unsigned long long flags, struct process *ret, pid_t *ret_name,
-		     struct error **err);
 /* Those of the job's namespaces that its process is cloned with. */
 unsigned long long run_lock_outer_flags(const struct run_job *job);
 /*

@@ -35,17 +35,31 @@ static unsigned long hexadecimal(const char **at)
 	}
 }
 
-/* The next line of /proc/self/maps, cut at what fits. */
-static bool next_line(int fd, char *line, size_t size)
+/* /proc/self/maps, as it is read. */
+struct maps {
+	int fd;
+	long at, len;
+	char text[16384];
+};
+
+/* The next line, cut at what fits. */
+static bool next_line(struct maps *m, char *line, size_t size)
 {
-	size_t len = 0;
-	char c = '\0';
-	while (syscall(SYS_read, fd, &c, 1) == 1 && c != '\n') {
+	for (size_t len = 0;;) {
+		if (m->at == m->len) {
+			m->at = 0;
+			m->len = syscall(SYS_read, m->fd, m->text, sizeof(m->text));
+			if (m->len <= 0)
+				return m->len = 0, false;
+		}
+		char c = m->text[m->at++];
+		if (c == '\n') {
+			line[len] = '\0';
+			return true;
+		}
 		if (len + 1 < size)
 			line[len++] = c;
 	}
-	line[len] = '\0';
-	return c == '\n';
 }
 
 /*
@@ -88,11 +102,11 @@ static int live(void *context)
 	unsigned long start, end, here = (unsigned long)(uintptr_t)line;
 	/* The number by which this /proc knows it, whatever pid namespace that is of. */
 	ssize_t len = readlink("/proc/self", name, sizeof(name) - 1);
-	int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || len <= 0 || maps < 0)
+	struct maps maps = { .fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC) };
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || len <= 0 || maps.fd < 0)
 		_exit(1);
-	close_all_but(say, maps);
-	while (next_line(maps, line, sizeof(line))) {
+	close_all_but(say, maps.fd);
+	while (next_line(&maps, line, sizeof(line))) {
 		if (is_own_memory(line, &start, &end) && (here < start || here >= end) &&
 		    syscall(SYS_madvise, start, end - start, MADV_DONTNEED) < 0)
 			(void)syscall(SYS_exit_group, 1);

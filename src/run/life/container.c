@@ -62,22 +62,21 @@
 
 static int enter_user_namespace(const struct run_job *job, int sock, struct error **err)
 {
-	/* Root of the machine may write the maps of any process: this one stays opaque. */
-	if (run_job_is_shifted(job))
-		return run_channel_say(sock, RUN_WORD_READY, -1, err) < 0
-			       ? -1
-			       : run_channel_expect(sock, RUN_WORD_MAPPED, NULL, err);
 	/*
-	 * The command is not dumpable, so this copy of it is not, and /proc/PID/uid_map would be
-	 * root's. There is no secret here any more.
+	 * The command is not dumpable, so this copy of it is not, and stays so: what it has of the
+	 * caller's is for nobody to look at. But then /proc/PID/uid_map is root's, so a user's maps
+	 * are written through another member, which has nothing. Root of the machine may write
+	 * those of any process.
 	 */
-	if (prctl(PR_SET_DUMPABLE, 1) < 0)
-		return error_errno(err, errno, "become dumpable");
-	if (run_channel_say(sock, RUN_WORD_READY, -1, err) < 0 ||
+	CLEANUP_PROCESS struct process member = PROCESS_NONE;
+	pid_t name;
+	if (!run_job_is_shifted(job) && run_member_start(0, &member, &name, err) < 0)
+		return -1;
+	if (run_channel_say(sock, RUN_WORD_READY, member.pid_fd, err) < 0 ||
 	    run_channel_expect(sock, RUN_WORD_MAPPED, NULL, err) < 0)
 		return -1;
 	/* The caller's other groups have no number in here. */
-	if (job->map == RUN_MAP_ROOT_SUBIDS && setgroups(0, NULL) < 0)
+	if (!run_job_is_shifted(job) && job->map == RUN_MAP_ROOT_SUBIDS && setgroups(0, NULL) < 0)
 		return error_errno(err, errno, "leave the host's groups");
 	return 0;
 }
@@ -322,13 +321,23 @@ static int give_shifted_sandbox(const struct run_job *job, pid_t pid, int sock, 
 	return run_channel_say(sock, RUN_WORD_MOUNT, tree, err);
 }
 
+/* Through the member that the container's process has sent, or, as the machine's root, itself. */
+static int map_ids(const struct run_job *job, pid_t pid, int sock, struct error **err)
+{
+	CLEANUP_FD int member = -1;
+	bool sent = !run_job_is_shifted(job);
+	if (run_channel_expect(sock, RUN_WORD_READY, sent ? &member : NULL, err) < 0 ||
+	    (sent && process_number(member, &pid, err) < 0) ||
+	    run_write_id_maps(pid, job->map, err) < 0)
+		return -1;
+	return run_channel_say(sock, RUN_WORD_MAPPED, -1, err);
+}
+
 /* What the container's process cannot do itself: its id maps, its mount, its image in clear. */
 static int set_up_from_outside(const struct run_job *job, struct key **key, pid_t pid, int sock,
 			       struct process *server, int *says, struct error **err)
 {
-	if (job->user_namespace && (run_channel_expect(sock, RUN_WORD_READY, NULL, err) < 0 ||
-				    run_write_id_maps(pid, job->map, err) < 0 ||
-				    run_channel_say(sock, RUN_WORD_MAPPED, -1, err) < 0))
+	if (job->user_namespace && map_ids(job, pid, sock, err) < 0)
 		return -1;
 	if (job->kernel_mount)
 		return give_kernel_mount(job, key, sock, err);

@@ -15,7 +15,7 @@
 
 /* What the two processes say to each other, one packet each. */
 enum run_word {
-	RUN_WORD_READY = 'R', /* child: the id maps may be written */
+	RUN_WORD_READY = 'R', /* child: the id maps may be written, through this member if any */
 	RUN_WORD_MAPPED = 'M',
 	RUN_WORD_FUSE = 'F',	 /* child: here is the descriptor to serve */
 	RUN_WORD_GO = 'G',	 /* command: the image answers */
@@ -79,7 +79,7 @@ void run_relay_finish(struct run_relay *r, int signals);
 bool run_relay_signal(const struct run_job *job, struct run_relay *r, const struct process *child,
 		      int sig, bool of_kernel);
 
-/* ---------------------------------------------------------------- container.c and what it starts */
+/* ---------------------------------------------------------------- container.c and its parts */
 
 /* The container's process after its clone. Does not return. */
 _Noreturn void run_child(const struct run_job *job, int sock);

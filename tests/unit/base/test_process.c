@@ -99,6 +99,35 @@ static void tells_a_signal_from_a_status(void **state)
 	}
 }
 
+/* The number is that of a process that is there, and of no other when it has ended. */
+static void number_of_a_pidfd(void **state)
+{
+	(void)state;
+	struct error *error = NULL;
+	struct process child = PROCESS_NONE;
+	pid_t number = -1;
+	int r = process_fork(0, &child);
+	assert_true(r >= 0);
+	if (r == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_ok(process_number(child.pid_fd, &number, err));
+	assert_int_equal(number, child.pid);
+	int pid_fd = fcntl(child.pid_fd, F_DUPFD_CLOEXEC, 0);
+	assert_true(pid_fd >= 0);
+	process_kill(&child);
+	assert_int_equal(process_number(pid_fd, &number, &error), -1);
+	assert_int_equal(error_kind(error), ERROR_SYSTEM);
+	error_free(&error);
+	(void)close(pid_fd);
+	/* A descriptor of something else has none. */
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(process_number(null, &number, &error), -1);
+	error_free(&error);
+	(void)close(null);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +136,7 @@ int main(void)
 		cmocka_unit_test(owned_children_die),
 		cmocka_unit_test(drops_all_capabilities),
 		cmocka_unit_test(tells_a_signal_from_a_status),
+		cmocka_unit_test(number_of_a_pidfd),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,18 +14,17 @@
 
 static const struct name {
 	const char *program;
-	/*
-	 * Scripts compare Apptainer's, as a version (PEP 440, semver): so it is the one whose
-	 * behaviour coffer has, with coffer's own behind a plus.
-	 */
+	/* What --version says. Apptainer calls itself so by either of its names: who reads
+	 * "singularity version 1.4.5" takes it for a Singularity of long ago, and stops. */
+	const char *calls_itself;
 	const char *version;
 	/* Apptainer asks once, and scripts that drive its prompt know no second one. */
 	bool asks_twice;
 } names[] = {
 	/* The first one stands for every other name. */
-	{ "coffer", COFFER_VERSION, true },
-	{ "apptainer", APPTAINER_VERSION "+coffer." COFFER_VERSION, false },
-	{ "singularity", APPTAINER_VERSION "+coffer." COFFER_VERSION, false },
+	{ "coffer", "coffer", COFFER_VERSION, true },
+	{ "apptainer", "apptainer", APPTAINER_VERSION, false },
+	{ "singularity", "apptainer", APPTAINER_VERSION, false },
 };
 
 static const struct name *find_name(const char *program)
@@ -44,6 +43,11 @@ const char *dialect_program(const char *argv0)
 const char *dialect_version(const char *program)
 {
 	return find_name(program)->version;
+}
+
+const char *dialect_calls_itself(const char *program)
+{
+	return find_name(program)->calls_itself;
 }
 
 bool dialect_asks_twice(const char *program)

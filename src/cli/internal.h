@@ -44,6 +44,8 @@ const char *command_word(const struct command *command);
 const char *dialect_program(const char *argv0);
 /* The version to answer by that name. */
 const char *dialect_version(const char *program);
+/* The name that stands before it in what --version prints. */
+const char *dialect_calls_itself(const char *program);
 /* Whether a new passphrase is asked for a second time. */
 bool dialect_asks_twice(const char *program);
 

@@ -62,7 +62,8 @@ static int refuse_privileges(const char *argv0)
 static int print_version(const char *program, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (buffer_printf(&text, err, "%s version %s\n", program, dialect_version(program)) < 0)
+	if (buffer_printf(&text, err, "%s version %s\n", dialect_calls_itself(program),
+			  dialect_version(program)) < 0)
 		return -1;
 	return report_print(&text, err);
 }

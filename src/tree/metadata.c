@@ -136,8 +136,7 @@ static int put_build_labels(struct labels *l, const struct definition *d, bool h
 	static const char help_path[] = "/.singularity.d/runscript.help";
 	if (labels_set(l, "org.label-schema.schema-version", "1.0", err) < 0 ||
 	    put_build_date(l, o->time, err) < 0 ||
-	    labels_set(l, "org.label-schema.usage.apptainer.version", "coffer-" COFFER_VERSION,
-		       err) < 0 ||
+	    labels_set(l, "org.label-schema.usage.apptainer.version", APPTAINER_VERSION, err) < 0 ||
 	    labels_set(l, "org.label-schema.build-arch", o->arch, err) < 0)
 		return -1;
 	if (help &&

@@ -99,6 +99,8 @@ usage_error() { # WORDS
 	[ "${lines[1]}" = "  apptainer [global options...] run [run options...] <container> [args...]" ]
 	run --separate-stderr apptainer --version
 	[[ "$output" =~ ^apptainer\ version\ 1\.4\.5\+coffer\.[0-9.]+$ ]]
+	run --separate-stderr singularity --version
+	[[ "$output" =~ ^apptainer\ version\ 1\.4\.5\+coffer\.[0-9.]+$ ]]
 	run --separate-stderr singularity version
 	[[ "$output" =~ ^1\.4\.5\+coffer\.[0-9.]+$ ]]
 	run --separate-stderr coffer --version

@@ -110,6 +110,7 @@ END
 	grep -qx 'org.example.late: from post' <<<"$output"
 	grep -qx 'org.label-schema.schema-version: 1.0' <<<"$output"
 	grep -qx "org.label-schema.usage.singularity.deffile.from: $WORK/tree" <<<"$output"
+	grep -Eqx 'org.label-schema.usage.apptainer.version: [0-9]+\.[0-9]+\.[0-9]+\+coffer\.[0-9.]+' <<<"$output"
 	run -0 coffer inspect --deffile all.sif
 	[ "$output" = "$(sed 1d all.def)" ]
 	run -0 coffer run-help all.sif

@@ -13,6 +13,9 @@ static void names(void **state)
 	assert_string_equal(dialect_program(NULL), "coffer");
 	assert_string_equal(dialect_version("apptainer"), dialect_version("singularity"));
 	assert_string_not_equal(dialect_version("apptainer"), dialect_version("coffer"));
+	assert_string_equal(dialect_calls_itself("coffer"), "coffer");
+	assert_string_equal(dialect_calls_itself("apptainer"), "apptainer");
+	assert_string_equal(dialect_calls_itself("singularity"), "apptainer");
 	assert_true(dialect_asks_twice("coffer"));
 	assert_false(dialect_asks_twice("apptainer"));
 	assert_false(dialect_asks_twice("singularity"));

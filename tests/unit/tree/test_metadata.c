@@ -222,6 +222,8 @@ static void test_write(void **state)
 	assert_ok(tree_read(root, "/.singularity.d/labels.json", 4096, &labels, err));
 	assert_non_null(strstr(labels.data, "{\n\t\"a\": \"0\",\n\t\"base\": \"q\",\n\t\"org."));
 	assert_non_null(strstr(labels.data, "build-arch\": \"amd64\""));
+	/* A number that others compare. */
+	assert_non_null(strstr(labels.data, "usage.apptainer.version\": \"1.4.5+coffer."));
 	assert_non_null(strstr(labels.data, "schema-version\": \"1.0\""));
 	assert_non_null(strstr(labels.data, "date\": \"Monday_23_November_2026_19:6:37_UTC\""));
 	assert_non_null(strstr(labels.data, "deffile.bootstrap\": \"scratch\""));

@@ -80,7 +80,7 @@ int section_run_on_host(struct builder *b, const char *section, struct error **e
 
 struct contained {
 	struct builder *builder;
-	struct run_plan *plan;
+	struct run_wish *wish;
 	struct strings words;
 };
 
@@ -104,12 +104,12 @@ static int run_contained(void *context, int socket, struct error **err)
 	struct key *no_key = NULL;
 	if (image_open(c->builder->root_path, &image, err) < 0)
 		return -1;
-	return run_container(image, &no_key, c->plan, &status, err) < 0 ? -1 : status & 0xff;
+	return run_container(image, &no_key, c->wish, &status, err) < 0 ? -1 : status & 0xff;
 }
 
-static void base_plan(const struct builder *b, struct run_plan *plan)
+static void base_wish(const struct builder *b, struct run_wish *wish)
 {
-	*plan = (struct run_plan){
+	*wish = (struct run_wish){
 		.config = b->build->plan->config,
 		.cwd = "/",
 		.no_home = true,
@@ -118,34 +118,34 @@ static void base_plan(const struct builder *b, struct run_plan *plan)
 	};
 }
 
-static int add_binds(const struct builder *b, struct run_plan *plan, struct error **err)
+static int add_binds(const struct builder *b, struct run_wish *wish, struct error **err)
 {
 	const struct strings *bind = &b->build->plan->bind;
 	for (size_t i = 0; i < bind->len; i++)
-		if (strings_add(&plan->bind, bind->items[i], err) < 0)
+		if (strings_add(&wish->bind, bind->items[i], err) < 0)
 			return -1;
 	return 0;
 }
 
-static void free_plan(struct run_plan *plan)
+static void free_wish(struct run_wish *wish)
 {
-	strings_free(&plan->bind);
-	strings_free(&plan->env);
+	strings_free(&wish->bind);
+	strings_free(&wish->env);
 }
-#define CLEANUP_PLAN __attribute__((cleanup(free_plan)))
+#define CLEANUP_WISH __attribute__((cleanup(free_wish)))
 
 /*
  * Where root is alone apt cannot become another user to fetch with, and it looks whether it has:
  * to answer its calls with success is not enough.
  */
-static int add_apt_settings(const struct builder *b, struct run_plan *plan, struct error **err)
+static int add_apt_settings(const struct builder *b, struct run_wish *wish, struct error **err)
 {
 	static const char text[] = "APT::Sandbox::User \"root\";\n";
 	if (b->build->map != RUN_MAP_ROOT_ALONE)
 		return 0;
 	if (tree_write(b->root, APT_FILE, 0644, text, strlen(text), err) < 0)
 		return -1;
-	return strings_add(&plan->env, "APT_CONFIG=" APT_FILE, err);
+	return strings_add(&wish->env, "APT_CONFIG=" APT_FILE, err);
 }
 
 static int remove_post_files(const struct builder *b, struct error **err)
@@ -168,24 +168,24 @@ int section_run_post(struct builder *b, struct error **err)
 				 POST_SCRIPT);
 	if (tree_write(b->root, POST_SCRIPT, 0755, s->body.data, s->body.len, err) < 0)
 		return -1;
-	CLEANUP_PLAN struct run_plan plan;
+	CLEANUP_WISH struct run_wish wish;
 	CLEANUP_STRINGS struct strings words = { 0 };
-	base_plan(b, &plan);
-	plan.action = RUN_EXEC;
-	plan.writable = true;
-	plan.cleanenv = true;
+	base_wish(b, &wish);
+	wish.action = RUN_EXEC;
+	wish.writable = true;
+	wish.cleanenv = true;
 	static const char *const environment[] = { "APPTAINER_LABELS=" LABELS_FILE,
 						   "SINGULARITY_LABELS=" LABELS_FILE,
 						   "APPTAINER_ENVIRONMENT=" ENVIRONMENT_FILE,
 						   "SINGULARITY_ENVIRONMENT=" ENVIRONMENT_FILE };
 	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
-		if (strings_add(&plan.env, environment[i], err) < 0)
+		if (strings_add(&wish.env, environment[i], err) < 0)
 			return -1;
-	if (add_apt_settings(b, &plan, err) < 0 || add_binds(b, &plan, err) < 0 ||
+	if (add_apt_settings(b, &wish, err) < 0 || add_binds(b, &wish, err) < 0 ||
 	    script_words(s, POST_SCRIPT, &words, err) < 0)
 		return -1;
-	plan.arguments = (const char *const *)words.items;
-	struct contained c = { .builder = b, .plan = &plan };
+	wish.arguments = (const char *const *)words.items;
+	struct contained c = { .builder = b, .wish = &wish };
 	int status = remote_run(b->build, run_contained, &c, err);
 	if (status < 0)
 		return error_wrap(err, "while running engine: while running %%post section");
@@ -208,13 +208,13 @@ int section_run_test(struct builder *b, struct error **err)
 	if (b->build->plan->notest || !definition_section(b->build->definition, "test"))
 		return 0;
 	log_info("Running testscript");
-	CLEANUP_PLAN struct run_plan plan;
-	base_plan(b, &plan);
-	plan.action = RUN_TEST;
-	plan.arguments = no_arguments;
-	if (add_binds(b, &plan, err) < 0)
+	CLEANUP_WISH struct run_wish wish;
+	base_wish(b, &wish);
+	wish.action = RUN_TEST;
+	wish.arguments = no_arguments;
+	if (add_binds(b, &wish, err) < 0)
 		return -1;
-	struct contained c = { .builder = b, .plan = &plan };
+	struct contained c = { .builder = b, .wish = &wish };
 	int status = remote_run(b->build, run_contained, &c, err);
 	if (status < 0)
 		return error_wrap(err, "failed to execute %%test script");

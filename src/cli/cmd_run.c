@@ -20,25 +20,25 @@ static const char *text(const struct invocation *in, const char *name)
 }
 
 /* The word "kernel" among the mounts is no bind mount. */
-static int split_mounts(const struct invocation *in, struct run_plan *plan,
+static int split_mounts(const struct invocation *in, struct run_wish *wish,
 			struct strings *ret_mounts, struct error **err)
 {
 	const struct strings *given = &invocation_option(in, "mount")->list;
 	for (size_t i = 0; i < given->len; i++) {
 		if (!strcmp(given->items[i], "kernel"))
-			plan->kernel_mount = true;
+			wish->kernel_mount = true;
 		else if (strings_add(ret_mounts, given->items[i], err) < 0)
 			return -1;
 	}
-	plan->mount = *ret_mounts;
+	wish->mount = *ret_mounts;
 	return 0;
 }
 
-static int make_plan(const struct invocation *in, enum run_action action, struct run_plan *plan,
+static int make_wish(const struct invocation *in, enum run_action action, struct run_wish *wish,
 		     struct strings *ret_mounts, struct error **err)
 {
 	bool compat = on(in, "compat"), all = on(in, "containall") || compat;
-	*plan = (struct run_plan){
+	*wish = (struct run_wish){
 		.action = action,
 		.arguments = in->arguments + 1,
 		.bind = invocation_option(in, "bind")->list,
@@ -71,7 +71,7 @@ static int make_plan(const struct invocation *in, enum run_action action, struct
 		.no_eval = on(in, "no-eval") || compat,
 		.allow_setuid = on(in, "allow-setuid"),
 	};
-	return split_mounts(in, plan, ret_mounts, err);
+	return split_mounts(in, wish, ret_mounts, err);
 }
 
 static int choose_key(const struct invocation *in, struct key **ret, struct error **err)
@@ -155,13 +155,13 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	CLEANUP_KEY struct key *key = NULL;
 	CLEANUP_IMAGE struct image *img = NULL;
 	CLEANUP_STRINGS struct strings mounts = { 0 };
-	struct run_plan plan;
+	struct run_wish wish;
 	int status = 0;
 	if (settings_read_config(in, &config, err) < 0)
 		return -1;
-	if (make_plan(in, action, &plan, &mounts, err) < 0 || choose_key(in, &key, err) < 0)
+	if (make_wish(in, action, &wish, &mounts, err) < 0 || choose_key(in, &key, err) < 0)
 		return -1;
-	plan.config = &config;
+	wish.config = &config;
 	if (refuse_uri(in->arguments[0], err) < 0)
 		return -1;
 	if (image_open(in->arguments[0], &img, err) < 0)
@@ -175,7 +175,7 @@ static int start(const struct invocation *in, enum run_action action, struct err
 	struct run_audit audit;
 	if (run_audit_start(&config, img, key, action, &audit, err) < 0)
 		return -1;
-	int r = run_container(img, &key, &plan, &status, err);
+	int r = run_container(img, &key, &wish, &status, err);
 	run_audit_end(&audit, status, r < 0 ? *err : NULL);
 	return r < 0 ? explain_key(img, passphrase, err) : status;
 }

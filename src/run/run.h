@@ -15,7 +15,7 @@
 enum run_action { RUN_RUN, RUN_EXEC, RUN_SHELL, RUN_TEST };
 
 /* What the user asked for. Zero is the default of each member. All of it is borrowed. */
-struct run_plan {
+struct run_wish {
 	enum run_action action;
 	const char *const *arguments; /* after the image, NULL-terminated */
 	const struct config *config;
@@ -74,7 +74,7 @@ void run_audit_end(const struct run_audit *audit, int status, const struct error
  * fails before the payload runs, or ends it (the death of the server), comes back as *err. For the
  * command's one thread: it forks.
  */
-int run_container(struct image *image, struct key **key, const struct run_plan *plan,
+int run_container(struct image *image, struct key **key, const struct run_wish *wish,
 		  int *ret_status, struct error **err);
 
 /*

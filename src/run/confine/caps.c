@@ -7,7 +7,7 @@
 
 uint64_t run_job_nosuid(const struct run_job *j)
 {
-	return j->plan->allow_setuid || j->plan->for_build ? 0 : MOUNT_ATTR_NOSUID;
+	return j->wish->allow_setuid || j->wish->for_build ? 0 : MOUNT_ATTR_NOSUID;
 }
 
 int run_drop_privileges(const struct run_job *job, struct error **err)
@@ -23,7 +23,7 @@ int run_drop_privileges(const struct run_job *job, struct error **err)
 			return error_errno(err, -r, "drop capabilities");
 	}
 	bool quiet_setuid =
-		!root || (job->user_namespace && !job->own_all && !job->plan->allow_setuid);
+		!root || (job->user_namespace && !job->own_all && !job->wish->allow_setuid);
 	if (quiet_setuid && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "set no_new_privs");
 	return 0;

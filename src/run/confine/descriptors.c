@@ -38,7 +38,7 @@ static bool callers(int fd)
 
 static bool named(const struct run_job *job, int fd)
 {
-	const struct strings *keep = &job->plan->keep_fd;
+	const struct strings *keep = &job->wish->keep_fd;
 	if (fd >= LISTEN_START && fd - LISTEN_START < job->listen_fds)
 		return true;
 	for (size_t i = 0; i < keep->len; i++) {
@@ -48,10 +48,10 @@ static bool named(const struct run_job *job, int fd)
 	return false;
 }
 
-static int check_named(const struct run_plan *plan, struct error **err)
+static int check_named(const struct run_wish *wish, struct error **err)
 {
-	for (size_t i = 0; i < plan->keep_fd.len; i++) {
-		const char *text = plan->keep_fd.items[i];
+	for (size_t i = 0; i < wish->keep_fd.len; i++) {
+		const char *text = wish->keep_fd.items[i];
 		int fd = number(text, STDERR_FILENO + 1);
 		if (fd < 0) {
 			error_set(err, ERROR_USAGE,
@@ -90,7 +90,7 @@ int run_descriptors_choose(struct run_job *job, struct error **err)
 		int n = number(getenv("LISTEN_FDS"), 1);
 		job->listen_fds = n < 0 ? 0 : n;
 	}
-	if (check_named(job->plan, err) < 0)
+	if (check_named(job->wish, err) < 0)
 		return -1;
 	return job->contain ? refuse_folders(err) : 0;
 }

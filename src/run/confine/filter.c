@@ -57,7 +57,7 @@ static int take_profile(struct run_job *job, const char *path, struct error **er
 int run_filter_choose(struct run_job *job, struct error **err)
 {
 	static const char key[] = "seccomp:";
-	const struct strings *words = &job->plan->security;
+	const struct strings *words = &job->wish->security;
 	for (size_t i = 0; i < words->len; i++) {
 		const char *value = words->items[i] + strlen(key);
 		if (strncmp(words->items[i], key, strlen(key)) != 0 || !*value) {

@@ -29,16 +29,16 @@ static int refuse(const char *name, struct error **err)
 
 int run_network_choose(struct run_job *job, struct error **err)
 {
-	const struct run_plan *plan = job->plan;
-	const char *name = plan->network && *plan->network ? plan->network : NULL;
-	if (name && !plan->net)
+	const struct run_wish *wish = job->wish;
+	const char *name = wish->network && *wish->network ? wish->network : NULL;
+	if (name && !wish->net)
 		log_info("Setting --net (required by --network)");
-	if (!name && !plan->net)
+	if (!name && !wish->net)
 		return 0;
 	if (!name)
 		name = "bridge";
 	if (strcmp(name, "none") != 0) {
-		if (!plan->fakeroot)
+		if (!wish->fakeroot)
 			return refuse(name, err);
 		log_warning("fakeroot with unprivileged installation or 'allow setuid = no' could "
 			    "not use 'fakeroot' network, fallback to 'none' network");

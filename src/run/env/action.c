@@ -69,7 +69,7 @@ static int hand_over(const struct run_job *job, size_t i, const char *name, stru
 		     struct strings *variables, struct error **err)
 {
 	const struct run_injection *in = &job->env.injections.items[i];
-	bool literal = job->plan->no_eval;
+	bool literal = job->wish->no_eval;
 	CLEANUP_TEXT char *value = literal ? text_dup(in->value, err) : quotable(in->value, err);
 	if (!value || strings_addf(variables, err, "COFFER_V%zu=%s", i, value) < 0)
 		return -1;
@@ -183,7 +183,7 @@ static int write_script(const struct run_job *job, struct buffer *script, struct
 	    buffer_puts(script, main_script, err) < 0)
 		return -1;
 	/* A tree that is only being built has no 99-base.sh yet. */
-	if (job->plan->for_build &&
+	if (job->wish->for_build &&
 	    buffer_puts(script, "[ -n \"$__coffer_done\" ] || __coffer_inject\n", err) < 0)
 		return -1;
 	return buffer_puts(script, "{ umask; export -p; echo " RESULT_END "; } >&9\n", err);

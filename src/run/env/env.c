@@ -212,16 +212,16 @@ static int split(const char *item, char **ret_name, const char **ret_value, stru
 static int inject_files(const struct run_env_source *source, struct run_injections *ret,
 			struct error **err)
 {
-	const struct run_plan *plan = source->plan;
+	const struct run_wish *wish = source->wish;
 	CLEANUP_STRINGS struct strings known = { 0 };
-	for (size_t i = 0; plan->env_file.len && source->host[i]; i++) {
+	for (size_t i = 0; wish->env_file.len && source->host[i]; i++) {
 		if (strings_add(&known, source->host[i], err) < 0)
 			return -1;
 	}
-	if (plan->env_file.len && run_env_set(&known, "APPTAINER_IMAGE", source->image, err) < 0)
+	if (wish->env_file.len && run_env_set(&known, "APPTAINER_IMAGE", source->image, err) < 0)
 		return -1;
-	for (size_t i = 0; i < plan->env_file.len; i++) {
-		const char *path = plan->env_file.items[i];
+	for (size_t i = 0; i < wish->env_file.len; i++) {
+		const char *path = wish->env_file.items[i];
 		CLEANUP_BUFFER struct buffer text = { 0 };
 		CLEANUP_STRINGS struct strings got = { 0 };
 		if (fd_read_file(AT_FDCWD, path, ENV_FILE_LIMIT, &text, err) < 0)
@@ -236,7 +236,7 @@ static int inject_files(const struct run_env_source *source, struct run_injectio
 			const char *value;
 			if (split(got.items[k], &name, &value, err) < 0)
 				return -1;
-			if (run_env_get(&plan->env, name)) {
+			if (run_env_get(&wish->env, name)) {
 				log_warning("Ignored environment file variable %s: override from "
 					    "--env",
 					    name);
@@ -255,10 +255,10 @@ static int inject_all(const struct run_env_source *source, struct run_injections
 {
 	if (inject_host(source->host, ret, err) < 0 || inject_files(source, ret, err) < 0)
 		return -1;
-	for (size_t i = 0; i < source->plan->env.len; i++) {
+	for (size_t i = 0; i < source->wish->env.len; i++) {
 		CLEANUP_TEXT char *name = NULL;
 		const char *value;
-		if (split(source->plan->env.items[i], &name, &value, err) < 0 ||
+		if (split(source->wish->env.items[i], &name, &value, err) < 0 ||
 		    inject(ret, NEW_PREFIX, name, value, err) < 0)
 			return -1;
 	}
@@ -273,7 +273,7 @@ static bool begins(const char *text, const char *with)
 static int forward_host(const struct run_env_source *source, struct run_env *ret,
 			struct error **err)
 {
-	bool clean = source->plan->cleanenv || source->plan->containall;
+	bool clean = source->wish->cleanenv || source->wish->containall;
 	for (size_t i = 0; source->host[i]; i++) {
 		const char *item = source->host[i];
 		size_t len = strcspn(item, "=");
@@ -322,20 +322,20 @@ static int set_own(const struct run_env_source *source, struct run_env *ret, str
 	static const char *const commands[] = {
 		[RUN_RUN] = "run", [RUN_EXEC] = "exec", [RUN_SHELL] = "shell", [RUN_TEST] = "test"
 	};
-	const struct run_plan *plan = source->plan;
+	const struct run_wish *wish = source->wish;
 	struct strings *list = &ret->base;
-	const char *app = plan->app ? plan->app : "";
+	const char *app = wish->app ? wish->app : "";
 	if (set_twins(list, "CONTAINER", source->image, err) < 0 ||
 	    set_twins(list, "NAME", path_base_name(source->image), err) < 0 ||
 	    set_binds(list, source->binds, err) < 0 ||
-	    run_env_set(list, "APPTAINER_COMMAND", commands[plan->action], err) < 0 ||
+	    run_env_set(list, "APPTAINER_COMMAND", commands[wish->action], err) < 0 ||
 	    run_env_set(list, "APPTAINER_APPNAME", app, err) < 0 ||
 	    (*app && run_env_set(list, "SINGULARITY_APPNAME", app, err) < 0) ||
-	    (plan->shell && set_twins(list, "SHELL", plan->shell, err) < 0) ||
-	    (plan->no_eval && set_twins(list, "NO_EVAL", "1", err) < 0) ||
+	    (wish->shell && set_twins(list, "SHELL", wish->shell, err) < 0) ||
+	    (wish->no_eval && set_twins(list, "NO_EVAL", "1", err) < 0) ||
 	    run_env_set(list, "HOME", source->home, err) < 0)
 		return -1;
-	if (plan->cleanenv || plan->containall)
+	if (wish->cleanenv || wish->containall)
 		return injection(&ret->injections, "LANG") ? 0
 							   : run_env_set(list, "LANG", "C", err);
 	const char *path = NULL;

@@ -34,7 +34,7 @@ bool run_env_name_ok(const char *name, size_t len);
 
 struct run_env_source {
 	const char *const *host; /* environ */
-	const struct run_plan *plan;
+	const struct run_wish *wish;
 	const char *image; /* absolute path */
 	const char *home;
 	const struct run_binds *binds;

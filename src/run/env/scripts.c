@@ -169,7 +169,7 @@ static bool injections_are_plain(const struct run_job *job)
 	for (size_t i = 0; i < job->env.injections.len; i++) {
 		const struct run_injection *in = &job->env.injections.items[i];
 		if (is_special(in->name, strlen(in->name)) ||
-		    (!job->plan->no_eval && strpbrk(in->value, "$`\\\"")))
+		    (!job->wish->no_eval && strpbrk(in->value, "$`\\\"")))
 			return false;
 	}
 	return true;
@@ -350,7 +350,7 @@ int run_scripts_evaluate(const struct run_job *job, int directory, const struct 
 	}
 	if (default_path(&env, err) < 0 || (e.late && set_paths(&e, err) < 0) ||
 	    /* A tree that is only being built has no 99-base.sh yet. */
-	    (job->plan->for_build && !e.injected && inject(&e, err) < 0))
+	    (job->wish->for_build && !e.injected && inject(&e, err) < 0))
 		return -1;
 	*ret = env;
 	env = (struct strings){ 0 };

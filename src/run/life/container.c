@@ -161,7 +161,7 @@ static int attach_image(const struct run_job *job, struct run_session *session, 
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 			return error_set(err, ERROR_NOT_FOUND, "%s has changed", job->image->path);
 		bool others = !job->user_namespace || job->map == RUN_MAP_ROOT_SUBIDS;
-		if (job->writable && others && !job->plan->for_build && !(a.st_mode & S_IXOTH))
+		if (job->writable && others && !job->wish->for_build && !(a.st_mode & S_IXOTH))
 			log_info("Only its owner can enter %s, so users other than root cannot do "
 				 "anything inside; chmod 755 it to change that",
 				 job->image->path);
@@ -234,8 +234,8 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	    attach_image(job, &session, sock, err) < 0 || run_layer_make(job, &session, err) < 0 ||
 	    run_mounts_make(job, &session, err) < 0)
 		return -1;
-	if (job->plan->hostname && job->clone_flags & CLONE_NEWUTS &&
-	    sethostname(job->plan->hostname, strlen(job->plan->hostname)) < 0)
+	if (job->wish->hostname && job->clone_flags & CLONE_NEWUTS &&
+	    sethostname(job->wish->hostname, strlen(job->wish->hostname)) < 0)
 		return error_errno(err, errno, "set the host name");
 	if (run_root_change(&session, err) < 0 ||
 	    (run_job_is_served(job) &&
@@ -248,7 +248,7 @@ static int set_up(const struct run_job *job, int sock, struct error **err)
 	    run_terminal_replace(job, &session, sock, err) < 0)
 		return -1;
 	reopen_terminal(job);
-	(void)umask(job->plan->no_umask ? 022 : mask);
+	(void)umask(job->wish->no_umask ? 022 : mask);
 	if (run_drop_privileges(job, err) < 0 || become_opaque(sock, err) < 0)
 		return -1;
 	return enter_directory(job, err);
@@ -599,7 +599,7 @@ static int watch_container(const struct run_job *job, struct process *child, str
 	/* It may be done by now; else pid 1 reaps it. */
 	if (last > 0)
 		(void)waitpid(last, NULL, WNOHANG);
-	if (WIFSIGNALED(status) && !job->plan->for_build)
+	if (WIFSIGNALED(status) && !job->wish->for_build)
 		end_by_signal(WTERMSIG(status));
 	return 0;
 }
@@ -634,14 +634,14 @@ static void say_what_is_run(const struct run_job *job)
 		    job->fake_root ? "; root inside" : "");
 }
 
-int run_container(struct image *image, struct key **key, const struct run_plan *plan,
+int run_container(struct image *image, struct key **key, const struct run_wish *wish,
 		  int *ret_status, struct error **err)
 {
 	CLEANUP_RUN_JOB struct run_job job = { 0 };
 	CLEANUP_PROCESS struct process server = PROCESS_NONE;
 	CLEANUP_PROCESS struct process child = PROCESS_NONE;
 	int pair[2];
-	if (fill_standard_descriptors(err) < 0 || run_job_prepare(image, plan, &job, err) < 0 ||
+	if (fill_standard_descriptors(err) < 0 || run_job_prepare(image, wish, &job, err) < 0 ||
 	    wire_open(pair, err) < 0)
 		return -1;
 	CLEANUP_FD int ours = pair[0];

@@ -159,7 +159,7 @@ static int find_in_path(const char *name, const struct strings *env, char **ret,
 static int choose_exec(const struct run_job *job, const struct strings *env, struct command *c,
 		       struct error **err)
 {
-	const char *const *words = job->plan->arguments;
+	const char *const *words = job->wish->arguments;
 	const char *name = words && *words ? *words : "";
 	struct stat st;
 	if (!strchr(name, '/')) {
@@ -185,7 +185,7 @@ static int choose_shell(const struct run_job *job, struct strings *env, struct c
 			struct error **err)
 {
 	static const char *const norc[] = { "--norc", NULL };
-	int r = job->plan->shell ? try_program(c, job->plan->shell, NULL, err) : 0;
+	int r = job->wish->shell ? try_program(c, job->wish->shell, NULL, err) : 0;
 	if (r)
 		return r < 0 ? -1 : 0;
 	r = try_program(c, "/bin/bash", norc, err);
@@ -199,20 +199,20 @@ static int choose_shell(const struct run_job *job, struct strings *env, struct c
 static int choose_app(const struct run_job *job, const char *script, const char *complaint,
 		      struct command *c, struct error **err)
 {
-	CLEANUP_TEXT char *path = text_printf(err, "/scif/apps/%s/scif/%s", job->plan->app, script);
+	CLEANUP_TEXT char *path = text_printf(err, "/scif/apps/%s/scif/%s", job->wish->app, script);
 	if (!path)
 		return -1;
-	int r = try_program(c, path, job->plan->arguments, err);
+	int r = try_program(c, path, job->wish->arguments, err);
 	if (r == 0)
-		r = try_program(c, "/scif/apps/singularity/scif/test", job->plan->arguments, err);
+		r = try_program(c, "/scif/apps/singularity/scif/test", job->wish->arguments, err);
 	if (r == 0)
-		return action_error(err, complaint, job->plan->app);
+		return action_error(err, complaint, job->wish->app);
 	return r < 0 ? -1 : 0;
 }
 
 static int choose_run(const struct run_job *job, struct command *c, struct error **err)
 {
-	const char *const *words = job->plan->arguments;
+	const char *const *words = job->wish->arguments;
 	int r = try_program(c, "/.singularity.d/runscript", words, err);
 	if (r == 0)
 		r = try_program(c, "/apptainer", words, err);
@@ -232,11 +232,11 @@ static int choose_run(const struct run_job *job, struct command *c, struct error
 static int choose_test(const struct run_job *job, struct command *c, struct error **err)
 {
 	static const char fallback[] = "/.singularity.d/actions/test";
-	int r = try_program(c, "/.singularity.d/test", job->plan->arguments, err);
+	int r = try_program(c, "/.singularity.d/test", job->wish->arguments, err);
 	if (r)
 		return r < 0 ? -1 : 0;
 	log_info("No test script found in container, exiting");
-	r = try_program(c, fallback, job->plan->arguments, err);
+	r = try_program(c, fallback, job->wish->arguments, err);
 	if (r == 0)
 		return error_set(err, ERROR_NOT_FOUND, "exec %s failed: no such file or directory",
 				 fallback);
@@ -246,8 +246,8 @@ static int choose_test(const struct run_job *job, struct command *c, struct erro
 static int choose(const struct run_job *job, struct strings *env, struct command *c,
 		  struct error **err)
 {
-	bool app = job->plan->app && *job->plan->app;
-	switch (job->plan->action) {
+	bool app = job->wish->app && *job->wish->app;
+	switch (job->wish->action) {
 	case RUN_EXEC:
 		return choose_exec(job, env, c, err);
 	case RUN_SHELL:

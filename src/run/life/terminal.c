@@ -33,7 +33,7 @@ static bool same_terminal(int a, int b)
 void run_terminal_choose(struct run_job *job)
 {
 	job->terminal = -1;
-	if (!job->contain || job->plan->for_build)
+	if (!job->contain || job->wish->for_build)
 		return;
 	/* The one that controls us before one that was named for the payload. */
 	bool ours = false;

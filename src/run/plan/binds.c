@@ -103,16 +103,16 @@ static int add_build_binds(struct run_job *job, struct error **err)
  */
 int run_choose_binds(struct run_job *job, struct error **err)
 {
-	const struct run_plan *plan = job->plan;
-	for (size_t i = 0; i < plan->bind.len; i++) {
-		if (run_bind_parse(plan->bind.items[i], &job->binds, err) < 0)
+	const struct run_wish *wish = job->wish;
+	for (size_t i = 0; i < wish->bind.len; i++) {
+		if (run_bind_parse(wish->bind.items[i], &job->binds, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < plan->mount.len; i++) {
-		if (run_mount_parse(plan->mount.items[i], &job->binds, err) < 0)
+	for (size_t i = 0; i < wish->mount.len; i++) {
+		if (run_mount_parse(wish->mount.items[i], &job->binds, err) < 0)
 			return -1;
 	}
-	if (plan->for_build && add_build_binds(job, err) < 0)
+	if (wish->for_build && add_build_binds(job, err) < 0)
 		return -1;
 	for (size_t i = 0; i < job->binds.len;) {
 		const struct run_bind *b = &job->binds.items[i];

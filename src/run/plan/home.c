@@ -13,11 +13,11 @@
 /* --home SRC[:DST], or the one of the user's account; root's is /root inside. */
 int run_choose_home(struct run_job *job, char **ret_source, struct error **err)
 {
-	const char *given = job->plan->home;
+	const char *given = job->wish->home;
 	if (!given) {
 		bool namespace_root = job->inside_uid == 0 && job->uid != 0;
 		bool root = namespace_root ||
-			    ((job->fake_root || job->plan->for_build) && job->inside_uid == 0);
+			    ((job->fake_root || job->wish->for_build) && job->inside_uid == 0);
 		*ret_source = text_dup(job->passwd_home, err);
 		job->home = *ret_source ? text_dup(root ? "/root" : job->passwd_home, err) : NULL;
 		return job->home ? 0 : -1;
@@ -67,7 +67,7 @@ static bool cwd_excluded(const char *cwd)
 /* Where the caller stands, and where the payload begins: runtime.md 7.2. */
 int run_choose_directory(struct run_job *job, struct error **err)
 {
-	const struct run_plan *plan = job->plan;
+	const struct run_wish *wish = job->wish;
 	char *cwd = getcwd(NULL, 0);
 	if (cwd && *cwd == '/')
 		job->cwd = cwd;
@@ -75,8 +75,8 @@ int run_choose_directory(struct run_job *job, struct error **err)
 		free(cwd);
 	if (!job->cwd)
 		log_warning("can't determine current working directory");
-	job->start_asked = plan->cwd && *plan->cwd;
-	const char *start = job->start_asked ? plan->cwd
+	job->start_asked = wish->cwd && *wish->cwd;
+	const char *start = job->start_asked ? wish->cwd
 			    : job->contain   ? job->home
 			    : job->cwd	     ? job->cwd
 					     : job->home;
@@ -109,9 +109,9 @@ static bool is_directory(const char *path)
 /* The home as it is, or an empty one; see the reasons below. */
 int run_add_home(struct run_job *job, const char *source, struct error **err)
 {
-	const struct run_plan *plan = job->plan;
-	if (plan->for_build || plan->no_home || run_no_mount(job, "home") ||
-	    (!job->config->mount_home && !plan->home))
+	const struct run_wish *wish = job->wish;
+	if (wish->for_build || wish->no_home || run_no_mount(job, "home") ||
+	    (!job->config->mount_home && !wish->home))
 		return 0;
 	if (!strcmp(job->home, "/")) {
 		log_warning("Skipping impossible home directory mount to '/'");
@@ -121,10 +121,10 @@ int run_add_home(struct run_job *job, const char *source, struct error **err)
 		return -1;
 	/* Root's own home is not for what must not be root; one that was asked for is bound, and
 	 * shows what its modes show to others. */
-	bool foreign = job->map == RUN_MAP_SHIFTED && job->user_namespace && !plan->home;
+	bool foreign = job->map == RUN_MAP_SHIFTED && job->user_namespace && !wish->home;
 	if (foreign && !job->contain)
 		log_info("The home of root is left out: %s is an empty one", job->home);
-	bool empty = (job->contain && !plan->home) || foreign || !is_directory(source);
+	bool empty = (job->contain && !wish->home) || foreign || !is_directory(source);
 	int r = empty ? run_add_session(job, "home", job->home, 0755, "home", err)
 		      : run_add_bind(job, source, job->home, "home", err);
 	if (r == 0) {
@@ -141,7 +141,7 @@ int run_add_home(struct run_job *job, const char *source, struct error **err)
  */
 int run_add_cwd(struct run_job *job, struct error **err)
 {
-	if (!job->cwd || job->contain || job->plan->for_build || run_no_mount(job, "cwd") ||
+	if (!job->cwd || job->contain || job->wish->for_build || run_no_mount(job, "cwd") ||
 	    cwd_excluded(job->cwd))
 		return 0;
 	if (!job->config->user_bind_control) {

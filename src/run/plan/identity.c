@@ -45,23 +45,23 @@ bool run_single_id(void)
  */
 int run_choose_users(struct run_job *job, struct error **err)
 {
-	const struct run_plan *plan = job->plan;
+	const struct run_wish *wish = job->wish;
 	job->uid = job->inside_uid = getuid();
 	job->gid = job->inside_gid = getgid();
 	/* All other owners would show as nobody. */
 	job->own_all = run_single_id();
-	job->fake_root = plan->fakeroot;
-	if (plan->allow_setuid && job->uid != 0) {
+	job->fake_root = wish->fakeroot;
+	if (wish->allow_setuid && job->uid != 0) {
 		error_set(err, ERROR_POLICY,
 			  "Could not configure --allow-setuid: --allow-setuid requires root "
 			  "privileges");
 		return error_hint(err, "leave --allow-setuid out: a user's set-user-ID files would "
 				       "have no effect");
 	}
-	if (plan->inherit_namespaces)
+	if (wish->inherit_namespaces)
 		return 0;
 	/* Real root needs no user namespace, and with one could not have the kernel's mounts. */
-	if (job->uid == 0 && !plan->userns && !plan->fakeroot && has_sys_admin())
+	if (job->uid == 0 && !wish->userns && !wish->fakeroot && has_sys_admin())
 		return 0;
 	if (run_policy_user_namespace(job->config, err) < 0)
 		return -1;
@@ -70,7 +70,7 @@ int run_choose_users(struct run_job *job, struct error **err)
 	job->map = RUN_MAP_SELF;
 	if (run_can_shift())
 		job->map = RUN_MAP_SHIFTED;
-	else if (plan->fakeroot && run_best_root_map(plan->ignore_subuid, &job->map, err) < 0)
+	else if (wish->fakeroot && run_best_root_map(wish->ignore_subuid, &job->map, err) < 0)
 		return -1;
 	job->own_all = job->map == RUN_MAP_SELF || job->map == RUN_MAP_ROOT_ALONE;
 	if (job->map != RUN_MAP_SELF)

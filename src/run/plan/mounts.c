@@ -70,7 +70,7 @@ static int add_system_file(struct run_job *job, const char *source, const char *
 /* Whether --no-mount names it. */
 bool run_no_mount(const struct run_job *job, const char *word)
 {
-	const struct strings *list = &job->plan->no_mount;
+	const struct strings *list = &job->wish->no_mount;
 	for (size_t i = 0; i < list->len; i++) {
 		if (!strcmp(list->items[i], word))
 			return true;
@@ -82,8 +82,8 @@ static void warn_no_mount(const struct run_job *job)
 {
 	static const char *const known[] = { "proc", "sys",    "dev", "devpts",	   "home",
 					     "tmp",  "hostfs", "cwd", "bind-paths" };
-	for (size_t i = 0; i < job->plan->no_mount.len; i++) {
-		const char *word = job->plan->no_mount.items[i];
+	for (size_t i = 0; i < job->wish->no_mount.len; i++) {
+		const char *word = job->wish->no_mount.items[i];
 		bool found = *word == '/';
 		for (size_t k = 0; k < sizeof(known) / sizeof(*known); k++)
 			found |= !strcmp(word, known[k]);
@@ -136,7 +136,7 @@ static int add_hosts(struct run_job *job, struct error **err)
 static int add_bind_paths(struct run_job *job, struct error **err)
 {
 	const struct strings *list = &job->config->bind_paths;
-	for (size_t i = 0; !job->plan->for_build && i < list->len; i++) {
+	for (size_t i = 0; !job->wish->for_build && i < list->len; i++) {
 		CLEANUP_TEXT char *source = text_dup(list->items[i], err);
 		if (!source)
 			return -1;
@@ -234,14 +234,14 @@ static int add_tmp(struct run_job *job, struct error **err)
 static int add_files(struct run_job *job, struct error **err)
 {
 	const struct config *c = job->config;
-	if (c->config_resolv_conf && !job->plan->for_build &&
+	if (c->config_resolv_conf && !job->wish->for_build &&
 	    !run_no_mount(job, "/etc/resolv.conf") && !run_no_mount(job, "bind-paths") &&
 	    run_path_exists("/etc/resolv.conf") &&
 	    add_system_file(job, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
 		return -1;
 	struct run_mount text = { .phase = "files", .restricted = true, .layered = true };
-	if (job->plan->hostname && job->clone_flags & CLONE_NEWUTS) {
-		CLEANUP_TEXT char *line = text_printf(err, "%s\n", job->plan->hostname);
+	if (job->wish->hostname && job->clone_flags & CLONE_NEWUTS) {
+		CLEANUP_TEXT char *line = text_printf(err, "%s\n", job->wish->hostname);
 		text.kind = RUN_MOUNT_TEXT;
 		text.source = line;
 		text.target = (char *)"/etc/hostname";

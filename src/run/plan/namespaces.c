@@ -23,7 +23,7 @@ int run_choose_kernel_mount(struct run_job *job, struct error **err)
 {
 	enum image_kind kind = job->image->kind;
 	bool can = job->uid == 0 && !job->user_namespace && process_in_first_user_namespace();
-	if (!job->plan->kernel_mount) {
+	if (!job->wish->kernel_mount) {
 		job->kernel_mount = job->config->mount_kernel && kind == IMAGE_LUKS2 && can;
 		return 0;
 	}
@@ -67,20 +67,20 @@ static bool namespace_allowed(bool wanted, bool allowed, const char *name)
 /* Flags for the clone; the mount namespace is always among them. */
 int run_choose_namespaces(struct run_job *job, struct error **err)
 {
-	const struct run_plan *plan = job->plan;
+	const struct run_wish *wish = job->wish;
 	const struct config *c = job->config;
-	if (plan->hostname && !hostname_ok(plan->hostname))
-		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", plan->hostname);
+	if (wish->hostname && !hostname_ok(wish->hostname))
+		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", wish->hostname);
 	job->clone_flags |= CLONE_NEWNS;
 	/* What a section of a build leaves running ends with it. */
-	job->pid_namespace = plan->for_build || namespace_allowed(plan->pid || plan->containall,
+	job->pid_namespace = wish->for_build || namespace_allowed(wish->pid || wish->containall,
 								  c->allow_pid_ns, "pid");
 	if (job->pid_namespace)
 		job->clone_flags |= CLONE_NEWPID;
-	job->init = job->pid_namespace && !plan->no_init;
-	if (namespace_allowed(plan->ipc || plan->containall, c->allow_ipc_ns, "ipc"))
+	job->init = job->pid_namespace && !wish->no_init;
+	if (namespace_allowed(wish->ipc || wish->containall, c->allow_ipc_ns, "ipc"))
 		job->clone_flags |= CLONE_NEWIPC;
-	if (namespace_allowed(plan->uts || plan->hostname, c->allow_uts_ns, "uts"))
+	if (namespace_allowed(wish->uts || wish->hostname, c->allow_uts_ns, "uts"))
 		job->clone_flags |= CLONE_NEWUTS;
 	return run_network_choose(job, err);
 }

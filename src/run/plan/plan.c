@@ -59,7 +59,7 @@ static int check_image(const struct run_job *job, struct error **err)
 			return error_set(err, ERROR_USAGE, "/ as sandbox is not authorized");
 	}
 	/* The tree of a build is no user's sandbox. */
-	if (!job->plan->for_build && (run_policy_image(job->config, job->image, err) < 0 ||
+	if (!job->wish->for_build && (run_policy_image(job->config, job->image, err) < 0 ||
 				      run_policy_encrypted(job->config, job->image, err) < 0))
 		return -1;
 	if (job->writable && job->image->kind != IMAGE_SANDBOX) {
@@ -72,16 +72,16 @@ static int check_image(const struct run_job *job, struct error **err)
 	return 0;
 }
 
-int run_job_prepare(struct image *image, const struct run_plan *plan, struct run_job *job,
+int run_job_prepare(struct image *image, const struct run_wish *wish, struct run_job *job,
 		    struct error **err)
 {
-	*job = (struct run_job){ .plan = plan, .config = plan->config, .image = image };
+	*job = (struct run_job){ .wish = wish, .config = wish->config, .image = image };
 	CLEANUP_TEXT char *home = NULL;
-	job->contain = plan->contain || plan->containall;
+	job->contain = wish->contain || wish->containall;
 	job->minimal_dev = job->contain || job->config->mount_dev == CONFIG_DEV_MINIMAL;
-	job->writable = plan->writable;
-	job->writable_tmpfs = plan->writable_tmpfs && !plan->writable;
-	if (plan->writable_tmpfs && plan->writable)
+	job->writable = wish->writable;
+	job->writable_tmpfs = wish->writable_tmpfs && !wish->writable;
+	if (wish->writable_tmpfs && wish->writable)
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
 	run_terminal_choose(job);
 	if (image_check_architecture(image, err) < 0 || check_image(job, err) < 0 ||
@@ -93,7 +93,7 @@ int run_job_prepare(struct image *image, const struct run_plan *plan, struct run
 		return -1;
 	struct run_env_source source = {
 		.host = (const char *const *)environ,
-		.plan = plan,
+		.wish = wish,
 		.image = image->path,
 		.home = job->home,
 		.binds = &job->binds,

@@ -69,7 +69,7 @@ struct run_mount {
 };
 
 struct run_job {
-	const struct run_plan *plan;
+	const struct run_wish *wish;
 	const struct config *config;
 	struct image *image;
 
@@ -102,7 +102,7 @@ struct run_job {
 	size_t mount_count, mount_cap;
 	struct run_env env;
 };
-int run_job_prepare(struct image *image, const struct run_plan *plan, struct run_job *job,
+int run_job_prepare(struct image *image, const struct run_wish *wish, struct run_job *job,
 		    struct error **err);
 void run_job_free(struct run_job *j);
 #define CLEANUP_RUN_JOB __attribute__((cleanup(run_job_free)))

@@ -127,8 +127,8 @@ int run_dev_make(const struct run_job *job, struct run_session *session, struct 
 	    mount_new(dev, "mqueue", "mqueue", none, set, err) < 0)
 		return -1;
 	bool pts = job->config->mount_devpts;
-	for (size_t i = 0; i < job->plan->no_mount.len; i++)
-		pts = pts && strcmp(job->plan->no_mount.items[i], "devpts") != 0;
+	for (size_t i = 0; i < job->wish->no_mount.len; i++)
+		pts = pts && strcmp(job->wish->no_mount.items[i], "devpts") != 0;
 	if (pts && make_pts(job, session, dev, err) < 0)
 		return -1;
 	return bind_console(job, session, dev, err);

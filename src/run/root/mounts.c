@@ -384,7 +384,7 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 		return 0;
 	}
 	/* A build's section writes into its tree too, and nobody has asked for that. */
-	bool asked = job->writable && !job->plan->for_build;
+	bool asked = job->writable && !job->wish->for_build;
 	if (asked)
 		log_warning("By using --writable, coffer can't create %s destination "
 			    "automatically without overlay or underlay",
@@ -395,7 +395,7 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 			  m->target);
 	else
 		error_errno(err, errnum, "container creation failed: destination %s", m->target);
-	if (job->plan->for_build)
+	if (job->wish->for_build)
 		return error_hint(err, "choose a place that the base has, or make it in %%setup");
 	return error_hint(err, asked ? "make it in the image first, or leave --writable out"
 				     : "choose another place for it");

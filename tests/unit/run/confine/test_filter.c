@@ -473,8 +473,8 @@ static void chosen(void **state)
 		struct error *err = NULL;
 		char *items[] = { (char *)cases[i].word };
 		const struct config config = { .user_seccomp_control = cases[i].may };
-		const struct run_plan plan = { .security = { .items = items, .len = 1 } };
-		struct run_job job = { .plan = &plan, .config = &config };
+		const struct run_wish wish = { .security = { .items = items, .len = 1 } };
+		struct run_job job = { .wish = &wish, .config = &config };
 		int r = run_filter_choose(&job, &err);
 		assert_int_equal(r, cases[i].kind ? -1 : 0);
 		assert_int_equal(job.unconfined, !cases[i].kind);

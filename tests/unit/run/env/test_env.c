@@ -5,14 +5,14 @@
 
 #include <unistd.h>
 
-static struct run_env prepare(const char *const *host, const struct run_plan *plan)
+static struct run_env prepare(const char *const *host, const struct run_wish *wish)
 {
 	struct run_env env = { 0 };
 	struct run_binds binds = { 0 };
 	assert_ok(run_bind_parse("/etc:/x", &binds, err));
 	assert_ok(run_mount_parse("src=/a,dst=/b\nsrc=/a,dst=/hidden,nonested", &binds, err));
 	struct run_env_source source = {
-		.host = host, .plan = plan, .image = "/d/x.sif", .home = "/home/u", .binds = &binds
+		.host = host, .wish = wish, .image = "/d/x.sif", .home = "/home/u", .binds = &binds
 	};
 	assert_ok(run_env_prepare(&source, &env, err));
 	run_binds_free(&binds);
@@ -39,8 +39,8 @@ static void own_variables(void **state)
 {
 	(void)state;
 	static const char *const host[] = { "PATH=/h", NULL };
-	struct run_plan plan = { .action = RUN_SHELL, .app = "foo", .no_eval = true };
-	struct run_env env = prepare(host, &plan);
+	struct run_wish wish = { .action = RUN_SHELL, .app = "foo", .no_eval = true };
+	struct run_env env = prepare(host, &wish);
 	assert_value(env, "APPTAINER_CONTAINER", "/d/x.sif");
 	assert_value(env, "SINGULARITY_CONTAINER", "/d/x.sif");
 	assert_value(env, "APPTAINER_NAME", "x.sif");
@@ -69,8 +69,8 @@ static void host_variables(void **state)
 					    "TERM=vt100",
 					    "EMPTY=",
 					    NULL };
-	struct run_plan plan = { 0 };
-	struct run_env env = prepare(host, &plan);
+	struct run_wish wish = { 0 };
+	struct run_env env = prepare(host, &wish);
 	assert_value(env, "FOO", "bar");
 	assert_value(env, "EMPTY", "");
 	assert_value(env, "TERM", "vt100");
@@ -84,8 +84,8 @@ static void host_variables(void **state)
 	assert_null(run_env_get(&env.base, "LANG"));
 	run_env_free(&env);
 
-	plan.cleanenv = true;
-	env = prepare(host, &plan);
+	wish.cleanenv = true;
+	env = prepare(host, &wish);
 	assert_null(run_env_get(&env.base, "FOO"));
 	assert_null(run_env_get(&env.base, "USER_PATH"));
 	assert_value(env, "TERM", "vt100");
@@ -100,12 +100,12 @@ static void injections(void **state)
 					    "APPTAINERENV_B=b",	    "B=host",
 					    "APPTAINERENV_HOME=/x", "APPTAINERENV_UID=0",
 					    "APPTAINERENV_PWD=/p",  NULL };
-	struct run_plan plan = { 0 };
-	assert_ok(strings_add(&plan.env, "C=x=y", err));
-	assert_ok(strings_add(&plan.env, "B=option", err));
-	assert_ok(strings_add(&plan.env, "1X=bad", err));
+	struct run_wish wish = { 0 };
+	assert_ok(strings_add(&wish.env, "C=x=y", err));
+	assert_ok(strings_add(&wish.env, "B=option", err));
+	assert_ok(strings_add(&wish.env, "1X=bad", err));
 	log_set_level(LOG_FATAL);
-	struct run_env env = prepare(host, &plan);
+	struct run_env env = prepare(host, &wish);
 	log_set_level(LOG_INFO);
 	assert_string_equal(injected(&env, "A"), "new");
 	assert_string_equal(injected(&env, "B"), "option");
@@ -117,7 +117,7 @@ static void injections(void **state)
 	/* An injected name hides the host's variable. */
 	assert_null(run_env_get(&env.base, "B"));
 	run_env_free(&env);
-	strings_free(&plan.env);
+	strings_free(&wish.env);
 }
 
 static void lists(void **state)

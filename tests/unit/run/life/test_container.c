@@ -78,20 +78,20 @@ struct result {
 };
 
 /* Runs one and gathers its standard output. */
-static struct result run(struct run_plan *plan, const char *const *argv, struct error **err)
+static struct result run(struct run_wish *wish, const char *const *argv, struct error **err)
 {
 	struct image *image = NULL;
 	struct result result = { .status = -1 };
 	struct buffer text = { 0 };
-	plan->config = &config;
-	plan->arguments = argv;
+	wish->config = &config;
+	wish->arguments = argv;
 	if (image_open(tree, &image, err) < 0)
 		return result;
 	(void)fflush(stdout);
 	int kept = dup(STDOUT_FILENO), file = open("/tmp", O_TMPFILE | O_RDWR, 0600);
 	assert_true(kept >= 0 && file >= 0);
 	assert_int_equal(dup2(file, STDOUT_FILENO), STDOUT_FILENO);
-	int r = run_container(image, NULL, plan, &result.status, err);
+	int r = run_container(image, NULL, wish, &result.status, err);
 	(void)dup2(kept, STDOUT_FILENO);
 	(void)close(kept);
 	image_free(&image);
@@ -105,20 +105,20 @@ static struct result run(struct run_plan *plan, const char *const *argv, struct 
 	return result;
 }
 
-static struct result sh(struct run_plan *plan, const char *script)
+static struct result sh(struct run_wish *wish, const char *script)
 {
 	const char *const argv[] = { "sh", "-c", script, NULL };
 	struct error *err = NULL;
-	plan->action = RUN_EXEC;
-	struct result r = run(plan, argv, &err);
+	wish->action = RUN_EXEC;
+	struct result r = run(wish, argv, &err);
 	if (err)
 		fail_msg("%s", error_message(err));
 	return r;
 }
 
-#define assert_prints(plan, script, output)            \
+#define assert_prints(wish, script, output)            \
 	do {                                           \
-		struct result got = sh(plan, script);  \
+		struct result got = sh(wish, script);  \
 		assert_string_equal(got.text, output); \
 		free(got.text);                        \
 	} while (0)
@@ -126,12 +126,12 @@ static struct result sh(struct run_plan *plan, const char *script)
 static void status_is_the_payloads(void **state)
 {
 	(void)state;
-	struct run_plan plan = { 0 };
-	struct result r = sh(&plan, "exit 7");
+	struct run_wish wish = { 0 };
+	struct result r = sh(&wish, "exit 7");
 	assert_int_equal(r.status, 7);
 	free(r.text);
-	plan = (struct run_plan){ .pid = true };
-	r = sh(&plan, "kill -9 $$");
+	wish = (struct run_wish){ .pid = true };
+	r = sh(&wish, "kill -9 $$");
 	assert_int_equal(r.status, 137);
 	free(r.text);
 }
@@ -139,9 +139,9 @@ static void status_is_the_payloads(void **state)
 static void assert_refused(const char *name, enum error_kind kind, const char *words)
 {
 	const char *const argv[] = { name, NULL };
-	struct run_plan plan = { .action = RUN_EXEC };
+	struct run_wish wish = { .action = RUN_EXEC };
 	struct error *err = NULL;
-	struct result r = run(&plan, argv, &err);
+	struct result r = run(&wish, argv, &err);
 	assert_non_null(err);
 	assert_string_equal(error_message(err), words);
 	assert_int_equal(error_kind(err), kind);
@@ -163,12 +163,12 @@ static void commands_that_cannot_run(void **state)
 static void script_without_first_line(void **state)
 {
 	(void)state;
-	struct run_plan plan = { 0 };
-	assert_prints(&plan, "exec plain word", "plain word\n");
+	struct run_wish wish = { 0 };
+	assert_prints(&wish, "exec plain word", "plain word\n");
 	const char *const argv[] = { "plain", "word", NULL };
 	struct error *err = NULL;
-	plan.action = RUN_EXEC;
-	struct result r = run(&plan, argv, &err);
+	wish.action = RUN_EXEC;
+	struct result r = run(&wish, argv, &err);
 	assert_null(err);
 	assert_string_equal(r.text, "plain word\n");
 	free(r.text);
@@ -182,23 +182,23 @@ static void environment(void **state)
 	assert_int_equal(setenv("EMPTIED", "host", 1), 0);
 	assert_int_equal(setenv("LINES2", "a\nexport FOO=evil\nb", 1), 0);
 	assert_int_equal(setenv("APPTAINER_ENCRYPTION_PASSPHRASE", "secret", 1), 0);
-	struct run_plan plan = { 0 };
+	struct run_wish wish = { 0 };
 	struct error *err = NULL;
-	assert_int_equal(strings_add(&plan.env, "V=$FROM_IMAGE $(echo x) \"q\" \\$y '", &err), 0);
-	assert_int_equal(strings_add(&plan.env, "END=x\\", &err), 0);
-	assert_int_equal(strings_add(&plan.env, "PREPEND_PATH=/first", &err), 0);
+	assert_int_equal(strings_add(&wish.env, "V=$FROM_IMAGE $(echo x) \"q\" \\$y '", &err), 0);
+	assert_int_equal(strings_add(&wish.env, "END=x\\", &err), 0);
+	assert_int_equal(strings_add(&wish.env, "PREPEND_PATH=/first", &err), 0);
 	/* Scripts see nothing of the host; its variables come back unless the image set them. */
-	assert_prints(&plan, "echo \"$SAW|$FOO|$BOTH|${EMPTIED-unset}|$FROM_IMAGE\"",
+	assert_prints(&wish, "echo \"$SAW|$FOO|$BOTH|${EMPTIED-unset}|$FROM_IMAGE\"",
 		      "|host|image|unset|i\n");
-	assert_prints(&plan, "echo \"$V|$END\"", "i x \"q\" $y '|x\\\n");
-	assert_prints(&plan, "echo \"$LINES2\"", "a\nexport FOO=evil\nb\n");
-	assert_prints(&plan, "echo $PATH",
+	assert_prints(&wish, "echo \"$V|$END\"", "i x \"q\" $y '|x\\\n");
+	assert_prints(&wish, "echo \"$LINES2\"", "a\nexport FOO=evil\nb\n");
+	assert_prints(&wish, "echo $PATH",
 		      "/first:/usr/local/sbin:/usr/local/bin:/usr/sbin:"
 		      "/usr/bin:/sbin:/bin\n");
-	assert_prints(&plan, "env | grep -c secret; env | grep -i -c coffer_[vs][0-9c]", "0\n0\n");
-	plan.no_eval = true;
-	assert_prints(&plan, "echo \"$V\"", "$FROM_IMAGE $(echo x) \"q\" \\$y '\n");
-	strings_free(&plan.env);
+	assert_prints(&wish, "env | grep -c secret; env | grep -i -c coffer_[vs][0-9c]", "0\n0\n");
+	wish.no_eval = true;
+	assert_prints(&wish, "echo \"$V\"", "$FROM_IMAGE $(echo x) \"q\" \\$y '\n");
+	strings_free(&wish.env);
 	assert_int_equal(unsetenv("APPTAINER_ENCRYPTION_PASSPHRASE"), 0);
 }
 
@@ -206,8 +206,8 @@ static void script_ends_everything(void **state)
 {
 	(void)state;
 	put(".singularity.d/env/20-exit.sh", "exit 9\n", 0755);
-	struct run_plan plan = { 0 };
-	struct result r = sh(&plan, "echo never");
+	struct run_wish wish = { 0 };
+	struct result r = sh(&wish, "echo never");
 	assert_int_equal(r.status, 9);
 	assert_string_equal(r.text, "");
 	free(r.text);
@@ -217,13 +217,13 @@ static void script_ends_everything(void **state)
 static void root_is_read_only_and_alone(void **state)
 {
 	(void)state;
-	struct run_plan plan = { 0 };
-	assert_prints(&plan, "touch /x 2>/dev/null || echo ro; ls -d /usr /boot 2>/dev/null",
+	struct run_wish wish = { 0 };
+	assert_prints(&wish, "touch /x 2>/dev/null || echo ro; ls -d /usr /boot 2>/dev/null",
 		      "ro\n");
 	/* Nothing of the host's root is left in the table of mounts. */
-	assert_prints(&plan, "cut -d' ' -f5 /proc/self/mountinfo | grep -c '^/$'", "1\n");
-	plan.writable_tmpfs = true;
-	assert_prints(&plan, "echo y > /x; cat /x", "y\n");
+	assert_prints(&wish, "cut -d' ' -f5 /proc/self/mountinfo | grep -c '^/$'", "1\n");
+	wish.writable_tmpfs = true;
+	assert_prints(&wish, "echo y > /x; cat /x", "y\n");
 	char path[256];
 	snprintf(path, sizeof(path), "%s/x", tree);
 	assert_int_equal(access(path, F_OK), -1);
@@ -232,16 +232,16 @@ static void root_is_read_only_and_alone(void **state)
 static void binds(void **state)
 {
 	(void)state;
-	struct run_plan plan = { .contain = true };
+	struct run_wish wish = { .contain = true };
 	struct error *err = NULL;
 	char bind[512];
 	snprintf(bind, sizeof(bind), "%s/etc:/made/in/layer:ro,%s/noexec:/home/file", tree, tree);
-	assert_int_equal(strings_add(&plan.bind, bind, &err), 0);
-	assert_prints(&plan,
+	assert_int_equal(strings_add(&wish.bind, bind, &err), 0);
+	assert_prints(&wish,
 		      "cat /made/in/layer/group; touch /made/in/layer/x 2>/dev/null || echo ro; "
 		      "cat /home/file; echo; echo $APPTAINER_BIND",
 		      "root:x:0:\nro\nx\n/made/in/layer,/home/file\n");
-	strings_free(&plan.bind);
+	strings_free(&wish.bind);
 }
 
 /* A link of the image must not lead a mount out of its root. */
@@ -249,33 +249,33 @@ static void hostile_links(void **state)
 {
 	(void)state;
 	shell("cd %s && ln -s ../../../../../../etc up && ln -s /proc/self/root/etc magic", tree);
-	struct run_plan plan = { .contain = true };
+	struct run_wish wish = { .contain = true };
 	struct error *err = NULL;
 	char bind[512];
 	snprintf(bind, sizeof(bind), "%s/noexec:/up/new", tree);
-	assert_int_equal(strings_add(&plan.bind, bind, &err), 0);
-	assert_prints(&plan, "cat /etc/new", "x");
+	assert_int_equal(strings_add(&wish.bind, bind, &err), 0);
+	assert_prints(&wish, "cat /etc/new", "x");
 	assert_int_equal(access("/etc/new", F_OK), -1);
-	strings_free(&plan.bind);
+	strings_free(&wish.bind);
 	shell("cd %s && rm up magic", tree);
 }
 
 static void contained(void **state)
 {
 	(void)state;
-	struct run_plan plan = { .containall = true };
-	assert_prints(&plan,
+	struct run_wish wish = { .containall = true };
+	assert_prints(&wish,
 		      "ls -A /tmp ~ | grep -v :; echo \"<$FOO>\"; ls /dev/null /dev/sda 2>&-",
 		      "\n<>\n/dev/null\n");
-	assert_prints(&plan, "tr '\\0' ' ' < /proc/1/cmdline | sed 's/ *$//'", "appinit");
+	assert_prints(&wish, "tr '\\0' ' ' < /proc/1/cmdline | sed 's/ *$//'", "appinit");
 }
 
 static void fake_root(void **state)
 {
 	(void)state;
-	struct run_plan plan = { .fakeroot = true };
+	struct run_wish wish = { .fakeroot = true };
 	log_set_level(LOG_WARNING);
-	assert_prints(&plan,
+	assert_prints(&wish,
 		      "id -u; id -g; echo $HOME; cd /tmp; touch coffer-chown.$$; "
 		      "chown 5:6 coffer-chown.$$ && echo chown; rm coffer-chown.$$",
 		      "0\n0\n/root\nchown\n");
@@ -285,8 +285,8 @@ static void fake_root(void **state)
 static void no_descriptors_of_ours(void **state)
 {
 	(void)state;
-	struct run_plan plan = { 0 };
-	assert_prints(&plan,
+	struct run_wish wish = { 0 };
+	assert_prints(&wish,
 		      "for f in /proc/$$/fd/*; do case $(readlink $f) in *coffer-run*|socket:*|"
 		      "*memfd*) echo $f;; esac; done",
 		      "");
@@ -304,11 +304,11 @@ static void scripts_see_nothing_of_ours(void **state)
 	    "export LOOK\n",
 	    0755);
 	assert_int_equal(setenv("OF_THE_HOST", "of the host", 1), 0);
-	struct run_plan plans[] = { { 0 },
-				    { .pid = true },
-				    { .cleanenv = true, .containall = true } };
-	for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++)
-		assert_prints(&plans[i], "echo \"[$LOOK]\"", "[]\n");
+	struct run_wish wishes[] = { { 0 },
+				     { .pid = true },
+				     { .cleanenv = true, .containall = true } };
+	for (size_t i = 0; i < sizeof(wishes) / sizeof(*wishes); i++)
+		assert_prints(&wishes[i], "echo \"[$LOOK]\"", "[]\n");
 	shell("rm %s/.singularity.d/env/05-look.sh", tree);
 }
 
@@ -316,10 +316,10 @@ static void a_pipe_is_no_script(void **state)
 {
 	(void)state;
 	const char *const argv[] = { "/bin/busybox", "echo", "went on", NULL };
-	struct run_plan plan = { .action = RUN_EXEC };
+	struct run_wish wish = { .action = RUN_EXEC };
 	struct error *err = NULL;
 	shell("cd %s && mv bin/sh bin/other && mkfifo .singularity.d/env/20-pipe.sh", tree);
-	struct result r = run(&plan, argv, &err);
+	struct result r = run(&wish, argv, &err);
 	shell("cd %s && mv bin/other bin/sh && rm .singularity.d/env/20-pipe.sh", tree);
 	assert_null(err);
 	assert_string_equal(r.text, "went on\n");

@@ -214,27 +214,27 @@ static void round_of(uint64_t seed)
 	struct config config;
 	struct image *image = NULL;
 	struct run_job job = { 0 };
-	struct run_plan plan = { .config = &config };
+	struct run_wish wish = { .config = &config };
 	char tree[64], home[600], bind[1200], target[512];
 	make_tree();
 	config_default(&config, &err);
-	plan.contain = pick(2);
-	plan.writable = pick(4) == 0;
-	plan.writable_tmpfs = pick(4) == 0;
+	wish.contain = pick(2);
+	wish.writable = pick(4) == 0;
+	wish.writable_tmpfs = pick(4) == 0;
 	path(target, sizeof(target), true);
 	snprintf(home, sizeof(home), "%s/outside:%s", base, target);
-	plan.home = pick(2) ? home : NULL;
+	wish.home = pick(2) ? home : NULL;
 	for (unsigned i = pick(4); i; i--) {
 		path(target, sizeof(target), true);
 		snprintf(bind, sizeof(bind), "%s/outside%s:%s", base,
 			 pick(3) ? "" : (pick(2) ? "/file" : "/deep"), target);
-		assert_int_equal(strings_add(&plan.bind, bind, &err), 0);
+		assert_int_equal(strings_add(&wish.bind, bind, &err), 0);
 	}
 	snprintf(tree, sizeof(tree), "%s/tree", base);
 	char *before = listing();
 	assert_int_equal(image_open(tree, &image, &err), 0);
 	/* A bind upon "/" and the like are refused here. */
-	if (run_job_prepare(image, &plan, &job, &err) == 0) {
+	if (run_job_prepare(image, &wish, &job, &err) == 0) {
 		(void)fflush(NULL);
 		pid_t pid = fork();
 		int status = -1;
@@ -262,7 +262,7 @@ static void round_of(uint64_t seed)
 	error_free(&err);
 	run_job_free(&job);
 	image_free(&image);
-	strings_free(&plan.bind);
+	strings_free(&wish.bind);
 	config_free(&config);
 }
 

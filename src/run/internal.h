@@ -11,12 +11,12 @@
 /*
  * Theory of operation. Two processes of ours take part:
  *
- *   the command     resolves the wishes into a struct run_job (plan/), clones the container's
+ *   the command     resolves the wishes into a struct run_plan (plan/), clones the container's
  *                   process, writes its id maps, unseals the image, forks the file server, waits.
  *                   With --mount=kernel it makes the kernel's mount instead, and there is no
  *                   server.
  *   the container's holds no key; makes the session directory, attaches the image, builds the
- *   process         layer, mounts the list of the job, changes root, gives up privileges, takes
+ *   process         layer, mounts the list of the plan, changes root, gives up privileges, takes
  *                   the environment scripts' results, and becomes the payload.
  *
  * Everything that needs the host's view (NSS, current directory, environment, existence of bind

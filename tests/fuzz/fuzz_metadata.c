@@ -46,18 +46,18 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	size_t left = bytes_left(&b);
 	char *text CLEANUP_TEXT = text_dup_len(left ? (const char *)data + 1 : "", left, err);
 	struct buffer out CLEANUP_BUFFER = { 0 };
-	struct run_job job = { .inside_uid = 1000, .inside_gid = 1000 };
+	struct run_plan plan = { .inside_uid = 1000, .inside_gid = 1000 };
 	char user[] = "user", gecos[] = "", home[] = "/home/user", shell[] = "/bin/sh";
-	job.user = user;
-	job.gecos = gecos;
-	job.passwd_home = home;
-	job.shell = shell;
-	job.home = home;
+	plan.user = user;
+	plan.gecos = gecos;
+	plan.passwd_home = home;
+	plan.shell = shell;
+	plan.home = home;
 	if (!text)
 		return -1;
 	int r = which == 'l'	 ? lines(text, left, err)
-		: which % 3 == 0 ? run_passwd_text(text, &job, &out, err)
-		: which % 3 == 1 ? run_group_text(text, &job, &out, err)
+		: which % 3 == 0 ? run_passwd_text(text, &plan, &out, err)
+		: which % 3 == 1 ? run_group_text(text, &plan, &out, err)
 				 : labels(text, left, err);
 	if (r == 0)
 		fuzz_saw(out.data, out.len);

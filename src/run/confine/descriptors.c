@@ -36,10 +36,10 @@ static bool callers(int fd)
 	return flags >= 0 && !(flags & FD_CLOEXEC);
 }
 
-static bool named(const struct run_job *job, int fd)
+static bool named(const struct run_plan *plan, int fd)
 {
-	const struct strings *keep = &job->wish->keep_fd;
-	if (fd >= LISTEN_START && fd - LISTEN_START < job->listen_fds)
+	const struct strings *keep = &plan->wish->keep_fd;
+	if (fd >= LISTEN_START && fd - LISTEN_START < plan->listen_fds)
 		return true;
 	for (size_t i = 0; i < keep->len; i++) {
 		if (number(keep->items[i], 0) == fd)
@@ -84,18 +84,18 @@ static int refuse_folders(struct error **err)
 	return 0;
 }
 
-int run_descriptors_choose(struct run_job *job, struct error **err)
+int run_descriptors_choose(struct run_plan *plan, struct error **err)
 {
 	if (number(getenv("LISTEN_PID"), 1) == getpid()) {
 		int n = number(getenv("LISTEN_FDS"), 1);
-		job->listen_fds = n < 0 ? 0 : n;
+		plan->listen_fds = n < 0 ? 0 : n;
 	}
-	if (check_named(job->wish, err) < 0)
+	if (check_named(plan->wish, err) < 0)
 		return -1;
-	return job->contain ? refuse_folders(err) : 0;
+	return plan->contain ? refuse_folders(err) : 0;
 }
 
-int run_descriptors_close(const struct run_job *job, int sock, int keep, struct error **err)
+int run_descriptors_close(const struct run_plan *plan, int sock, int keep, struct error **err)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	if (!dir)
@@ -104,26 +104,27 @@ int run_descriptors_close(const struct run_job *job, int sock, int keep, struct 
 		int fd = (int)strtol(e->d_name, NULL, 10);
 		if (fd <= STDERR_FILENO || fd == dirfd(dir) || fd == sock || fd == keep)
 			continue;
-		if (!callers(fd) || (job->contain && !named(job, fd)))
+		if (!callers(fd) || (plan->contain && !named(plan, fd)))
 			(void)close(fd);
 	}
 	(void)closedir(dir);
 	return 0;
 }
 
-int run_descriptors_environment(const struct run_job *job, struct strings *env, struct error **err)
+int run_descriptors_environment(const struct run_plan *plan, struct strings *env,
+				struct error **err)
 {
 	static const char *const variables[] = { "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES" };
-	if (!job->listen_fds) {
+	if (!plan->listen_fds) {
 		/* They speak of descriptors that somebody else has, or that are closed now. */
-		for (size_t i = 0; job->contain && i < 3; i++)
+		for (size_t i = 0; plan->contain && i < 3; i++)
 			run_env_unset(env, variables[i]);
 		return 0;
 	}
 	char pid[16], count[16];
 	const char *names = getenv("LISTEN_FDNAMES");
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	snprintf(count, sizeof(count), "%d", job->listen_fds);
+	snprintf(count, sizeof(count), "%d", plan->listen_fds);
 	if (run_env_set(env, "LISTEN_PID", pid, err) < 0 ||
 	    run_env_set(env, "LISTEN_FDS", count, err) < 0)
 		return -1;

@@ -37,7 +37,7 @@ static int load(const struct sock_filter *code, size_t len, struct error **err)
 #define LOAD(filter, err) load((filter), sizeof(filter) / sizeof(*(filter)), (err))
 
 /* A profile of the user's, as the file that he names is now. */
-static int take_profile(struct run_job *job, const char *path, struct error **err)
+static int take_profile(struct run_plan *plan, const char *path, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	CLEANUP_STRINGS struct strings skipped = { 0 };
@@ -45,8 +45,8 @@ static int take_profile(struct run_job *job, const char *path, struct error **er
 	if (fd < 0)
 		return error_errno(err, errno, "open %s", path);
 	if (fd_read_all(fd, RUN_PROFILE_MAX, path, &text, err) < 0 ||
-	    run_profile_make(text.data ? text.data : "", text.len, path, job->inside_uid == 0,
-			     &job->profile, &skipped, err) < 0)
+	    run_profile_make(text.data ? text.data : "", text.len, path, plan->inside_uid == 0,
+			     &plan->profile, &skipped, err) < 0)
 		return -1;
 	for (size_t i = 0; i < skipped.len; i++)
 		log_verbose("%s: %s is no system call that this libseccomp knows: skipped", path,
@@ -54,10 +54,10 @@ static int take_profile(struct run_job *job, const char *path, struct error **er
 	return 0;
 }
 
-int run_filter_choose(struct run_job *job, struct error **err)
+int run_filter_choose(struct run_plan *plan, struct error **err)
 {
 	static const char key[] = "seccomp:";
-	const struct strings *words = &job->wish->security;
+	const struct strings *words = &plan->wish->security;
 	for (size_t i = 0; i < words->len; i++) {
 		const char *value = words->items[i] + strlen(key);
 		if (strncmp(words->items[i], key, strlen(key)) != 0 || !*value) {
@@ -66,19 +66,19 @@ int run_filter_choose(struct run_job *job, struct error **err)
 			return error_hint(err, "coffer knows seccomp:FILE and seccomp:unconfined; "
 					       "no ids or labels");
 		}
-		if (!job->config->user_seccomp_control) {
+		if (!plan->config->user_seccomp_control) {
 			error_set(err, ERROR_POLICY,
 				  "configuration disallows users from choosing the filter of "
 				  "system calls");
 			return error_hint(err, "`user seccomp control = no` in the site "
 					       "configuration: ask the administrator");
 		}
-		if (job->unconfined || job->profile.len)
+		if (plan->unconfined || plan->profile.len)
 			return error_set(err, ERROR_USAGE,
 					 "--security names more than one filter of system calls");
 		if (!strcmp(value, "unconfined"))
-			job->unconfined = true;
-		else if (take_profile(job, value, err) < 0)
+			plan->unconfined = true;
+		else if (take_profile(plan, value, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -93,13 +93,13 @@ static int load_profile(const struct buffer *profile, struct error **err)
 		    profile->len / sizeof(struct sock_filter), err);
 }
 
-int run_filter_load(const struct run_job *job, struct error **err)
+int run_filter_load(const struct run_plan *plan, struct error **err)
 {
-	if (job->profile.len)
-		return load_profile(&job->profile, err);
-	if (job->unconfined)
+	if (plan->profile.len)
+		return load_profile(&plan->profile, err);
+	if (plan->unconfined)
 		return LOAD(filter_terminal, err);
-	if (job->inside_uid == 0 && !job->user_namespace)
+	if (plan->inside_uid == 0 && !plan->user_namespace)
 		return LOAD(filter_root, err);
 	return LOAD(filter_payload, err);
 }

@@ -23,14 +23,14 @@
 #define INNER_FLAGS ((unsigned long long)(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC))
 
 /* Others have no capabilities, and in a user namespace below theirs the kernel locks by itself. */
-static bool is_locked(const struct run_job *job)
+static bool is_locked(const struct run_plan *plan)
 {
-	return job->user_namespace && job->inside_uid == 0;
+	return plan->user_namespace && plan->inside_uid == 0;
 }
 
-unsigned long long run_lock_outer_flags(const struct run_job *job)
+unsigned long long run_lock_outer_flags(const struct run_plan *plan)
 {
-	return is_locked(job) ? job->clone_flags & ~INNER_FLAGS : job->clone_flags;
+	return is_locked(plan) ? plan->clone_flags & ~INNER_FLAGS : plan->clone_flags;
 }
 
 /* The map `name` of this process, with each id as itself, becomes that of the process `pid`. */
@@ -59,11 +59,11 @@ static int copy_map(const char *name, pid_t pid, struct error **err)
 	return r < 0 ? error_errno(err, -r, "map the ids of the container's root: %s", name) : 0;
 }
 
-int run_lock_prepare(const struct run_job *job, struct process *ret, struct error **err)
+int run_lock_prepare(const struct run_plan *plan, struct process *ret, struct error **err)
 {
 	pid_t name;
-	unsigned long long flags = job->clone_flags & INNER_FLAGS;
-	if (!is_locked(job))
+	unsigned long long flags = plan->clone_flags & INNER_FLAGS;
+	if (!is_locked(plan))
 		return 0;
 	if (run_member_start(CLONE_NEWUSER | flags, ret, &name, err) < 0 ||
 	    copy_map("gid_map", name, err) < 0 || copy_map("uid_map", name, err) < 0)
@@ -73,9 +73,9 @@ int run_lock_prepare(const struct run_job *job, struct process *ret, struct erro
 	return 0;
 }
 
-int run_lock_enter(const struct run_job *job, struct process *member, struct error **err)
+int run_lock_enter(const struct run_plan *plan, struct process *member, struct error **err)
 {
-	if (!is_locked(job))
+	if (!is_locked(plan))
 		return 0;
 	if (setns(member->pid_fd, CLONE_NEWUSER) < 0)
 		return error_errno(err, errno, "enter the user namespace of the container's root");

@@ -27,9 +27,9 @@ static int refuse(const char *name, struct error **err)
 			  "--net the container has that of this machine");
 }
 
-int run_network_choose(struct run_job *job, struct error **err)
+int run_network_choose(struct run_plan *plan, struct error **err)
 {
-	const struct run_wish *wish = job->wish;
+	const struct run_wish *wish = plan->wish;
 	const char *name = wish->network && *wish->network ? wish->network : NULL;
 	if (name && !wish->net)
 		log_info("Setting --net (required by --network)");
@@ -43,13 +43,13 @@ int run_network_choose(struct run_job *job, struct error **err)
 		log_warning("fakeroot with unprivileged installation or 'allow setuid = no' could "
 			    "not use 'fakeroot' network, fallback to 'none' network");
 	}
-	job->clone_flags |= CLONE_NEWNET;
+	plan->clone_flags |= CLONE_NEWNET;
 	return 0;
 }
 
-int run_network_start(const struct run_job *job, struct error **err)
+int run_network_start(const struct run_plan *plan, struct error **err)
 {
-	if (!(job->clone_flags & CLONE_NEWNET))
+	if (!(plan->clone_flags & CLONE_NEWNET))
 		return 0;
 	/* netdevice(7): any socket will do, and this kind is in every kernel. */
 	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -65,11 +65,11 @@ static char *quotable(const char *value, struct error **err)
 }
 
 /* Adds "name=<value of the i-th injection>" to the script, and the value to the variables. */
-static int hand_over(const struct run_job *job, size_t i, const char *name, struct buffer *script,
+static int hand_over(const struct run_plan *plan, size_t i, const char *name, struct buffer *script,
 		     struct strings *variables, struct error **err)
 {
-	const struct run_injection *in = &job->env.injections.items[i];
-	bool literal = job->wish->no_eval;
+	const struct run_injection *in = &plan->env.injections.items[i];
+	bool literal = plan->wish->no_eval;
 	CLEANUP_TEXT char *value = literal ? text_dup(in->value, err) : quotable(in->value, err);
 	if (!value || strings_addf(variables, err, "COFFER_V%zu=%s", i, value) < 0)
 		return -1;
@@ -78,10 +78,10 @@ static int hand_over(const struct run_job *job, size_t i, const char *name, stru
 	return buffer_printf(script, err, "eval \"%s=\\\"$__coffer_v%zu\\\"\"\n", name, i);
 }
 
-static int write_injection(const struct run_job *job, struct buffer *script,
+static int write_injection(const struct run_plan *plan, struct buffer *script,
 			   struct strings *variables, struct error **err)
 {
-	const struct run_injections *list = &job->env.injections;
+	const struct run_injections *list = &plan->env.injections;
 	if (buffer_puts(script,
 			"__coffer_inject() {\n"
 			"__coffer_done=1\n"
@@ -92,7 +92,7 @@ static int write_injection(const struct run_job *job, struct buffer *script,
 		const char *name = list->items[i].name;
 		if (path_index(name) >= 0)
 			continue;
-		if (hand_over(job, i, name, script, variables, err) < 0 ||
+		if (hand_over(plan, i, name, script, variables, err) < 0 ||
 		    buffer_printf(script, err, "export %s\n", name) < 0)
 			return -1;
 		if (!strcmp(name, "LD_LIBRARY_PATH") && *list->items[i].value &&
@@ -103,10 +103,10 @@ static int write_injection(const struct run_job *job, struct buffer *script,
 	return buffer_puts(script, "}\n", err);
 }
 
-static int write_paths(const struct run_job *job, struct buffer *script, struct strings *variables,
-		       struct error **err)
+static int write_paths(const struct run_plan *plan, struct buffer *script,
+		       struct strings *variables, struct error **err)
 {
-	const struct run_injections *list = &job->env.injections;
+	const struct run_injections *list = &plan->env.injections;
 	size_t at[3] = { SIZE_MAX, SIZE_MAX, SIZE_MAX };
 	for (size_t i = 0; i < list->len; i++) {
 		int which = path_index(list->items[i].name);
@@ -116,14 +116,14 @@ static int write_paths(const struct run_job *job, struct buffer *script, struct 
 	if (buffer_puts(script, "__coffer_paths() {\n:\n", err) < 0)
 		return -1;
 	if (at[0] != SIZE_MAX) {
-		if (hand_over(job, at[0], "PATH", script, variables, err) < 0)
+		if (hand_over(plan, at[0], "PATH", script, variables, err) < 0)
 			return -1;
 	} else {
 		static const char *const joined[3] = { NULL, "PATH=$__coffer_p:$PATH\n",
 						       "PATH=$PATH:$__coffer_p\n" };
 		for (int k = 1; k < 3; k++) {
 			if (at[k] != SIZE_MAX &&
-			    (hand_over(job, at[k], "__coffer_p", script, variables, err) < 0 ||
+			    (hand_over(plan, at[k], "__coffer_p", script, variables, err) < 0 ||
 			     buffer_puts(script, joined[k], err) < 0))
 				return -1;
 		}
@@ -167,23 +167,23 @@ static const char default_script[] =
 	"done\n"
 	"}\n";
 
-static int write_script(const struct run_job *job, struct buffer *script, struct strings *variables,
-			struct error **err)
+static int write_script(const struct run_plan *plan, struct buffer *script,
+			struct strings *variables, struct error **err)
 {
 	if (buffer_puts(script, "unset PATH PS1 PS2 PROMPT_COMMAND\n__coffer_done=\n", err) < 0)
 		return -1;
-	for (size_t i = 0; i < job->env.injections.len; i++) {
+	for (size_t i = 0; i < plan->env.injections.len; i++) {
 		if (buffer_printf(script, err, "__coffer_v%zu=${COFFER_V%zu-}; unset COFFER_V%zu\n",
 				  i, i, i) < 0)
 			return -1;
 	}
 	if (buffer_puts(script, default_script, err) < 0 ||
-	    write_injection(job, script, variables, err) < 0 ||
-	    write_paths(job, script, variables, err) < 0 ||
+	    write_injection(plan, script, variables, err) < 0 ||
+	    write_paths(plan, script, variables, err) < 0 ||
 	    buffer_puts(script, main_script, err) < 0)
 		return -1;
 	/* A tree that is only being built has no 99-base.sh yet. */
-	if (job->wish->for_build &&
+	if (plan->wish->for_build &&
 	    buffer_puts(script, "[ -n \"$__coffer_done\" ] || __coffer_inject\n", err) < 0)
 		return -1;
 	return buffer_puts(script, "{ umask; export -p; echo " RESULT_END "; } >&9\n", err);
@@ -335,7 +335,7 @@ static bool has_other_scripts(void)
 	return other;
 }
 
-static int environment_without_shell(const struct run_job *job, struct strings *ret,
+static int environment_without_shell(const struct run_plan *plan, struct strings *ret,
 				     struct error **err)
 {
 	if (has_other_scripts())
@@ -346,8 +346,8 @@ static int environment_without_shell(const struct run_job *job, struct strings *
 	if (based && (run_env_set(ret, "PS1", "Apptainer> ", err) < 0 ||
 		      run_env_set(ret, "LD_LIBRARY_PATH", "/.singularity.d/libs", err) < 0))
 		return -1;
-	for (size_t i = 0; i < job->env.injections.len; i++) {
-		const struct run_injection *in = &job->env.injections.items[i];
+	for (size_t i = 0; i < plan->env.injections.len; i++) {
+		const struct run_injection *in = &plan->env.injections.items[i];
 		int which = path_index(in->name);
 		if (which == 0)
 			path = in->value;
@@ -386,13 +386,13 @@ static char *give_script(const struct buffer *script, struct strings *variables,
 			   names.data);
 }
 
-static _Noreturn void become_shell(const struct run_job *job, const char *command,
+static _Noreturn void become_shell(const struct run_plan *plan, const char *command,
 				   const struct strings *variables, int result)
 {
 	const char *const argv[] = { "sh", "-c", command, NULL };
 	char said[64];
 	CLEANUP_ERROR struct error *unfiltered = NULL;
-	if (run_filter_load(job, &unfiltered) < 0)
+	if (run_filter_load(plan, &unfiltered) < 0)
 		errno = EPERM; /* what nobody takes for an image without a shell */
 	else if (result == RESULT_FD ? fcntl(result, F_SETFD, 0) == 0
 				     : dup2(result, RESULT_FD) == RESULT_FD)
@@ -405,16 +405,16 @@ static _Noreturn void become_shell(const struct run_job *job, const char *comman
 
 /* An image may do without a shell, but nobody wants a container whose scripts were left out since
  * the environment is too large for an exec. */
-static int without_shell(const struct run_job *job, int errnum, struct strings *ret,
+static int without_shell(const struct run_plan *plan, int errnum, struct strings *ret,
 			 struct error **err)
 {
 	if (errnum == ENOENT || errnum == EACCES || errnum == ENOEXEC || errnum == ENOTDIR)
-		return environment_without_shell(job, ret, err);
+		return environment_without_shell(plan, ret, err);
 	error_errno(err, errnum, "start the image's shell for its environment scripts");
 	return errnum == E2BIG ? error_hint(err, "hand over fewer or shorter variables") : -1;
 }
 
-int run_action_environment(const struct run_job *job, struct strings *ret, int *ret_exit,
+int run_action_environment(const struct run_plan *plan, struct strings *ret, int *ret_exit,
 			   struct error **err)
 {
 	CLEANUP_BUFFER struct buffer script = { 0 };
@@ -422,21 +422,21 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	CLEANUP_STRINGS struct strings variables = { 0 };
 	CLEANUP_TEXT char *cwd = getcwd(NULL, 0);
 	for (size_t i = 0; visible[i]; i++) {
-		const char *value = run_env_get(&job->env.base, visible[i]);
+		const char *value = run_env_get(&plan->env.base, visible[i]);
 		if (value && run_env_set(&variables, visible[i], value, err) < 0)
 			return -1;
 	}
 	if (cwd && run_env_set(&variables, "PWD", cwd, err) < 0)
 		return -1;
 	CLEANUP_FD int directory = open(ENV_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = directory < 0 ? 0 : run_scripts_evaluate(job, directory, &variables, ret, err);
+	int r = directory < 0 ? 0 : run_scripts_evaluate(plan, directory, &variables, ret, err);
 	if (r) {
 		*ret_exit = -1;
 		return r < 0 ? -1 : 0;
 	}
 	if (access("/bin/sh", X_OK) < 0)
-		return environment_without_shell(job, ret, err);
-	if (write_script(job, &script, &variables, err) < 0)
+		return environment_without_shell(plan, ret, err);
+	if (write_script(plan, &script, &variables, err) < 0)
 		return -1;
 	CLEANUP_TEXT char *command = give_script(&script, &variables, err);
 	if (!command)
@@ -450,7 +450,7 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	if (r < 0)
 		return error_errno(err, -r, "start the image's shell");
 	if (r == 0)
-		become_shell(job, command, &variables, result);
+		become_shell(plan, command, &variables, result);
 	int status = process_wait(&child);
 	if (status < 0)
 		return error_errno(err, -status, "wait for the image's shell");
@@ -461,7 +461,7 @@ int run_action_environment(const struct run_job *job, struct strings *ret, int *
 	if (complete < 0)
 		return -1;
 	if (!complete && text.len && !strncmp(text.data, NOT_STARTED, strlen(NOT_STARTED)))
-		return without_shell(job, (int)strtol(text.data + strlen(NOT_STARTED), NULL, 10),
+		return without_shell(plan, (int)strtol(text.data + strlen(NOT_STARTED), NULL, 10),
 				     ret, err);
 	/* A script ended everything (4.1): its status is the container's. */
 	*ret_exit = complete ? -1 : status;

@@ -7,7 +7,7 @@
 /* The door of env/: the environment of the payload, and its account files. */
 
 struct run_binds;
-struct run_job;
+struct run_plan;
 
 /* ---------------------------------------------------------------- env.c */
 
@@ -48,9 +48,9 @@ int run_envfile_parse(const char *text, const char *name, const struct strings *
 /* ---------------------------------------------------------------- passwd.c */
 
 /* The new text, or *ret->len unchanged and -1; ERROR_DAMAGED for a line that cannot be read. */
-int run_passwd_text(const char *old, const struct run_job *job, struct buffer *ret,
+int run_passwd_text(const char *old, const struct run_plan *plan, struct buffer *ret,
 		    struct error **err);
-int run_group_text(const char *old, const struct run_job *job, struct buffer *ret,
+int run_group_text(const char *old, const struct run_plan *plan, struct buffer *ret,
 		   struct error **err);
 
 /* ---------------------------------------------------------------- action.c, scripts.c */
@@ -59,13 +59,13 @@ int run_group_text(const char *old, const struct run_job *job, struct buffer *re
  * action.c: the environment scripts' results. *ret_exit: -1, or the status with which a script
  * ended everything.
  */
-int run_action_environment(const struct run_job *job, struct strings *ret, int *ret_exit,
+int run_action_environment(const struct run_plan *plan, struct strings *ret, int *ret_exit,
 			   struct error **err);
 /*
  * scripts.c: the same from the scripts in directory, without a shell where they are simple enough.
  * Returns 1; 0 when the shell is needed; or -1 with *err.
  */
-int run_scripts_evaluate(const struct run_job *job, int directory, const struct strings *variables,
-			 struct strings *ret, struct error **err);
+int run_scripts_evaluate(const struct run_plan *plan, int directory,
+			 const struct strings *variables, struct strings *ret, struct error **err);
 
 #endif

@@ -29,17 +29,17 @@ static const char *clean(const char *text)
 	return text && !strpbrk(text, ":\n") ? text : "";
 }
 
-static int add_entry(const struct run_job *job, char *const *field, struct buffer *ret,
+static int add_entry(const struct run_plan *plan, char *const *field, struct buffer *ret,
 		     struct error **err)
 {
-	bool root = job->inside_uid == 0;
+	bool root = plan->inside_uid == 0;
 	return buffer_printf(ret, err, "%s:%s:%s:%s:%s:%s:%s\n",
-			     root ? field[NAME] : clean(job->user), field[PASSWORD], field[UID],
-			     field[GID], root ? field[GECOS] : clean(job->gecos), clean(job->home),
-			     field[SHELL]);
+			     root ? field[NAME] : clean(plan->user), field[PASSWORD], field[UID],
+			     field[GID], root ? field[GECOS] : clean(plan->gecos),
+			     clean(plan->home), field[SHELL]);
 }
 
-int run_passwd_text(const char *old, const struct run_job *job, struct buffer *ret,
+int run_passwd_text(const char *old, const struct run_plan *plan, struct buffer *ret,
 		    struct error **err)
 {
 	bool found = false;
@@ -61,9 +61,9 @@ int run_passwd_text(const char *old, const struct run_job *job, struct buffer *r
 		if (count < FIELDS || at || !parse_id(field[UID], &uid))
 			return error_set(err, ERROR_DAMAGED,
 					 "a line of the image's passwd file cannot be read");
-		if (uid == job->inside_uid && !found) {
+		if (uid == plan->inside_uid && !found) {
 			found = true;
-			if (add_entry(job, field, ret, err) < 0)
+			if (add_entry(plan, field, ret, err) < 0)
 				return -1;
 		} else if (buffer_printf(ret, err, "%s\n", whole) < 0) {
 			return -1;
@@ -71,21 +71,21 @@ int run_passwd_text(const char *old, const struct run_job *job, struct buffer *r
 	}
 	if (found)
 		return 0;
-	return buffer_printf(ret, err, "%s:x:%u:%u:%s:%s:%s\n", clean(job->user),
-			     (unsigned)job->inside_uid, (unsigned)job->inside_gid,
-			     clean(job->gecos), clean(job->home),
-			     *clean(job->shell) ? job->shell : "/bin/sh");
+	return buffer_printf(ret, err, "%s:x:%u:%u:%s:%s:%s\n", clean(plan->user),
+			     (unsigned)plan->inside_uid, (unsigned)plan->inside_gid,
+			     clean(plan->gecos), clean(plan->home),
+			     *clean(plan->shell) ? plan->shell : "/bin/sh");
 }
 
-int run_group_text(const char *old, const struct run_job *job, struct buffer *ret,
+int run_group_text(const char *old, const struct run_plan *plan, struct buffer *ret,
 		   struct error **err)
 {
 	size_t len = strlen(old);
 	if (buffer_append(ret, old, len, err) < 0 ||
 	    (len && old[len - 1] != '\n' && buffer_puts(ret, "\n", err) < 0))
 		return -1;
-	for (size_t i = 0; i < job->groups.len; i++) {
-		if (buffer_printf(ret, err, "%s\n", job->groups.items[i]) < 0)
+	for (size_t i = 0; i < plan->groups.len; i++) {
+		if (buffer_printf(ret, err, "%s\n", plan->groups.items[i]) < 0)
 			return -1;
 	}
 	return 0;

@@ -34,7 +34,7 @@ static const struct {
 };
 
 struct evaluation {
-	const struct run_job *job;
+	const struct run_plan *plan;
 	struct strings *env;
 	int directory;
 	bool injected, late;
@@ -148,11 +148,11 @@ static int export_line(struct strings *env, const char *line, struct error **err
 /* ---------------------------------------------------------------- what action.c writes as script
  */
 
-static const char *injected_path(const struct run_job *job, const char *name)
+static const char *injected_path(const struct run_plan *plan, const char *name)
 {
-	for (size_t i = 0; i < job->env.injections.len; i++) {
-		if (!strcmp(job->env.injections.items[i].name, name))
-			return job->env.injections.items[i].value;
+	for (size_t i = 0; i < plan->env.injections.len; i++) {
+		if (!strcmp(plan->env.injections.items[i].name, name))
+			return plan->env.injections.items[i].value;
 	}
 	return NULL;
 }
@@ -164,12 +164,12 @@ static bool is_path(const char *name)
 }
 
 /* What the user sets may ask the shell to work on it (runtime.md 5.2). */
-static bool injections_are_plain(const struct run_job *job)
+static bool injections_are_plain(const struct run_plan *plan)
 {
-	for (size_t i = 0; i < job->env.injections.len; i++) {
-		const struct run_injection *in = &job->env.injections.items[i];
+	for (size_t i = 0; i < plan->env.injections.len; i++) {
+		const struct run_injection *in = &plan->env.injections.items[i];
 		if (is_special(in->name, strlen(in->name)) ||
-		    (!job->wish->no_eval && strpbrk(in->value, "$`\\\"")))
+		    (!plan->wish->no_eval && strpbrk(in->value, "$`\\\"")))
 			return false;
 	}
 	return true;
@@ -194,8 +194,8 @@ static int inject(struct evaluation *e, struct error **err)
 	e->injected = true;
 	if (default_path(e->env, err) < 0)
 		return -1;
-	for (size_t i = 0; i < e->job->env.injections.len; i++) {
-		const struct run_injection *in = &e->job->env.injections.items[i];
+	for (size_t i = 0; i < e->plan->env.injections.len; i++) {
+		const struct run_injection *in = &e->plan->env.injections.items[i];
 		if (is_path(in->name))
 			continue;
 		if (!strcmp(in->name, "LD_LIBRARY_PATH") && *in->value) {
@@ -210,9 +210,9 @@ static int inject(struct evaluation *e, struct error **err)
 
 static int set_paths(struct evaluation *e, struct error **err)
 {
-	const char *whole = injected_path(e->job, "PATH");
-	const char *before = injected_path(e->job, "PREPEND_PATH");
-	const char *after = injected_path(e->job, "APPEND_PATH");
+	const char *whole = injected_path(e->plan, "PATH");
+	const char *before = injected_path(e->plan, "PREPEND_PATH");
+	const char *after = injected_path(e->plan, "APPEND_PATH");
 	const char *now = run_env_get(e->env, "PATH");
 	e->late = false;
 	if (whole)
@@ -326,13 +326,13 @@ static int list_scripts(int directory, struct strings *ret, struct error **err)
 	return r;
 }
 
-int run_scripts_evaluate(const struct run_job *job, int directory, const struct strings *variables,
-			 struct strings *ret, struct error **err)
+int run_scripts_evaluate(const struct run_plan *plan, int directory,
+			 const struct strings *variables, struct strings *ret, struct error **err)
 {
 	CLEANUP_STRINGS struct strings env = { 0 };
 	CLEANUP_STRINGS struct strings names = { 0 };
-	struct evaluation e = { .job = job, .env = &env, .directory = directory, .late = true };
-	if (!injections_are_plain(job))
+	struct evaluation e = { .plan = plan, .env = &env, .directory = directory, .late = true };
+	if (!injections_are_plain(plan))
 		return 0;
 	for (size_t i = 0; i < variables->len; i++) {
 		if (strncmp(variables->items[i], "PWD=", 4) != 0 &&
@@ -350,7 +350,7 @@ int run_scripts_evaluate(const struct run_job *job, int directory, const struct 
 	}
 	if (default_path(&env, err) < 0 || (e.late && set_paths(&e, err) < 0) ||
 	    /* A tree that is only being built has no 99-base.sh yet. */
-	    (job->wish->for_build && !e.injected && inject(&e, err) < 0))
+	    (plan->wish->for_build && !e.injected && inject(&e, err) < 0))
 		return -1;
 	*ret = env;
 	env = (struct strings){ 0 };

@@ -3,7 +3,7 @@
  * A container's life, in two processes (internal.h has what each of them holds).
  *
  *     command                                      container's process
- *     prepare the job (plan.c)
+ *     prepare the plan (plan.c)
  *     clone                           ------>      frees its copy of the key
  *     write the id maps               <--- R
  *                                     M --->       session, private mounts
@@ -60,7 +60,7 @@
 
 /* ---------------------------------------------------------------- the container's process */
 
-static int enter_user_namespace(const struct run_job *job, int sock, struct error **err)
+static int enter_user_namespace(const struct run_plan *plan, int sock, struct error **err)
 {
 	/*
 	 * The command is not dumpable, so this copy of it is not, and stays so: what it has of the
@@ -70,13 +70,14 @@ static int enter_user_namespace(const struct run_job *job, int sock, struct erro
 	 */
 	CLEANUP_PROCESS struct process member = PROCESS_NONE;
 	pid_t name;
-	if (!run_job_is_shifted(job) && run_member_start(0, &member, &name, err) < 0)
+	if (!run_plan_is_shifted(plan) && run_member_start(0, &member, &name, err) < 0)
 		return -1;
 	if (run_channel_say(sock, RUN_WORD_READY, member.pid_fd, err) < 0 ||
 	    run_channel_expect(sock, RUN_WORD_MAPPED, NULL, err) < 0)
 		return -1;
 	/* The caller's other groups have no number in here. */
-	if (!run_job_is_shifted(job) && job->map == RUN_MAP_ROOT_SUBIDS && setgroups(0, NULL) < 0)
+	if (!run_plan_is_shifted(plan) && plan->map == RUN_MAP_ROOT_SUBIDS &&
+	    setgroups(0, NULL) < 0)
 		return error_errno(err, errno, "leave the host's groups");
 	return 0;
 }
@@ -121,25 +122,25 @@ static void look_round(int root)
 		log_debug("list the image's root: %s", strerror(errno));
 }
 
-static int attach_fuse(const struct run_job *job, struct run_session *session, int sock,
+static int attach_fuse(const struct run_plan *plan, struct run_session *session, int sock,
 		       struct error **err)
 {
 	CLEANUP_FD int fuse = -1;
-	if (mount_attach("rootfs", !job->own_all, &fuse, err) < 0 ||
+	if (mount_attach("rootfs", !plan->own_all, &fuse, err) < 0 ||
 	    run_channel_say(sock, RUN_WORD_FUSE, fuse, err) < 0)
 		return -1;
 	/* Held here, it would keep the mount waiting for a server that has died. */
 	fd_close(&fuse);
 	/* The command unlocks the image meanwhile, which takes longer. */
-	run_sources_open(job, session);
+	run_sources_open(plan, session);
 	return run_channel_expect(sock, RUN_WORD_GO, NULL, err);
 }
 
-static int sandbox_tree(const struct run_job *job, int sock, struct error **err)
+static int sandbox_tree(const struct run_plan *plan, int sock, struct error **err)
 {
 	int tree = -1;
-	if (!run_job_is_shifted(job))
-		return run_tree_clone(AT_FDCWD, job->image->path, err);
+	if (!run_plan_is_shifted(plan))
+		return run_tree_clone(AT_FDCWD, plan->image->path, err);
 	return run_channel_say(sock, RUN_WORD_PLACE, -1, err) < 0 ||
 			       run_channel_expect(sock, RUN_WORD_MOUNT, &tree, err) < 0
 		       ? -1
@@ -147,48 +148,48 @@ static int sandbox_tree(const struct run_job *job, int sock, struct error **err)
 }
 
 /* The one place where the image's tree gets its mount. */
-static int attach_image(const struct run_job *job, struct run_session *session, int sock,
+static int attach_image(const struct run_plan *plan, struct run_session *session, int sock,
 			struct error **err)
 {
-	if (job->image->kind == IMAGE_SANDBOX) {
+	if (plan->image->kind == IMAGE_SANDBOX) {
 		struct stat a, b;
-		CLEANUP_FD int tree = sandbox_tree(job, sock, err);
+		CLEANUP_FD int tree = sandbox_tree(plan, sock, err);
 		CLEANUP_FD int place = openat(session->dir, "rootfs", O_PATH | O_CLOEXEC);
 		if (tree < 0)
 			return -1;
-		if (place < 0 || fstat(tree, &a) < 0 || fstat(job->image->directory, &b) < 0)
-			return error_errno(err, errno, "look at %s", job->image->path);
+		if (place < 0 || fstat(tree, &a) < 0 || fstat(plan->image->directory, &b) < 0)
+			return error_errno(err, errno, "look at %s", plan->image->path);
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-			return error_set(err, ERROR_NOT_FOUND, "%s has changed", job->image->path);
-		bool others = !job->user_namespace || job->map == RUN_MAP_ROOT_SUBIDS;
-		if (job->writable && others && !job->wish->for_build && !(a.st_mode & S_IXOTH))
+			return error_set(err, ERROR_NOT_FOUND, "%s has changed", plan->image->path);
+		bool others = !plan->user_namespace || plan->map == RUN_MAP_ROOT_SUBIDS;
+		if (plan->writable && others && !plan->wish->for_build && !(a.st_mode & S_IXOTH))
 			log_info("Only its owner can enter %s, so users other than root cannot do "
 				 "anything inside; chmod 755 it to change that",
-				 job->image->path);
-		fd_close(&job->image->directory);
-		uint64_t set = MOUNT_ATTR_NODEV | run_job_nosuid(job) |
-			       (job->writable ? 0 : MOUNT_ATTR_RDONLY);
+				 plan->image->path);
+		fd_close(&plan->image->directory);
+		uint64_t set = MOUNT_ATTR_NODEV | run_plan_nosuid(plan) |
+			       (plan->writable ? 0 : MOUNT_ATTR_RDONLY);
 		if (run_tree_attributes(tree, set, err) < 0 || run_tree_place(tree, place, err) < 0)
 			return -1;
 	} else {
 		if (fchdir(session->dir) < 0)
 			return error_errno(err, errno, "enter the session directory");
-		if ((job->kernel_mount ? attach_kernel_mount(sock, err)
-				       : attach_fuse(job, session, sock, err)) < 0)
+		if ((plan->kernel_mount ? attach_kernel_mount(sock, err)
+					: attach_fuse(plan, session, sock, err)) < 0)
 			return -1;
 	}
 	session->root = openat(session->dir, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (session->root < 0)
 		return error_errno(err, errno, "open the image's root");
-	if (run_job_is_served(job))
+	if (run_plan_is_served(plan))
 		look_round(session->root);
 	return 0;
 }
 
 /* With the minimal /dev, the caller's terminal is known inside as its console only. */
-static void reopen_terminal(const struct run_job *job)
+static void reopen_terminal(const struct run_plan *plan)
 {
-	if (!job->minimal_dev || job->own_session)
+	if (!plan->minimal_dev || plan->own_session)
 		return;
 	CLEANUP_FD int console = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct stat a, b;
@@ -200,66 +201,66 @@ static void reopen_terminal(const struct run_job *job)
 	}
 }
 
-static int enter_directory(const struct run_job *job, struct error **err)
+static int enter_directory(const struct run_plan *plan, struct error **err)
 {
-	if (chdir(job->start) == 0)
+	if (chdir(plan->start) == 0)
 		return 0;
 	CLEANUP_TEXT char *why = run_errno_words(errno, err);
 	if (!why)
 		return -1;
-	if (job->start_asked)
+	if (plan->start_asked)
 		return error_set(err, ERROR_NOT_FOUND,
-				 "failed to set working directory: chdir %s: %s", job->start, why);
-	const char *instead = chdir(job->home) == 0 ? job->home : "/";
+				 "failed to set working directory: chdir %s: %s", plan->start, why);
+	const char *instead = chdir(plan->home) == 0 ? plan->home : "/";
 	log_warning("Error changing the container working directory. Using '%s' instead: chdir %s: "
 		    "%s",
-		    instead, job->start, why);
+		    instead, plan->start, why);
 	return 0;
 }
 
-static int set_up(const struct run_job *job, int sock, struct error **err)
+static int set_up(const struct run_plan *plan, int sock, struct error **err)
 {
 	struct run_session session;
-	if (job->user_namespace && enter_user_namespace(job, sock, err) < 0)
+	if (plan->user_namespace && enter_user_namespace(plan, sock, err) < 0)
 		return -1;
-	if (run_descriptors_close(job, sock, job->image->directory, err) < 0)
+	if (run_descriptors_close(plan, sock, plan->image->directory, err) < 0)
 		return -1;
 	/* Before the filter that may refuse this call, and while it is still ours. */
-	if (job->contain && run_keyring_leave(err) < 0)
+	if (plan->contain && run_keyring_leave(err) < 0)
 		return -1;
 	run_init_find_words();
 	/* Modes of what is made from here on are meant as they are written. */
 	mode_t mask = umask(0);
-	if (run_session_open(job, &session, err) < 0 || run_network_start(job, err) < 0 ||
-	    attach_image(job, &session, sock, err) < 0 || run_layer_make(job, &session, err) < 0 ||
-	    run_mounts_make(job, &session, err) < 0)
+	if (run_session_open(plan, &session, err) < 0 || run_network_start(plan, err) < 0 ||
+	    attach_image(plan, &session, sock, err) < 0 ||
+	    run_layer_make(plan, &session, err) < 0 || run_mounts_make(plan, &session, err) < 0)
 		return -1;
-	if (job->wish->hostname && job->clone_flags & CLONE_NEWUTS &&
-	    sethostname(job->wish->hostname, strlen(job->wish->hostname)) < 0)
+	if (plan->wish->hostname && plan->clone_flags & CLONE_NEWUTS &&
+	    sethostname(plan->wish->hostname, strlen(plan->wish->hostname)) < 0)
 		return error_errno(err, errno, "set the host name");
 	if (run_root_change(&session, err) < 0 ||
-	    (run_job_is_served(job) &&
+	    (run_plan_is_served(plan) &&
 	     run_channel_say(sock, RUN_WORD_ROOT, session.final, err) < 0))
 		return -1;
 	fd_close(&session.dir);
 	fd_close(&session.root);
 	fd_close(&session.final);
-	if (run_lock_enter(job, &session.member, err) < 0 ||
-	    run_terminal_replace(job, &session, sock, err) < 0)
+	if (run_lock_enter(plan, &session.member, err) < 0 ||
+	    run_terminal_replace(plan, &session, sock, err) < 0)
 		return -1;
-	reopen_terminal(job);
-	(void)umask(job->wish->no_umask ? 022 : mask);
-	if (run_drop_privileges(job, err) < 0 || become_opaque(sock, err) < 0)
+	reopen_terminal(plan);
+	(void)umask(plan->wish->no_umask ? 022 : mask);
+	if (run_drop_privileges(plan, err) < 0 || become_opaque(sock, err) < 0)
 		return -1;
-	return enter_directory(job, err);
+	return enter_directory(plan, err);
 }
 
-_Noreturn void run_child(const struct run_job *job, int sock)
+_Noreturn void run_child(const struct run_plan *plan, int sock)
 {
 	struct error *error = NULL;
-	if (set_up(job, sock, &error) == 0 && (!job->init || run_init(job, &error) == 0) &&
-	    run_terminal_take(job, &error) == 0)
-		(void)run_payload(job, &error);
+	if (set_up(plan, sock, &error) == 0 && (!plan->init || run_init(plan, &error) == 0) &&
+	    run_terminal_take(plan, &error) == 0)
+		(void)run_payload(plan, &error);
 	/* With the last breath: whether it arrives or not, this process ends. */
 	(void)wire_send_error(sock, error);
 	_exit(255);
@@ -271,24 +272,24 @@ _Static_assert(CONFIG_IMAGE_CACHE_DEFAULT_MIB == SQUASH_CACHE_DEFAULT >> 20,
 	       "config/ does not know squash/");
 
 /* The key's last use: from here on it is in the tree, and with the fork in the server alone. */
-static int serve_image(const struct run_job *job, struct key **key, int sock,
+static int serve_image(const struct run_plan *plan, struct key **key, int sock,
 		       struct process *server, int *says, struct error **err)
 {
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	CLEANUP_FD int fuse = -1;
 	const struct squash_options cache = {
-		.cache_bytes = (size_t)job->config->image_cache_mib << 20,
+		.cache_bytes = (size_t)plan->config->image_cache_mib << 20,
 	};
-	int r = image_unseal(job->image, key ? *key : NULL, &cache, &tree, err);
+	int r = image_unseal(plan->image, key ? *key : NULL, &cache, &tree, err);
 	if (key)
 		key_free(key);
 	if (r < 0 || run_channel_expect(sock, RUN_WORD_FUSE, &fuse, err) < 0)
 		return -1;
 	struct serve_options options = {
-		.own_all = job->own_all,
-		.uid = job->inside_uid,
-		.gid = job->inside_gid,
-		.image_fd = job->image->fd,
+		.own_all = plan->own_all,
+		.uid = plan->inside_uid,
+		.gid = plan->inside_gid,
+		.image_fd = plan->image->fd,
 	};
 	if (serve_start(tree, fuse, &options, server, says, err) < 0)
 		return -1;
@@ -301,11 +302,11 @@ static int serve_image(const struct run_job *job, struct key **key, int sock,
  * Loop device, mapping and mount end with the last descriptor of the mount: from here on that is
  * the container's, or nobody's when it has died meanwhile.
  */
-static int give_kernel_mount(const struct run_job *job, struct key **key, int sock,
+static int give_kernel_mount(const struct run_plan *plan, struct key **key, int sock,
 			     struct error **err)
 {
 	CLEANUP_FD int mount_fd = -1;
-	int r = mount_kernel(job->image, key ? *key : NULL, &mount_fd, err);
+	int r = mount_kernel(plan->image, key ? *key : NULL, &mount_fd, err);
 	if (key)
 		key_free(key);
 	if (r < 0 || run_channel_expect(sock, RUN_WORD_PLACE, NULL, err) < 0)
@@ -313,39 +314,40 @@ static int give_kernel_mount(const struct run_job *job, struct key **key, int so
 	return run_channel_say(sock, RUN_WORD_MOUNT, mount_fd, err);
 }
 
-static int give_shifted_sandbox(const struct run_job *job, pid_t pid, int sock, struct error **err)
+static int give_shifted_sandbox(const struct run_plan *plan, pid_t pid, int sock,
+				struct error **err)
 {
-	CLEANUP_FD int tree = run_shifted_sandbox(job, pid, err);
+	CLEANUP_FD int tree = run_shifted_sandbox(plan, pid, err);
 	if (tree < 0 || run_channel_expect(sock, RUN_WORD_PLACE, NULL, err) < 0)
 		return -1;
 	return run_channel_say(sock, RUN_WORD_MOUNT, tree, err);
 }
 
 /* Through the member that the container's process has sent, or, as the machine's root, itself. */
-static int map_ids(const struct run_job *job, pid_t pid, int sock, struct error **err)
+static int map_ids(const struct run_plan *plan, pid_t pid, int sock, struct error **err)
 {
 	CLEANUP_FD int member = -1;
-	bool sent = !run_job_is_shifted(job);
+	bool sent = !run_plan_is_shifted(plan);
 	if (run_channel_expect(sock, RUN_WORD_READY, sent ? &member : NULL, err) < 0 ||
 	    (sent && process_number(member, &pid, err) < 0) ||
-	    run_write_id_maps(pid, job->map, err) < 0)
+	    run_write_id_maps(pid, plan->map, err) < 0)
 		return -1;
 	return run_channel_say(sock, RUN_WORD_MAPPED, -1, err);
 }
 
 /* What the container's process cannot do itself: its id maps, its mount, its image in clear. */
-static int set_up_from_outside(const struct run_job *job, struct key **key, pid_t pid, int sock,
+static int set_up_from_outside(const struct run_plan *plan, struct key **key, pid_t pid, int sock,
 			       struct process *server, int *says, struct error **err)
 {
-	if (job->user_namespace && map_ids(job, pid, sock, err) < 0)
+	if (plan->user_namespace && map_ids(plan, pid, sock, err) < 0)
 		return -1;
-	if (job->kernel_mount)
-		return give_kernel_mount(job, key, sock, err);
-	if (job->image->kind != IMAGE_SANDBOX)
-		return serve_image(job, key, sock, server, says, err);
+	if (plan->kernel_mount)
+		return give_kernel_mount(plan, key, sock, err);
+	if (plan->image->kind != IMAGE_SANDBOX)
+		return serve_image(plan, key, sock, server, says, err);
 	if (key)
 		key_free(key);
-	return run_job_is_shifted(job) ? give_shifted_sandbox(job, pid, sock, err) : 0;
+	return run_plan_is_shifted(plan) ? give_shifted_sandbox(plan, pid, sock, err) : 0;
 }
 
 struct watch {
@@ -354,7 +356,7 @@ struct watch {
 	int sock; /* -1 once the payload runs */
 	int says; /* -1: nothing to hear from the server any more */
 	int root; /* owned: the container's, which keeps its mount; or -1 */
-	const struct run_job *job;
+	const struct run_plan *plan;
 	struct run_relay relay; /* of the container's own terminal, if it has one */
 };
 
@@ -391,7 +393,7 @@ static void on_signal(struct watch *w)
 	int sig = (int)info.ssi_signo;
 	if (sig == SIGCHLD)
 		return;
-	if (run_relay_signal(w->job, &w->relay, w->child, sig, info.ssi_code == SI_KERNEL))
+	if (run_relay_signal(w->plan, &w->relay, w->child, sig, info.ssi_code == SI_KERNEL))
 		return;
 	if (!payload_has_it(sig, &info))
 		(void)syscall(SYS_pidfd_send_signal, w->child->pid_fd, sig, NULL, 0);
@@ -404,7 +406,7 @@ static void on_word(struct watch *w)
 {
 	char text[SERVE_TEXT_LEN];
 	if (serve_hear(w->says, text))
-		log_warning("Some of %s cannot be read: %s", w->job->image->path, text);
+		log_warning("Some of %s cannot be read: %s", w->plan->image->path, text);
 	w->says = -1;
 }
 
@@ -413,7 +415,7 @@ static int on_channel(struct watch *w, struct error **err)
 	int terminal = -1;
 	int r = run_channel_finish(w->sock, &w->root, &terminal, err);
 	if (terminal >= 0)
-		run_relay_start(&w->relay, w->job, terminal);
+		run_relay_start(&w->relay, w->plan, terminal);
 	if (r == 0)
 		w->sock = -1;
 	return r < 0 ? -1 : 0;
@@ -555,8 +557,9 @@ static void end_by_signal(int sig)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static int watch_container(const struct run_job *job, struct process *child, struct process *server,
-			   int sock, int says, int *ret_status, struct error **err)
+static int watch_container(const struct run_plan *plan, struct process *child,
+			   struct process *server, int sock, int says, int *ret_status,
+			   struct error **err)
 {
 	sigset_t all, before;
 	process_signals_but_faults(&all);
@@ -570,7 +573,7 @@ static int watch_container(const struct run_job *job, struct process *child, str
 			   .sock = sock,
 			   .says = says,
 			   .root = -1,
-			   .job = job,
+			   .plan = plan,
 			   .relay = RUN_RELAY_NONE };
 	int64_t since = now_ms();
 	int status = 0;
@@ -599,7 +602,7 @@ static int watch_container(const struct run_job *job, struct process *child, str
 	/* It may be done by now; else pid 1 reaps it. */
 	if (last > 0)
 		(void)waitpid(last, NULL, WNOHANG);
-	if (WIFSIGNALED(status) && !job->wish->for_build)
+	if (WIFSIGNALED(status) && !plan->wish->for_build)
 		end_by_signal(WTERMSIG(status));
 	return 0;
 }
@@ -616,7 +619,7 @@ static int fill_standard_descriptors(struct error **err)
 	return 0;
 }
 
-static void say_what_is_run(const struct run_job *job)
+static void say_what_is_run(const struct run_plan *plan)
 {
 	static const char *const kinds[] = {
 		[IMAGE_SANDBOX] = "a folder",
@@ -625,30 +628,30 @@ static void say_what_is_run(const struct run_job *job)
 		[IMAGE_LUKS2] = "a SIF image, encrypted by LUKS2",
 		[IMAGE_GOCRYPTFS] = "a SIF image, encrypted by gocryptfs",
 	};
-	log_verbose("%s is %s", job->image->path, kinds[job->image->kind]);
-	log_verbose("Namespaces: mount%s%s%s%s%s%s", job->user_namespace ? ", user" : "",
-		    job->clone_flags & CLONE_NEWPID ? ", pid" : "",
-		    job->clone_flags & CLONE_NEWIPC ? ", ipc" : "",
-		    job->clone_flags & CLONE_NEWUTS ? ", uts" : "",
-		    job->clone_flags & CLONE_NEWNET ? ", net" : "",
-		    job->fake_root ? "; root inside" : "");
+	log_verbose("%s is %s", plan->image->path, kinds[plan->image->kind]);
+	log_verbose("Namespaces: mount%s%s%s%s%s%s", plan->user_namespace ? ", user" : "",
+		    plan->clone_flags & CLONE_NEWPID ? ", pid" : "",
+		    plan->clone_flags & CLONE_NEWIPC ? ", ipc" : "",
+		    plan->clone_flags & CLONE_NEWUTS ? ", uts" : "",
+		    plan->clone_flags & CLONE_NEWNET ? ", net" : "",
+		    plan->fake_root ? "; root inside" : "");
 }
 
 int run_container(struct image *image, struct key **key, const struct run_wish *wish,
 		  int *ret_status, struct error **err)
 {
-	CLEANUP_RUN_JOB struct run_job job = { 0 };
+	CLEANUP_RUN_PLAN struct run_plan plan = { 0 };
 	CLEANUP_PROCESS struct process server = PROCESS_NONE;
 	CLEANUP_PROCESS struct process child = PROCESS_NONE;
 	int pair[2];
-	if (fill_standard_descriptors(err) < 0 || run_job_prepare(image, wish, &job, err) < 0 ||
+	if (fill_standard_descriptors(err) < 0 || run_plan_prepare(image, wish, &plan, err) < 0 ||
 	    wire_open(pair, err) < 0)
 		return -1;
 	CLEANUP_FD int ours = pair[0];
 	CLEANUP_FD int theirs = pair[1];
 	CLEANUP_FD int says = -1;
-	say_what_is_run(&job);
-	const unsigned long long flags = run_lock_outer_flags(&job);
+	say_what_is_run(&plan);
+	const unsigned long long flags = run_lock_outer_flags(&plan);
 	int r = process_fork(flags, &child);
 	if (r < 0)
 		return run_namespaces_refused(-r, flags, err);
@@ -658,10 +661,10 @@ int run_container(struct image *image, struct key **key, const struct run_wish *
 		fd_close(&ours);
 		/* The path is all that is needed from here on, and a sandbox's identity. */
 		fd_close(&image->fd);
-		run_child(&job, theirs);
+		run_child(&plan, theirs);
 	}
 	fd_close(&theirs);
-	if (set_up_from_outside(&job, key, child.pid, ours, &server, &says, err) < 0)
+	if (set_up_from_outside(&plan, key, child.pid, ours, &server, &says, err) < 0)
 		return -1;
-	return watch_container(&job, &child, &server, ours, says, ret_status, err);
+	return watch_container(&plan, &child, &server, ours, says, ret_status, err);
 }

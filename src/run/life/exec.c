@@ -42,10 +42,10 @@ static bool executable(const char *path)
 
 /* ---------------------------------------------------------------- the environment */
 
-static int restore_host(const struct run_job *job, struct strings *env, struct error **err)
+static int restore_host(const struct run_plan *plan, struct strings *env, struct error **err)
 {
-	for (size_t i = 0; i < job->env.base.len; i++) {
-		const char *item = job->env.base.items[i];
+	for (size_t i = 0; i < plan->env.base.len; i++) {
+		const char *item = plan->env.base.items[i];
 		const char *equals = strchr(item, '=');
 		CLEANUP_TEXT char *name = text_dup_len(item, (size_t)(equals - item), err);
 		if (!name)
@@ -76,10 +76,10 @@ static int set_prompt(struct strings *env, struct error **err)
 	return value ? run_env_set(env, "PROMPT_COMMAND", value, err) : -1;
 }
 
-static int finish_environment(const struct run_job *job, struct strings *env, struct error **err)
+static int finish_environment(const struct run_plan *plan, struct strings *env, struct error **err)
 {
 	static const char place[] = "/.singularity.d/env/91-environment.sh";
-	if (restore_host(job, env, err) < 0 || set_prompt(env, err) < 0)
+	if (restore_host(plan, env, err) < 0 || set_prompt(env, err) < 0)
 		return -1;
 	if (!run_env_get(env, "APPTAINER_ENVIRONMENT") &&
 	    run_env_set(env, "APPTAINER_ENVIRONMENT", place, err) < 0)
@@ -156,10 +156,10 @@ static int find_in_path(const char *name, const struct strings *env, char **ret,
 	return -1;
 }
 
-static int choose_exec(const struct run_job *job, const struct strings *env, struct command *c,
+static int choose_exec(const struct run_plan *plan, const struct strings *env, struct command *c,
 		       struct error **err)
 {
-	const char *const *words = job->wish->arguments;
+	const char *const *words = plan->wish->arguments;
 	const char *name = words && *words ? *words : "";
 	struct stat st;
 	if (!strchr(name, '/')) {
@@ -181,11 +181,11 @@ static int choose_exec(const struct run_job *job, const struct strings *env, str
 	return strings_add(&c->argv, c->path, err) < 0 ? -1 : add_words(c, words + 1, err);
 }
 
-static int choose_shell(const struct run_job *job, struct strings *env, struct command *c,
+static int choose_shell(const struct run_plan *plan, struct strings *env, struct command *c,
 			struct error **err)
 {
 	static const char *const norc[] = { "--norc", NULL };
-	int r = job->wish->shell ? try_program(c, job->wish->shell, NULL, err) : 0;
+	int r = plan->wish->shell ? try_program(c, plan->wish->shell, NULL, err) : 0;
 	if (r)
 		return r < 0 ? -1 : 0;
 	r = try_program(c, "/bin/bash", norc, err);
@@ -196,23 +196,24 @@ static int choose_shell(const struct run_job *job, struct strings *env, struct c
 	return r < 0 ? -1 : run_env_set(env, "SHELL", c->path, err);
 }
 
-static int choose_app(const struct run_job *job, const char *script, const char *complaint,
+static int choose_app(const struct run_plan *plan, const char *script, const char *complaint,
 		      struct command *c, struct error **err)
 {
-	CLEANUP_TEXT char *path = text_printf(err, "/scif/apps/%s/scif/%s", job->wish->app, script);
+	CLEANUP_TEXT char *path =
+		text_printf(err, "/scif/apps/%s/scif/%s", plan->wish->app, script);
 	if (!path)
 		return -1;
-	int r = try_program(c, path, job->wish->arguments, err);
+	int r = try_program(c, path, plan->wish->arguments, err);
 	if (r == 0)
-		r = try_program(c, "/scif/apps/singularity/scif/test", job->wish->arguments, err);
+		r = try_program(c, "/scif/apps/singularity/scif/test", plan->wish->arguments, err);
 	if (r == 0)
-		return action_error(err, complaint, job->wish->app);
+		return action_error(err, complaint, plan->wish->app);
 	return r < 0 ? -1 : 0;
 }
 
-static int choose_run(const struct run_job *job, struct command *c, struct error **err)
+static int choose_run(const struct run_plan *plan, struct command *c, struct error **err)
 {
-	const char *const *words = job->wish->arguments;
+	const char *const *words = plan->wish->arguments;
 	int r = try_program(c, "/.singularity.d/runscript", words, err);
 	if (r == 0)
 		r = try_program(c, "/apptainer", words, err);
@@ -229,36 +230,36 @@ static int choose_run(const struct run_job *job, struct command *c, struct error
 	return r < 0 ? -1 : 0;
 }
 
-static int choose_test(const struct run_job *job, struct command *c, struct error **err)
+static int choose_test(const struct run_plan *plan, struct command *c, struct error **err)
 {
 	static const char fallback[] = "/.singularity.d/actions/test";
-	int r = try_program(c, "/.singularity.d/test", job->wish->arguments, err);
+	int r = try_program(c, "/.singularity.d/test", plan->wish->arguments, err);
 	if (r)
 		return r < 0 ? -1 : 0;
 	log_info("No test script found in container, exiting");
-	r = try_program(c, fallback, job->wish->arguments, err);
+	r = try_program(c, fallback, plan->wish->arguments, err);
 	if (r == 0)
 		return error_set(err, ERROR_NOT_FOUND, "exec %s failed: no such file or directory",
 				 fallback);
 	return r < 0 ? -1 : 0;
 }
 
-static int choose(const struct run_job *job, struct strings *env, struct command *c,
+static int choose(const struct run_plan *plan, struct strings *env, struct command *c,
 		  struct error **err)
 {
-	bool app = job->wish->app && *job->wish->app;
-	switch (job->wish->action) {
+	bool app = plan->wish->app && *plan->wish->app;
+	switch (plan->wish->action) {
 	case RUN_EXEC:
-		return choose_exec(job, env, c, err);
+		return choose_exec(plan, env, c, err);
 	case RUN_SHELL:
-		return choose_shell(job, env, c, err);
+		return choose_shell(plan, env, c, err);
 	case RUN_RUN:
-		return app ? choose_app(job, "runscript", "no runscript for contained app: ", c,
+		return app ? choose_app(plan, "runscript", "no runscript for contained app: ", c,
 					err)
-			   : choose_run(job, c, err);
+			   : choose_run(plan, c, err);
 	case RUN_TEST:
-		return app ? choose_app(job, "test", "No tests for contained app: ", c, err)
-			   : choose_test(job, c, err);
+		return app ? choose_app(plan, "test", "No tests for contained app: ", c, err)
+			   : choose_test(plan, c, err);
 	}
 	return error_set(err, ERROR_INTERNAL, "unknown action");
 }
@@ -286,21 +287,21 @@ static int become(const struct command *c, const struct strings *env, struct err
 	return error_set_kind(err, ERROR_COMMAND);
 }
 
-int run_payload(const struct run_job *job, struct error **err)
+int run_payload(const struct run_plan *plan, struct error **err)
 {
 	CLEANUP_STRINGS struct strings env = { 0 };
 	__attribute__((cleanup(command_free))) struct command c = { 0 };
 	int ended = -1;
-	if (run_action_environment(job, &env, &ended, err) < 0)
+	if (run_action_environment(plan, &env, &ended, err) < 0)
 		return -1;
 	if (ended >= 0)
 		_exit(ended);
-	if (finish_environment(job, &env, err) < 0 ||
-	    run_descriptors_environment(job, &env, err) < 0 || choose(job, &env, &c, err) < 0)
+	if (finish_environment(plan, &env, err) < 0 ||
+	    run_descriptors_environment(plan, &env, err) < 0 || choose(plan, &env, &c, err) < 0)
 		return -1;
-	if (run_job_is_served(job))
+	if (run_plan_is_served(plan))
 		run_program_ahead(c.path);
-	if (run_filter_load(job, err) < 0)
+	if (run_filter_load(plan, err) < 0)
 		return -1;
 	return become(&c, &env, err);
 }

@@ -49,18 +49,18 @@ void run_init_find_words(void)
 }
 
 /* What a terminal would say to the group, it says to the command alone in a session of its own. */
-static void pass_on(const struct run_job *job, pid_t payload, int sig)
+static void pass_on(const struct run_plan *plan, pid_t payload, int sig)
 {
-	bool all = job->own_session &&
+	bool all = plan->own_session &&
 		   (sig == SIGINT || sig == SIGQUIT || sig == SIGTSTP || sig == SIGCONT);
 	/* Nobody of its session could let the group go on: the kernel ignores SIGTSTP there. */
-	if (job->own_session && sig == SIGTSTP)
+	if (plan->own_session && sig == SIGTSTP)
 		sig = SIGSTOP;
 	if (!all || kill(-payload, sig) < 0)
 		(void)kill(payload, sig);
 }
 
-static _Noreturn void serve(const struct run_job *job, pid_t payload, const sigset_t *set)
+static _Noreturn void serve(const struct run_plan *plan, pid_t payload, const sigset_t *set)
 {
 	prctl(PR_SET_NAME, "appinit");
 	if (words) {
@@ -79,12 +79,12 @@ static _Noreturn void serve(const struct run_job *job, pid_t payload, const sigs
 				_exit(status);
 		} else if (sig > 0 && info.si_code != SI_KERNEL) {
 			/* What the terminal sends, it sends to the payload, too. */
-			pass_on(job, payload, sig);
+			pass_on(plan, payload, sig);
 		}
 	}
 }
 
-int run_init(const struct run_job *job, struct error **err)
+int run_init(const struct run_plan *plan, struct error **err)
 {
 	sigset_t all, before;
 	sigfillset(&all);
@@ -95,7 +95,7 @@ int run_init(const struct run_job *job, struct error **err)
 	if (r < 0)
 		return error_errno(err, -r, "start the container's first process");
 	if (r > 0)
-		serve(job, payload.pid, &all);
+		serve(plan, payload.pid, &all);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return 0;
 }

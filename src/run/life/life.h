@@ -37,18 +37,18 @@ int run_channel_finish(int sock, int *ret_root, int *ret_terminal, struct error 
 /* ---------------------------------------------------------------- terminal.c, relay.c */
 
 /* Whether the payload needs a session, and a terminal, of its own. */
-void run_terminal_choose(struct run_job *job);
+void run_terminal_choose(struct run_plan *plan);
 /* Opens one in the devpts whose root is pts: the session owns both ends. */
-int run_terminal_open(const struct run_job *job, struct run_session *session, int pts,
+int run_terminal_open(const struct run_plan *plan, struct run_session *session, int pts,
 		      struct error **err);
 /*
  * Says the master to the command, puts the other end in the place of the caller's terminal, and
  * leaves the caller's session: before anything of the image runs.
  */
-int run_terminal_replace(const struct run_job *job, struct run_session *session, int sock,
+int run_terminal_replace(const struct run_plan *plan, struct run_session *session, int sock,
 			 struct error **err);
 /* Makes it the controlling one of this process: the payload, shortly. */
-int run_terminal_take(const struct run_job *job, struct error **err);
+int run_terminal_take(const struct run_plan *plan, struct error **err);
 
 struct run_relay_buffer {
 	size_t off, len;
@@ -66,7 +66,7 @@ struct run_relay {
 };
 #define RUN_RELAY_NONE ((struct run_relay){ .outer = -1, .master = -1 })
 /* Begins with the master, which it then owns. */
-void run_relay_start(struct run_relay *r, const struct run_job *job, int master);
+void run_relay_start(struct run_relay *r, const struct run_plan *plan, int master);
 /* What to poll for, and the longest time to do it (-1: for ever). */
 int run_relay_prepare(struct run_relay *r, struct pollfd p[2]);
 void run_relay_step(struct run_relay *r, const struct pollfd p[2]);
@@ -76,21 +76,21 @@ void run_relay_finish(struct run_relay *r, int signals);
  * A signal for the command, which a payload in a session of its own has not got from the terminal
  * as well. Returns false when it is to be passed on as any other.
  */
-bool run_relay_signal(const struct run_job *job, struct run_relay *r, const struct process *child,
+bool run_relay_signal(const struct run_plan *plan, struct run_relay *r, const struct process *child,
 		      int sig, bool of_kernel);
 
 /* ---------------------------------------------------------------- container.c and its parts */
 
 /* The container's process after its clone. Does not return. */
-_Noreturn void run_child(const struct run_job *job, int sock);
+_Noreturn void run_child(const struct run_plan *plan, int sock);
 /* An errno in the words of the messages that Apptainer's users know: a small letter first. */
 char *run_errno_words(int errnum, struct error **err);
 /* Takes the environment, chooses the command and becomes it. Returns with *err only. */
-int run_payload(const struct run_job *job, struct error **err);
+int run_payload(const struct run_plan *plan, struct error **err);
 /* ahead.c: has the kernel read what a program begins with. Waits for names, not for data. */
 void run_program_ahead(const char *program);
 /* init.c: pid 1: starts the payload, forwards, reaps. Returns in the payload's process only. */
-int run_init(const struct run_job *job, struct error **err);
+int run_init(const struct run_plan *plan, struct error **err);
 /* To be called while the host's /proc is to be seen. */
 void run_init_find_words(void);
 

@@ -110,9 +110,9 @@ static void settle(struct run_relay *r)
 	r->listening = !theirs;
 }
 
-void run_relay_start(struct run_relay *r, const struct run_job *job, int master)
+void run_relay_start(struct run_relay *r, const struct run_plan *plan, int master)
 {
-	*r = (struct run_relay){ .outer = open_outer(job->terminal), .master = master };
+	*r = (struct run_relay){ .outer = open_outer(plan->terminal), .master = master };
 	r->shared = !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO);
 	(void)fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK);
 	set_lines(r, true);
@@ -239,27 +239,27 @@ void run_relay_finish(struct run_relay *r, int signals)
 /* ---------------------------------------------------------------- signals */
 
 /* To all that the payload's own session has in its first group; pid 1 of ours does it inside. */
-static void to_session(const struct run_job *job, const struct process *child, int sig)
+static void to_session(const struct run_plan *plan, const struct process *child, int sig)
 {
-	if (!job->init && kill(-child->pid, sig) == 0)
+	if (!plan->init && kill(-child->pid, sig) == 0)
 		return;
 	(void)syscall(SYS_pidfd_send_signal, child->pid_fd, sig, NULL, 0);
 }
 
 /* A group whose parent is in another session is not stopped by SIGTSTP. */
-static void suspend(const struct run_job *job, struct run_relay *r, const struct process *child)
+static void suspend(const struct run_plan *plan, struct run_relay *r, const struct process *child)
 {
 	if (r->outer >= 0)
 		restore(r);
-	to_session(job, child, job->init ? SIGTSTP : SIGSTOP);
+	to_session(plan, child, plan->init ? SIGTSTP : SIGSTOP);
 	(void)raise(SIGSTOP);
-	to_session(job, child, SIGCONT);
+	to_session(plan, child, SIGCONT);
 }
 
-bool run_relay_signal(const struct run_job *job, struct run_relay *r, const struct process *child,
+bool run_relay_signal(const struct run_plan *plan, struct run_relay *r, const struct process *child,
 		      int sig, bool of_kernel)
 {
-	if (!job->own_session)
+	if (!plan->own_session)
 		return false;
 	switch (sig) {
 	case SIGWINCH:
@@ -268,24 +268,24 @@ bool run_relay_signal(const struct run_job *job, struct run_relay *r, const stru
 	case SIGTSTP:
 	case SIGTTIN:
 	case SIGTTOU:
-		suspend(job, r, child);
+		suspend(plan, r, child);
 		return true;
 	case SIGCONT:
 		/* The shell that stopped us has put its own modes back. */
 		if (r->raw && in_foreground(r))
 			make_raw(r);
 		copy_size(r);
-		to_session(job, child, SIGCONT);
+		to_session(plan, child, SIGCONT);
 		return true;
 	case SIGINT:
 	case SIGQUIT:
 		if (!of_kernel)
 			return false;
 		if (r->master < 0 || ioctl(r->master, TIOCSIG, sig) < 0)
-			to_session(job, child, sig);
+			to_session(plan, child, sig);
 		return true;
 	case SIGHUP:
-		to_session(job, child, sig);
+		to_session(plan, child, sig);
 		return true;
 	default:
 		return false;

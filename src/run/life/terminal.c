@@ -30,23 +30,23 @@ static bool same_terminal(int a, int b)
 	       first == second;
 }
 
-void run_terminal_choose(struct run_job *job)
+void run_terminal_choose(struct run_plan *plan)
 {
-	job->terminal = -1;
-	if (!job->contain || job->wish->for_build)
+	plan->terminal = -1;
+	if (!plan->contain || plan->wish->for_build)
 		return;
 	/* The one that controls us before one that was named for the payload. */
 	bool ours = false;
 	for (int fd = 2; fd >= 0; fd--) {
 		bool controls = isatty(fd) && tcgetsid(fd) == getsid(0);
 		if (controls || (!ours && isatty(fd)))
-			job->terminal = fd;
+			plan->terminal = fd;
 		ours |= controls;
 	}
-	job->own_session = job->terminal >= 0 || has_controlling_terminal();
+	plan->own_session = plan->terminal >= 0 || has_controlling_terminal();
 }
 
-int run_terminal_open(const struct run_job *job, struct run_session *session, int pts,
+int run_terminal_open(const struct run_plan *plan, struct run_session *session, int pts,
 		      struct error **err)
 {
 	int unlocked = 0;
@@ -59,9 +59,9 @@ int run_terminal_open(const struct run_job *job, struct run_session *session, in
 	if (slave < 0)
 		return error_errno(err, errno, "open the container's terminal");
 	/* One that is no good for this (it may have hung up) leaves the kernel's own settings. */
-	if (tcgetattr(job->terminal, &modes) == 0)
+	if (tcgetattr(plan->terminal, &modes) == 0)
 		(void)tcsetattr(slave, TCSANOW, &modes);
-	if (ioctl(job->terminal, TIOCGWINSZ, &size) == 0)
+	if (ioctl(plan->terminal, TIOCGWINSZ, &size) == 0)
 		(void)ioctl(slave, TIOCSWINSZ, &size);
 	session->master = fd_steal(&master);
 	session->slave = fd_steal(&slave);
@@ -69,12 +69,12 @@ int run_terminal_open(const struct run_job *job, struct run_session *session, in
 }
 
 /* Where the container has no devpts: one that nobody sees. */
-static int open_hidden(const struct run_job *job, struct run_session *session, struct error **err)
+static int open_hidden(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
 	static const char *const options[] = { "mode", "0620", "ptmxmode", "0666", NULL };
 	uint64_t set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 	CLEANUP_FD int pts = run_new_filesystem("devpts", options, set, err);
-	return pts < 0 ? -1 : run_terminal_open(job, session, pts, err);
+	return pts < 0 ? -1 : run_terminal_open(plan, session, pts, err);
 }
 
 /*
@@ -104,20 +104,20 @@ static int leave_session(struct error **err)
 	return 0;
 }
 
-int run_terminal_replace(const struct run_job *job, struct run_session *session, int sock,
+int run_terminal_replace(const struct run_plan *plan, struct run_session *session, int sock,
 			 struct error **err)
 {
-	if (!job->own_session)
+	if (!plan->own_session)
 		return 0;
-	if (job->terminal >= 0) {
-		if ((session->master < 0 && open_hidden(job, session, err) < 0) ||
+	if (plan->terminal >= 0) {
+		if ((session->master < 0 && open_hidden(plan, session, err) < 0) ||
 		    run_channel_say(sock, RUN_WORD_TERMINAL, session->master, err) < 0)
 			return -1;
 		open_by_name(session);
 		fd_close(&session->master);
 		bool same[3];
 		for (int fd = 0; fd < 3; fd++)
-			same[fd] = fd == job->terminal || same_terminal(fd, job->terminal);
+			same[fd] = fd == plan->terminal || same_terminal(fd, plan->terminal);
 		for (int fd = 0; fd < 3; fd++) {
 			if (same[fd] && dup2(session->slave, fd) < 0)
 				return error_errno(err, errno, "replace the terminal");
@@ -127,14 +127,14 @@ int run_terminal_replace(const struct run_job *job, struct run_session *session,
 	return leave_session(err);
 }
 
-int run_terminal_take(const struct run_job *job, struct error **err)
+int run_terminal_take(const struct run_plan *plan, struct error **err)
 {
-	if (!job->own_session)
+	if (!plan->own_session)
 		return 0;
 	/* Also behind a pid 1 of ours, which shall not be the one whom a hang-up is told. */
 	if (leave_session(err) < 0)
 		return -1;
-	if (job->terminal >= 0 && ioctl(job->terminal, TIOCSCTTY, 0) < 0)
+	if (plan->terminal >= 0 && ioctl(plan->terminal, TIOCSCTTY, 0) < 0)
 		return error_errno(err, errno, "take the container's terminal");
 	return 0;
 }

@@ -42,27 +42,27 @@ static bool below_dev(const char *path)
 }
 
 /* Whether the i-th bind is not made, with the warning that says why. */
-static bool leave_out(const struct run_job *job, size_t i)
+static bool leave_out(const struct run_plan *plan, size_t i)
 {
-	const struct run_bind *b = &job->binds.items[i];
-	if (bound_before(&job->binds, i)) {
+	const struct run_bind *b = &plan->binds.items[i];
+	if (bound_before(&plan->binds, i)) {
 		log_warning("While bind mounting '%s:%s': destination is already in the mount "
 			    "point list",
 			    b->source, b->target);
 		return true;
 	}
-	if (job->minimal_dev && below_dev(b->source) && below_dev(b->target) &&
+	if (plan->minimal_dev && below_dev(b->source) && below_dev(b->target) &&
 	    strcmp(b->source, b->target) != 0) {
 		log_warning("Skipping %s bind mount: source and destination must be identical "
 			    "when binding to /dev",
 			    b->source);
 		return true;
 	}
-	if (job->minimal_dev && run_dev_has(b->target)) {
+	if (plan->minimal_dev && run_dev_has(b->target)) {
 		log_warning("Skipping %s bind mount: %s is already mounted", b->source, b->target);
 		return true;
 	}
-	if (!job->config->user_bind_control) {
+	if (!plan->config->user_bind_control) {
 		log_warning("Ignoring %s bind mount: user bind control disabled by system "
 			    "administrator",
 			    b->source);
@@ -72,27 +72,27 @@ static bool leave_out(const struct run_job *job, size_t i)
 }
 
 /* deffile.md 7: a section finds the host's names, where the tree has a file for them. */
-static int add_build_binds(struct run_job *job, struct error **err)
+static int add_build_binds(struct run_plan *plan, struct error **err)
 {
 	static const char *const files[][2] = { { "/etc/resolv.conf", "Name" },
 						{ "/etc/hosts", "Host" } };
 	for (size_t i = 0; i < 2; i++) {
 		const char *path = files[i][0];
 		bool given = false;
-		for (size_t k = 0; k < job->binds.len; k++)
-			given |= !strcmp(job->binds.items[k].target, path);
+		for (size_t k = 0; k < plan->binds.len; k++)
+			given |= !strcmp(plan->binds.items[k].target, path);
 		if (given)
 			continue;
-		CLEANUP_FD int inside = path_open_in_root(job->image->directory, path, O_PATH, 0);
+		CLEANUP_FD int inside = path_open_in_root(plan->image->directory, path, O_PATH, 0);
 		if (inside < 0 || access(path, R_OK) < 0) {
 			log_warning("%s resolution could fail: while accessing to %s: %s",
 				    files[i][1], path, strerror(inside < 0 ? -inside : errno));
 			continue;
 		}
-		if (run_bind_parse(path, &job->binds, err) < 0)
+		if (run_bind_parse(path, &plan->binds, err) < 0)
 			return -1;
 		/* A section that adds a line to it means the image's. */
-		job->binds.items[job->binds.len - 1].read_only = true;
+		plan->binds.items[plan->binds.len - 1].read_only = true;
 	}
 	return 0;
 }
@@ -101,23 +101,23 @@ static int add_build_binds(struct run_job *job, struct error **err)
  * The binds that are asked for, in their order, without those that the site or the minimal /dev
  * rules out. A source that is not there is an error now: later it might be somebody else's.
  */
-int run_choose_binds(struct run_job *job, struct error **err)
+int run_choose_binds(struct run_plan *plan, struct error **err)
 {
-	const struct run_wish *wish = job->wish;
+	const struct run_wish *wish = plan->wish;
 	for (size_t i = 0; i < wish->bind.len; i++) {
-		if (run_bind_parse(wish->bind.items[i], &job->binds, err) < 0)
+		if (run_bind_parse(wish->bind.items[i], &plan->binds, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < wish->mount.len; i++) {
-		if (run_mount_parse(wish->mount.items[i], &job->binds, err) < 0)
+		if (run_mount_parse(wish->mount.items[i], &plan->binds, err) < 0)
 			return -1;
 	}
-	if (wish->for_build && add_build_binds(job, err) < 0)
+	if (wish->for_build && add_build_binds(plan, err) < 0)
 		return -1;
-	for (size_t i = 0; i < job->binds.len;) {
-		const struct run_bind *b = &job->binds.items[i];
-		if (leave_out(job, i)) {
-			drop_bind(&job->binds, i);
+	for (size_t i = 0; i < plan->binds.len;) {
+		const struct run_bind *b = &plan->binds.items[i];
+		if (leave_out(plan, i)) {
+			drop_bind(&plan->binds, i);
 			continue;
 		}
 		if (!strcmp(b->target, "/"))
@@ -138,34 +138,34 @@ int run_choose_binds(struct run_job *job, struct error **err)
 }
 
 /* What was asked for must be there: a target that is missing is made or is an error. */
-static int add_user_bind(struct run_job *job, const struct run_bind *b, struct error **err)
+static int add_user_bind(struct run_plan *plan, const struct run_bind *b, struct error **err)
 {
-	if (run_add_bind(job, b->source, b->target, "userbinds", err) < 0)
+	if (run_add_bind(plan, b->source, b->target, "userbinds", err) < 0)
 		return -1;
-	struct run_mount *m = &job->mounts[job->mount_count - 1];
+	struct run_mount *m = &plan->mounts[plan->mount_count - 1];
 	m->needed = true;
 	m->asked = true;
 	m->read_only = b->read_only;
 	/* A device that is added to the minimal /dev is there to be opened (runtime.md 6.3). */
 	bool of_dev = !strcmp(b->target, "/dev") || below_dev(b->target);
-	m->restricted = !(job->minimal_dev && of_dev && !strcmp(b->source, b->target));
+	m->restricted = !(plan->minimal_dev && of_dev && !strcmp(b->source, b->target));
 	return 0;
 }
 
-int run_add_binds(struct run_job *job, struct error **err)
+int run_add_binds(struct run_plan *plan, struct error **err)
 {
-	if (!job->binds.len)
+	if (!plan->binds.len)
 		return 0;
 	/* APPTAINER_BIND keeps the order that was given: a copy is sorted. */
-	size_t size = job->binds.len * sizeof(*job->binds.items);
+	size_t size = plan->binds.len * sizeof(*plan->binds.items);
 	struct run_bind *sorted = malloc(size);
 	if (!sorted)
 		return error_errno(err, ENOMEM, "sort the binds");
-	memcpy(sorted, job->binds.items, size);
-	qsort(sorted, job->binds.len, sizeof(*sorted), compare_binds);
+	memcpy(sorted, plan->binds.items, size);
+	qsort(sorted, plan->binds.len, sizeof(*sorted), compare_binds);
 	int r = 0;
-	for (size_t i = 0; !r && i < job->binds.len; i++)
-		r = add_user_bind(job, &sorted[i], err);
+	for (size_t i = 0; !r && i < plan->binds.len; i++)
+		r = add_user_bind(plan, &sorted[i], err);
 	free(sorted);
 	return r;
 }

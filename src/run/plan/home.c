@@ -11,18 +11,18 @@
 #include <unistd.h>
 
 /* --home SRC[:DST], or the one of the user's account; root's is /root inside. */
-int run_choose_home(struct run_job *job, char **ret_source, struct error **err)
+int run_choose_home(struct run_plan *plan, char **ret_source, struct error **err)
 {
-	const char *given = job->wish->home;
+	const char *given = plan->wish->home;
 	if (!given) {
-		bool namespace_root = job->inside_uid == 0 && job->uid != 0;
+		bool namespace_root = plan->inside_uid == 0 && plan->uid != 0;
 		bool root = namespace_root ||
-			    ((job->fake_root || job->wish->for_build) && job->inside_uid == 0);
-		*ret_source = text_dup(job->passwd_home, err);
-		job->home = *ret_source ? text_dup(root ? "/root" : job->passwd_home, err) : NULL;
-		return job->home ? 0 : -1;
+			    ((plan->fake_root || plan->wish->for_build) && plan->inside_uid == 0);
+		*ret_source = text_dup(plan->passwd_home, err);
+		plan->home = *ret_source ? text_dup(root ? "/root" : plan->passwd_home, err) : NULL;
+		return plan->home ? 0 : -1;
 	}
-	if (!job->config->user_bind_control)
+	if (!plan->config->user_bind_control)
 		return error_set(
 			err, ERROR_POLICY,
 			"not mounting user requested home: user bind control is disallowed");
@@ -43,8 +43,8 @@ int run_choose_home(struct run_job *job, char **ret_source, struct error **err)
 	*ret_source = path_absolute(copy, err);
 	if (!*ret_source)
 		return -1;
-	job->home = path_absolute(target && *target ? target : *ret_source, err);
-	return job->home ? 0 : -1;
+	plan->home = path_absolute(target && *target ? target : *ret_source, err);
+	return plan->home ? 0 : -1;
 }
 
 /* runtime.md 7.3: where the host's directory is never brought along. */
@@ -65,38 +65,38 @@ static bool cwd_excluded(const char *cwd)
 }
 
 /* Where the caller stands, and where the payload begins: runtime.md 7.2. */
-int run_choose_directory(struct run_job *job, struct error **err)
+int run_choose_directory(struct run_plan *plan, struct error **err)
 {
-	const struct run_wish *wish = job->wish;
+	const struct run_wish *wish = plan->wish;
 	char *cwd = getcwd(NULL, 0);
 	if (cwd && *cwd == '/')
-		job->cwd = cwd;
+		plan->cwd = cwd;
 	else
 		free(cwd);
-	if (!job->cwd)
+	if (!plan->cwd)
 		log_warning("can't determine current working directory");
-	job->start_asked = wish->cwd && *wish->cwd;
-	const char *start = job->start_asked ? wish->cwd
-			    : job->contain   ? job->home
-			    : job->cwd	     ? job->cwd
-					     : job->home;
-	job->start = text_dup(start, err);
-	return job->start ? 0 : -1;
+	plan->start_asked = wish->cwd && *wish->cwd;
+	const char *start = plan->start_asked ? wish->cwd
+			    : plan->contain   ? plan->home
+			    : plan->cwd	      ? plan->cwd
+					      : plan->home;
+	plan->start = text_dup(start, err);
+	return plan->start ? 0 : -1;
 }
 
 /*
  * Without a layer nothing can be made in the image: the top directory of the home is covered by
  * one of the session's that holds the home alone (runtime.md 7.1).
  */
-static int cover_home_top(struct run_job *job, struct error **err)
+static int cover_home_top(struct run_plan *plan, struct error **err)
 {
-	const char *slash = strchr(job->home + 1, '/');
-	if (!job->writable || !slash)
+	const char *slash = strchr(plan->home + 1, '/');
+	if (!plan->writable || !slash)
 		return 0;
-	CLEANUP_TEXT char *top = text_dup_len(job->home, (size_t)(slash - job->home), err);
-	if (!top || run_add_session(job, "home-top", top, 0755, "home", err) < 0)
+	CLEANUP_TEXT char *top = text_dup_len(plan->home, (size_t)(slash - plan->home), err);
+	if (!top || run_add_session(plan, "home-top", top, 0755, "home", err) < 0)
 		return -1;
-	job->mounts[job->mount_count - 1].quiet = true;
+	plan->mounts[plan->mount_count - 1].quiet = true;
 	return 0;
 }
 
@@ -107,30 +107,30 @@ static bool is_directory(const char *path)
 }
 
 /* The home as it is, or an empty one; see the reasons below. */
-int run_add_home(struct run_job *job, const char *source, struct error **err)
+int run_add_home(struct run_plan *plan, const char *source, struct error **err)
 {
-	const struct run_wish *wish = job->wish;
-	if (wish->for_build || wish->no_home || run_no_mount(job, "home") ||
-	    (!job->config->mount_home && !wish->home))
+	const struct run_wish *wish = plan->wish;
+	if (wish->for_build || wish->no_home || run_no_mount(plan, "home") ||
+	    (!plan->config->mount_home && !wish->home))
 		return 0;
-	if (!strcmp(job->home, "/")) {
+	if (!strcmp(plan->home, "/")) {
 		log_warning("Skipping impossible home directory mount to '/'");
 		return 0;
 	}
-	if (cover_home_top(job, err) < 0)
+	if (cover_home_top(plan, err) < 0)
 		return -1;
 	/* Root's own home is not for what must not be root; one that was asked for is bound, and
 	 * shows what its modes show to others. */
-	bool foreign = job->map == RUN_MAP_SHIFTED && job->user_namespace && !wish->home;
-	if (foreign && !job->contain)
-		log_info("The home of root is left out: %s is an empty one", job->home);
-	bool empty = (job->contain && !wish->home) || foreign || !is_directory(source);
-	int r = empty ? run_add_session(job, "home", job->home, 0755, "home", err)
-		      : run_add_bind(job, source, job->home, "home", err);
+	bool foreign = plan->map == RUN_MAP_SHIFTED && plan->user_namespace && !wish->home;
+	if (foreign && !plan->contain)
+		log_info("The home of root is left out: %s is an empty one", plan->home);
+	bool empty = (plan->contain && !wish->home) || foreign || !is_directory(source);
+	int r = empty ? run_add_session(plan, "home", plan->home, 0755, "home", err)
+		      : run_add_bind(plan, source, plan->home, "home", err);
 	if (r == 0) {
-		job->mounts[job->mount_count - 1].needed = true;
-		job->mounts[job->mount_count - 1].layered = true;
-		job->mounts[job->mount_count - 1].asked = !empty;
+		plan->mounts[plan->mount_count - 1].needed = true;
+		plan->mounts[plan->mount_count - 1].layered = true;
+		plan->mounts[plan->mount_count - 1].asked = !empty;
 	}
 	return r;
 }
@@ -139,23 +139,23 @@ int run_add_home(struct run_job *job, const char *source, struct error **err)
  * The current folder comes along unless something else is mounted there. It is last in the list, so
  * that it can be left out where it is to be seen already; run/root/mounts.c finds that out.
  */
-int run_add_cwd(struct run_job *job, struct error **err)
+int run_add_cwd(struct run_plan *plan, struct error **err)
 {
-	if (!job->cwd || job->contain || job->wish->for_build || run_no_mount(job, "cwd") ||
-	    cwd_excluded(job->cwd))
+	if (!plan->cwd || plan->contain || plan->wish->for_build || run_no_mount(plan, "cwd") ||
+	    cwd_excluded(plan->cwd))
 		return 0;
-	if (!job->config->user_bind_control) {
+	if (!plan->config->user_bind_control) {
 		log_warning("Not mounting current directory: user bind control is disabled by "
 			    "system administrator");
 		return 0;
 	}
-	for (size_t i = 0; i < job->mount_count; i++) {
-		if (!strcmp(job->mounts[i].target, job->cwd))
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		if (!strcmp(plan->mounts[i].target, plan->cwd))
 			return 0;
 	}
-	if (run_add_bind(job, job->cwd, job->cwd, "cwd", err) < 0)
+	if (run_add_bind(plan, plan->cwd, plan->cwd, "cwd", err) < 0)
 		return -1;
-	job->mounts[job->mount_count - 1].kind = RUN_MOUNT_CWD;
-	job->mounts[job->mount_count - 1].quiet = true;
+	plan->mounts[plan->mount_count - 1].kind = RUN_MOUNT_CWD;
+	plan->mounts[plan->mount_count - 1].quiet = true;
 	return 0;
 }

@@ -43,15 +43,15 @@ bool run_single_id(void)
  * the caller may hand out (userns.c), and from that whose the image's files are shown to be: where
  * one id is mapped, all others would be nobody's, so they are shown as the user's.
  */
-int run_choose_users(struct run_job *job, struct error **err)
+int run_choose_users(struct run_plan *plan, struct error **err)
 {
-	const struct run_wish *wish = job->wish;
-	job->uid = job->inside_uid = getuid();
-	job->gid = job->inside_gid = getgid();
+	const struct run_wish *wish = plan->wish;
+	plan->uid = plan->inside_uid = getuid();
+	plan->gid = plan->inside_gid = getgid();
 	/* All other owners would show as nobody. */
-	job->own_all = run_single_id();
-	job->fake_root = wish->fakeroot;
-	if (wish->allow_setuid && job->uid != 0) {
+	plan->own_all = run_single_id();
+	plan->fake_root = wish->fakeroot;
+	if (wish->allow_setuid && plan->uid != 0) {
 		error_set(err, ERROR_POLICY,
 			  "Could not configure --allow-setuid: --allow-setuid requires root "
 			  "privileges");
@@ -61,61 +61,61 @@ int run_choose_users(struct run_job *job, struct error **err)
 	if (wish->inherit_namespaces)
 		return 0;
 	/* Real root needs no user namespace, and with one could not have the kernel's mounts. */
-	if (job->uid == 0 && !wish->userns && !wish->fakeroot && has_sys_admin())
+	if (plan->uid == 0 && !wish->userns && !wish->fakeroot && has_sys_admin())
 		return 0;
-	if (run_policy_user_namespace(job->config, err) < 0)
+	if (run_policy_user_namespace(plan->config, err) < 0)
 		return -1;
-	job->user_namespace = true;
-	job->clone_flags |= CLONE_NEWUSER;
-	job->map = RUN_MAP_SELF;
+	plan->user_namespace = true;
+	plan->clone_flags |= CLONE_NEWUSER;
+	plan->map = RUN_MAP_SELF;
 	if (run_can_shift())
-		job->map = RUN_MAP_SHIFTED;
-	else if (wish->fakeroot && run_best_root_map(wish->ignore_subuid, &job->map, err) < 0)
+		plan->map = RUN_MAP_SHIFTED;
+	else if (wish->fakeroot && run_best_root_map(wish->ignore_subuid, &plan->map, err) < 0)
 		return -1;
-	job->own_all = job->map == RUN_MAP_SELF || job->map == RUN_MAP_ROOT_ALONE;
-	if (job->map != RUN_MAP_SELF)
-		job->inside_uid = job->inside_gid = 0;
-	if (job->map == RUN_MAP_ROOT_ALONE) {
+	plan->own_all = plan->map == RUN_MAP_SELF || plan->map == RUN_MAP_ROOT_ALONE;
+	if (plan->map != RUN_MAP_SELF)
+		plan->inside_uid = plan->inside_gid = 0;
+	if (plan->map == RUN_MAP_ROOT_ALONE) {
 		log_info("Changes of owners and device files will be pretended only");
-		job->pretend_owners = true;
+		plan->pretend_owners = true;
 	}
 	return 0;
 }
 
 /* The line of a group that the caller is in; one without a name is left out, as it says nothing. */
-static int add_group(struct run_job *job, gid_t gid, struct error **err)
+static int add_group(struct run_plan *plan, gid_t gid, struct error **err)
 {
 	const struct group *g = getgrgid(gid);
-	if (!g || !job->user)
+	if (!g || !plan->user)
 		return 0;
 	CLEANUP_TEXT char *line =
-		text_printf(err, "%s:x:%u:%s", g->gr_name, (unsigned)gid, job->user);
+		text_printf(err, "%s:x:%u:%s", g->gr_name, (unsigned)gid, plan->user);
 	if (!line)
 		return -1;
-	for (size_t i = 0; i < job->groups.len; i++) {
-		if (!strcmp(job->groups.items[i], line))
+	for (size_t i = 0; i < plan->groups.len; i++) {
+		if (!strcmp(plan->groups.items[i], line))
 			return 0;
 	}
-	return strings_add(&job->groups, line, err);
+	return strings_add(&plan->groups, line, err);
 }
 
 /* Everything that NSS knows, before the root changes. */
-int run_look_up_user(struct run_job *job, struct error **err)
+int run_look_up_user(struct run_plan *plan, struct error **err)
 {
-	const struct passwd *pw = getpwuid(job->uid);
-	job->user = pw ? text_dup(pw->pw_name, err) : text_printf(err, "%u", (unsigned)job->uid);
-	job->gecos = job->user ? text_dup(pw && pw->pw_gecos ? pw->pw_gecos : "", err) : NULL;
-	job->passwd_home =
-		job->gecos ? text_dup(pw && *pw->pw_dir == '/' ? pw->pw_dir : "/", err) : NULL;
-	job->shell =
-		job->passwd_home ? text_dup(pw && pw->pw_shell ? pw->pw_shell : "", err) : NULL;
-	if (!job->shell)
+	const struct passwd *pw = getpwuid(plan->uid);
+	plan->user = pw ? text_dup(pw->pw_name, err) : text_printf(err, "%u", (unsigned)plan->uid);
+	plan->gecos = plan->user ? text_dup(pw && pw->pw_gecos ? pw->pw_gecos : "", err) : NULL;
+	plan->passwd_home =
+		plan->gecos ? text_dup(pw && *pw->pw_dir == '/' ? pw->pw_dir : "/", err) : NULL;
+	plan->shell =
+		plan->passwd_home ? text_dup(pw && pw->pw_shell ? pw->pw_shell : "", err) : NULL;
+	if (!plan->shell)
 		return -1;
 	gid_t groups[1024];
 	int count = getgroups(1024, groups);
 	for (int i = 0; i < count; i++) {
-		if (add_group(job, groups[i], err) < 0)
+		if (add_group(plan, groups[i], err) < 0)
 			return -1;
 	}
-	return add_group(job, job->gid, err);
+	return add_group(plan, plan->gid, err);
 }

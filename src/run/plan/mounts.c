@@ -9,18 +9,18 @@
 #include <string.h>
 
 /* Takes copies of the texts. */
-int run_add_mount(struct run_job *job, const struct run_mount *m, struct error **err)
+int run_add_mount(struct run_plan *plan, const struct run_mount *m, struct error **err)
 {
-	struct run_mount *grown = array_grow(job->mounts, job->mount_count, &job->mount_cap,
-					     sizeof(*job->mounts), err);
+	struct run_mount *grown = array_grow(plan->mounts, plan->mount_count, &plan->mount_cap,
+					     sizeof(*plan->mounts), err);
 	if (!grown)
 		return -1;
-	job->mounts = grown;
+	plan->mounts = grown;
 	CLEANUP_TEXT char *source = text_dup(m->source ? m->source : "", err);
 	CLEANUP_TEXT char *target = source ? path_absolute(m->target, err) : NULL;
 	if (!target)
 		return -1;
-	struct run_mount *to = &job->mounts[job->mount_count++];
+	struct run_mount *to = &plan->mounts[plan->mount_count++];
 	*to = *m;
 	to->source = source;
 	to->target = target;
@@ -32,7 +32,7 @@ int run_add_mount(struct run_job *job, const struct run_mount *m, struct error *
  * A bind of something that somebody named. What is there now is remembered (witness.c): between
  * this look and the mount somebody else could put another object in its place.
  */
-int run_add_bind(struct run_job *job, const char *source, const char *target, const char *phase,
+int run_add_bind(struct run_plan *plan, const char *source, const char *target, const char *phase,
 		 struct error **err)
 {
 	struct run_mount m = {
@@ -46,7 +46,7 @@ int run_add_bind(struct run_job *job, const char *source, const char *target, co
 	};
 	run_witness_look(source, &m.witness);
 	m.directory = m.witness.directory;
-	return run_add_mount(job, &m, err);
+	return run_add_mount(plan, &m, err);
 }
 
 bool run_path_exists(const char *path)
@@ -56,21 +56,21 @@ bool run_path_exists(const char *path)
 }
 
 /* A file of the system that nobody asked for: to be read, whoever is root inside. */
-static int add_system_file(struct run_job *job, const char *source, const char *target,
+static int add_system_file(struct run_plan *plan, const char *source, const char *target,
 			   const char *phase, struct error **err)
 {
-	if (run_add_bind(job, source, target, phase, err) < 0)
+	if (run_add_bind(plan, source, target, phase, err) < 0)
 		return -1;
-	struct run_mount *m = &job->mounts[job->mount_count - 1];
+	struct run_mount *m = &plan->mounts[plan->mount_count - 1];
 	m->read_only = true;
 	m->witnessed = false;
 	return 0;
 }
 
 /* Whether --no-mount names it. */
-bool run_no_mount(const struct run_job *job, const char *word)
+bool run_no_mount(const struct run_plan *plan, const char *word)
 {
-	const struct strings *list = &job->wish->no_mount;
+	const struct strings *list = &plan->wish->no_mount;
 	for (size_t i = 0; i < list->len; i++) {
 		if (!strcmp(list->items[i], word))
 			return true;
@@ -78,12 +78,12 @@ bool run_no_mount(const struct run_job *job, const char *word)
 	return false;
 }
 
-static void warn_no_mount(const struct run_job *job)
+static void warn_no_mount(const struct run_plan *plan)
 {
 	static const char *const known[] = { "proc", "sys",    "dev", "devpts",	   "home",
 					     "tmp",  "hostfs", "cwd", "bind-paths" };
-	for (size_t i = 0; i < job->wish->no_mount.len; i++) {
-		const char *word = job->wish->no_mount.items[i];
+	for (size_t i = 0; i < plan->wish->no_mount.len; i++) {
+		const char *word = plan->wish->no_mount.items[i];
 		bool found = *word == '/';
 		for (size_t k = 0; k < sizeof(known) / sizeof(*known); k++)
 			found |= !strcmp(word, known[k]);
@@ -93,12 +93,12 @@ static void warn_no_mount(const struct run_job *job)
 }
 
 /* The host's /dev, or the minimal one, which dev.c fills. */
-static int add_dev(struct run_job *job, struct error **err)
+static int add_dev(struct run_plan *plan, struct error **err)
 {
-	if (job->config->mount_dev == CONFIG_DEV_NO || run_no_mount(job, "dev"))
+	if (plan->config->mount_dev == CONFIG_DEV_NO || run_no_mount(plan, "dev"))
 		return 0;
 	struct run_mount m = {
-		.kind = job->minimal_dev ? RUN_MOUNT_DEV : RUN_MOUNT_BIND,
+		.kind = plan->minimal_dev ? RUN_MOUNT_DEV : RUN_MOUNT_BIND,
 		.source = (char *)"/dev",
 		.target = (char *)"/dev",
 		.phase = "dev",
@@ -106,11 +106,11 @@ static int add_dev(struct run_job *job, struct error **err)
 		.needed = true,
 		.layered = true,
 	};
-	return run_add_mount(job, &m, err);
+	return run_add_mount(plan, &m, err);
 }
 
 /* What the host calls others is of no use to a network that is lo alone (runtime.md 6). */
-static int add_hosts(struct run_job *job, struct error **err)
+static int add_hosts(struct run_plan *plan, struct error **err)
 {
 	static const char text[] = "127.0.0.1\tlocalhost\n"
 				   "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -125,7 +125,7 @@ static int add_hosts(struct run_job *job, struct error **err)
 		.layered = true,
 		.over_link = true,
 	};
-	return run_add_mount(job, &m, err);
+	return run_add_mount(plan, &m, err);
 }
 
 /*
@@ -133,10 +133,10 @@ static int add_hosts(struct run_job *job, struct error **err)
  * --contain too, read-only, and cover a link in the image instead of following it. What the site
  * has named besides is left out with --contain, and where its source is missing.
  */
-static int add_bind_paths(struct run_job *job, struct error **err)
+static int add_bind_paths(struct run_plan *plan, struct error **err)
 {
-	const struct strings *list = &job->config->bind_paths;
-	for (size_t i = 0; !job->wish->for_build && i < list->len; i++) {
+	const struct strings *list = &plan->config->bind_paths;
+	for (size_t i = 0; !plan->wish->for_build && i < list->len; i++) {
 		CLEANUP_TEXT char *source = text_dup(list->items[i], err);
 		if (!source)
 			return -1;
@@ -146,12 +146,12 @@ static int add_bind_paths(struct run_job *job, struct error **err)
 		else
 			target = source;
 		bool usual = !strcmp(target, "/etc/localtime") || !strcmp(target, "/etc/hosts");
-		if (run_no_mount(job, "bind-paths") || run_no_mount(job, target) ||
-		    (job->contain && !usual))
+		if (run_no_mount(plan, "bind-paths") || run_no_mount(plan, target) ||
+		    (plan->contain && !usual))
 			continue;
-		if (!strcmp(target, "/etc/hosts") && job->contain &&
-		    job->clone_flags & CLONE_NEWNET) {
-			if (add_hosts(job, err) < 0)
+		if (!strcmp(target, "/etc/hosts") && plan->contain &&
+		    plan->clone_flags & CLONE_NEWNET) {
+			if (add_hosts(plan, err) < 0)
 				return -1;
 			continue;
 		}
@@ -160,17 +160,18 @@ static int add_bind_paths(struct run_job *job, struct error **err)
 				log_warning("skipping mount of %s: it does not exist", source);
 			continue;
 		}
-		if ((usual ? add_system_file : run_add_bind)(job, source, target, "binds", err) < 0)
+		if ((usual ? add_system_file : run_add_bind)(plan, source, target, "binds", err) <
+		    0)
 			return -1;
-		job->mounts[job->mount_count - 1].over_link = usual;
+		plan->mounts[plan->mount_count - 1].over_link = usual;
 	}
 	return 0;
 }
 
-static int add_kernel(struct run_job *job, struct error **err)
+static int add_kernel(struct run_plan *plan, struct error **err)
 {
 	struct run_mount proc = {
-		.kind = job->pid_namespace ? RUN_MOUNT_PROC : RUN_MOUNT_BIND,
+		.kind = plan->pid_namespace ? RUN_MOUNT_PROC : RUN_MOUNT_BIND,
 		.source = (char *)"/proc",
 		.target = (char *)"/proc",
 		.phase = "kernel",
@@ -180,20 +181,20 @@ static int add_kernel(struct run_job *job, struct error **err)
 	};
 	struct run_mount sys = proc;
 	/* It shows the interfaces of the network that it was mounted in, and needs to own that. */
-	bool own_net = job->clone_flags & CLONE_NEWNET;
-	sys.kind = job->user_namespace && !own_net ? RUN_MOUNT_BIND : RUN_MOUNT_SYSFS;
+	bool own_net = plan->clone_flags & CLONE_NEWNET;
+	sys.kind = plan->user_namespace && !own_net ? RUN_MOUNT_BIND : RUN_MOUNT_SYSFS;
 	sys.source = sys.target = (char *)"/sys";
-	if (job->config->mount_proc && !run_no_mount(job, "proc") &&
-	    run_add_mount(job, &proc, err) < 0)
+	if (plan->config->mount_proc && !run_no_mount(plan, "proc") &&
+	    run_add_mount(plan, &proc, err) < 0)
 		return -1;
-	if (job->config->mount_sys && !run_no_mount(job, "sys") &&
-	    run_add_mount(job, &sys, err) < 0)
+	if (plan->config->mount_sys && !run_no_mount(plan, "sys") &&
+	    run_add_mount(plan, &sys, err) < 0)
 		return -1;
 	return 0;
 }
 
 /* A folder in the session's memory: empty, and gone with the container. */
-int run_add_session(struct run_job *job, const char *name, const char *target, mode_t mode,
+int run_add_session(struct run_plan *plan, const char *name, const char *target, mode_t mode,
 		    const char *phase, struct error **err)
 {
 	struct run_mount m = {
@@ -205,69 +206,69 @@ int run_add_session(struct run_job *job, const char *name, const char *target, m
 		.restricted = true,
 		.mode = mode,
 	};
-	return run_add_mount(job, &m, err);
+	return run_add_mount(plan, &m, err);
 }
 
 /* /tmp and /var/tmp: the host's, or with --contain empty ones. */
-static int add_tmp(struct run_job *job, struct error **err)
+static int add_tmp(struct run_plan *plan, struct error **err)
 {
-	if (!job->config->mount_tmp || run_no_mount(job, "tmp"))
+	if (!plan->config->mount_tmp || run_no_mount(plan, "tmp"))
 		return 0;
 	static const struct {
 		const char *path, *name;
 	} places[] = { { "/tmp", "tmp" }, { "/var/tmp", "var_tmp" } };
 	for (size_t i = 0; i < 2; i++) {
-		int r = job->contain
-				? run_add_session(job, places[i].name, places[i].path, 01777, "tmp",
-						  err)
-				: run_add_bind(job, places[i].path, places[i].path, "tmp", err);
+		int r = plan->contain
+				? run_add_session(plan, places[i].name, places[i].path, 01777,
+						  "tmp", err)
+				: run_add_bind(plan, places[i].path, places[i].path, "tmp", err);
 		if (r < 0)
 			return -1;
-		job->mounts[job->mount_count - 1].layered = false;
+		plan->mounts[plan->mount_count - 1].layered = false;
 		/* Some images have one as a link to the other. */
-		job->mounts[job->mount_count - 1].twin = i ? places[0].path : NULL;
+		plan->mounts[plan->mount_count - 1].twin = i ? places[0].path : NULL;
 	}
 	return 0;
 }
 
 /* Single files below /etc that are made or bound for the container. */
-static int add_files(struct run_job *job, struct error **err)
+static int add_files(struct run_plan *plan, struct error **err)
 {
-	const struct config *c = job->config;
-	if (c->config_resolv_conf && !job->wish->for_build &&
-	    !run_no_mount(job, "/etc/resolv.conf") && !run_no_mount(job, "bind-paths") &&
+	const struct config *c = plan->config;
+	if (c->config_resolv_conf && !plan->wish->for_build &&
+	    !run_no_mount(plan, "/etc/resolv.conf") && !run_no_mount(plan, "bind-paths") &&
 	    run_path_exists("/etc/resolv.conf") &&
-	    add_system_file(job, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
+	    add_system_file(plan, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
 		return -1;
 	struct run_mount text = { .phase = "files", .restricted = true, .layered = true };
-	if (job->wish->hostname && job->clone_flags & CLONE_NEWUTS) {
-		CLEANUP_TEXT char *line = text_printf(err, "%s\n", job->wish->hostname);
+	if (plan->wish->hostname && plan->clone_flags & CLONE_NEWUTS) {
+		CLEANUP_TEXT char *line = text_printf(err, "%s\n", plan->wish->hostname);
 		text.kind = RUN_MOUNT_TEXT;
 		text.source = line;
 		text.target = (char *)"/etc/hostname";
-		if (!line || run_add_mount(job, &text, err) < 0)
+		if (!line || run_add_mount(plan, &text, err) < 0)
 			return -1;
 	}
-	if (job->inside_uid == 0 && (job->writable || job->writable_tmpfs))
+	if (plan->inside_uid == 0 && (plan->writable || plan->writable_tmpfs))
 		return 0;
 	text.layered = false;
 	text.source = NULL;
 	text.kind = RUN_MOUNT_PASSWD;
 	text.target = (char *)"/etc/passwd";
-	if (c->config_passwd && run_add_mount(job, &text, err) < 0)
+	if (c->config_passwd && run_add_mount(plan, &text, err) < 0)
 		return -1;
 	text.kind = RUN_MOUNT_GROUP;
 	text.target = (char *)"/etc/group";
-	return c->config_group ? run_add_mount(job, &text, err) : 0;
+	return c->config_group ? run_add_mount(plan, &text, err) : 0;
 }
 
 /* In the order in which they are made: runtime.md 6.1. */
-int run_list_mounts(struct run_job *job, const char *home, struct error **err)
+int run_list_mounts(struct run_plan *plan, const char *home, struct error **err)
 {
-	warn_no_mount(job);
-	if (add_dev(job, err) < 0 || add_bind_paths(job, err) < 0 || add_kernel(job, err) < 0 ||
-	    run_add_home(job, home, err) < 0 || add_tmp(job, err) < 0 || add_files(job, err) < 0 ||
-	    run_add_binds(job, err) < 0)
+	warn_no_mount(plan);
+	if (add_dev(plan, err) < 0 || add_bind_paths(plan, err) < 0 || add_kernel(plan, err) < 0 ||
+	    run_add_home(plan, home, err) < 0 || add_tmp(plan, err) < 0 ||
+	    add_files(plan, err) < 0 || run_add_binds(plan, err) < 0)
 		return -1;
-	return run_add_cwd(job, err);
+	return run_add_cwd(plan, err);
 }

@@ -19,12 +19,12 @@ static int no_kernel_mount(enum error_kind kind, const char *why, struct error *
  * A wish on the command line is done or refused; that of the configuration is for those who can
  * have it. File systems of block devices, and dm-crypt, are for the first user namespace alone.
  */
-int run_choose_kernel_mount(struct run_job *job, struct error **err)
+int run_choose_kernel_mount(struct run_plan *plan, struct error **err)
 {
-	enum image_kind kind = job->image->kind;
-	bool can = job->uid == 0 && !job->user_namespace && process_in_first_user_namespace();
-	if (!job->wish->kernel_mount) {
-		job->kernel_mount = job->config->mount_kernel && kind == IMAGE_LUKS2 && can;
+	enum image_kind kind = plan->image->kind;
+	bool can = plan->uid == 0 && !plan->user_namespace && process_in_first_user_namespace();
+	if (!plan->wish->kernel_mount) {
+		plan->kernel_mount = plan->config->mount_kernel && kind == IMAGE_LUKS2 && can;
 		return 0;
 	}
 	if (kind == IMAGE_SANDBOX)
@@ -37,7 +37,7 @@ int run_choose_kernel_mount(struct run_job *job, struct error **err)
 				       "it is for root alone, and outside of user namespaces "
 				       "(--userns, --fakeroot)",
 				       err);
-	job->kernel_mount = true;
+	plan->kernel_mount = true;
 	return 0;
 }
 
@@ -65,22 +65,22 @@ static bool namespace_allowed(bool wanted, bool allowed, const char *name)
 }
 
 /* Flags for the clone; the mount namespace is always among them. */
-int run_choose_namespaces(struct run_job *job, struct error **err)
+int run_choose_namespaces(struct run_plan *plan, struct error **err)
 {
-	const struct run_wish *wish = job->wish;
-	const struct config *c = job->config;
+	const struct run_wish *wish = plan->wish;
+	const struct config *c = plan->config;
 	if (wish->hostname && !hostname_ok(wish->hostname))
 		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", wish->hostname);
-	job->clone_flags |= CLONE_NEWNS;
+	plan->clone_flags |= CLONE_NEWNS;
 	/* What a section of a build leaves running ends with it. */
-	job->pid_namespace = wish->for_build || namespace_allowed(wish->pid || wish->containall,
-								  c->allow_pid_ns, "pid");
-	if (job->pid_namespace)
-		job->clone_flags |= CLONE_NEWPID;
-	job->init = job->pid_namespace && !wish->no_init;
+	plan->pid_namespace = wish->for_build || namespace_allowed(wish->pid || wish->containall,
+								   c->allow_pid_ns, "pid");
+	if (plan->pid_namespace)
+		plan->clone_flags |= CLONE_NEWPID;
+	plan->init = plan->pid_namespace && !wish->no_init;
 	if (namespace_allowed(wish->ipc || wish->containall, c->allow_ipc_ns, "ipc"))
-		job->clone_flags |= CLONE_NEWIPC;
+		plan->clone_flags |= CLONE_NEWIPC;
 	if (namespace_allowed(wish->uts || wish->hostname, c->allow_uts_ns, "uts"))
-		job->clone_flags |= CLONE_NEWUTS;
-	return run_network_choose(job, err);
+		plan->clone_flags |= CLONE_NEWUTS;
+	return run_network_choose(plan, err);
 }

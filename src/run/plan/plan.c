@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From what the user wishes to what will be done: a struct run_job, before anything is done.
+ * From what the user wishes to what will be done: a struct run_plan, before anything is done.
  *
  * This runs in the command, with the host's view: names of users and groups (NSS), the current
  * folder, the environment, and whether the sources of binds exist are looked up now, because in the
@@ -8,7 +8,7 @@
  * mounted, forked or opened for writing here, so whatever is refused is refused before anything has
  * happened.
  *
- * The order in run_job_prepare is that of what people should hear first: whether this image may be
+ * The order in run_plan_prepare is that of what people should hear first: whether this image may be
  * run at all (architecture, the site's rules), who the payload will be, which namespaces that
  * takes, and last what is mounted where. Each step may use what those before it have decided: binds
  * depend on whether /dev is the small one, that on --contain, the mounts of /proc and /sys on the
@@ -27,44 +27,44 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void run_job_free(struct run_job *j)
+void run_plan_free(struct run_plan *plan)
 {
-	for (size_t i = 0; i < j->mount_count; i++) {
-		free(j->mounts[i].source);
-		free(j->mounts[i].target);
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		free(plan->mounts[i].source);
+		free(plan->mounts[i].target);
 	}
-	free(j->mounts);
-	run_binds_free(&j->binds);
-	run_env_free(&j->env);
-	strings_free(&j->groups);
-	text_free(&j->user);
-	text_free(&j->gecos);
-	text_free(&j->passwd_home);
-	text_free(&j->shell);
-	text_free(&j->home);
-	text_free(&j->cwd);
-	text_free(&j->start);
-	buffer_free(&j->profile);
-	*j = (struct run_job){ 0 };
+	free(plan->mounts);
+	run_binds_free(&plan->binds);
+	run_env_free(&plan->env);
+	strings_free(&plan->groups);
+	text_free(&plan->user);
+	text_free(&plan->gecos);
+	text_free(&plan->passwd_home);
+	text_free(&plan->shell);
+	text_free(&plan->home);
+	text_free(&plan->cwd);
+	text_free(&plan->start);
+	buffer_free(&plan->profile);
+	*plan = (struct run_plan){ 0 };
 }
 
 /* What can be said of the image alone, before anything is asked of the machine. */
-static int check_image(const struct run_job *job, struct error **err)
+static int check_image(const struct run_plan *plan, struct error **err)
 {
 	struct stat root, image;
-	if (job->image->kind == IMAGE_SANDBOX) {
-		if (stat("/", &root) < 0 || fstat(job->image->directory, &image) < 0)
-			return error_errno(err, errno, "look at %s", job->image->path);
+	if (plan->image->kind == IMAGE_SANDBOX) {
+		if (stat("/", &root) < 0 || fstat(plan->image->directory, &image) < 0)
+			return error_errno(err, errno, "look at %s", plan->image->path);
 		if (root.st_dev == image.st_dev && root.st_ino == image.st_ino)
 			return error_set(err, ERROR_USAGE, "/ as sandbox is not authorized");
 	}
 	/* The tree of a build is no user's sandbox. */
-	if (!job->wish->for_build && (run_policy_image(job->config, job->image, err) < 0 ||
-				      run_policy_encrypted(job->config, job->image, err) < 0))
+	if (!plan->wish->for_build && (run_policy_image(plan->config, plan->image, err) < 0 ||
+				       run_policy_encrypted(plan->config, plan->image, err) < 0))
 		return -1;
-	if (job->writable && job->image->kind != IMAGE_SANDBOX) {
+	if (plan->writable && plan->image->kind != IMAGE_SANDBOX) {
 		error_set(err, ERROR_UNSUPPORTED, "no SIF writable overlay partition found in %s",
-			  job->image->path);
+			  plan->image->path);
 		return error_hint(err,
 				  "use --writable-tmpfs, whose changes end with the container, "
 				  "or a sandbox: coffer build --sandbox FOLDER IMAGE");
@@ -72,31 +72,31 @@ static int check_image(const struct run_job *job, struct error **err)
 	return 0;
 }
 
-int run_job_prepare(struct image *image, const struct run_wish *wish, struct run_job *job,
-		    struct error **err)
+int run_plan_prepare(struct image *image, const struct run_wish *wish, struct run_plan *plan,
+		     struct error **err)
 {
-	*job = (struct run_job){ .wish = wish, .config = wish->config, .image = image };
+	*plan = (struct run_plan){ .wish = wish, .config = wish->config, .image = image };
 	CLEANUP_TEXT char *home = NULL;
-	job->contain = wish->contain || wish->containall;
-	job->minimal_dev = job->contain || job->config->mount_dev == CONFIG_DEV_MINIMAL;
-	job->writable = wish->writable;
-	job->writable_tmpfs = wish->writable_tmpfs && !wish->writable;
+	plan->contain = wish->contain || wish->containall;
+	plan->minimal_dev = plan->contain || plan->config->mount_dev == CONFIG_DEV_MINIMAL;
+	plan->writable = wish->writable;
+	plan->writable_tmpfs = wish->writable_tmpfs && !wish->writable;
 	if (wish->writable_tmpfs && wish->writable)
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
-	run_terminal_choose(job);
-	if (image_check_architecture(image, err) < 0 || check_image(job, err) < 0 ||
-	    run_choose_users(job, err) < 0 || run_filter_choose(job, err) < 0 ||
-	    run_choose_kernel_mount(job, err) < 0 || run_choose_namespaces(job, err) < 0 ||
-	    run_descriptors_choose(job, err) < 0 || run_look_up_user(job, err) < 0 ||
-	    run_choose_home(job, &home, err) < 0 || run_choose_directory(job, err) < 0 ||
-	    run_choose_binds(job, err) < 0 || run_list_mounts(job, home, err) < 0)
+	run_terminal_choose(plan);
+	if (image_check_architecture(image, err) < 0 || check_image(plan, err) < 0 ||
+	    run_choose_users(plan, err) < 0 || run_filter_choose(plan, err) < 0 ||
+	    run_choose_kernel_mount(plan, err) < 0 || run_choose_namespaces(plan, err) < 0 ||
+	    run_descriptors_choose(plan, err) < 0 || run_look_up_user(plan, err) < 0 ||
+	    run_choose_home(plan, &home, err) < 0 || run_choose_directory(plan, err) < 0 ||
+	    run_choose_binds(plan, err) < 0 || run_list_mounts(plan, home, err) < 0)
 		return -1;
 	struct run_env_source source = {
 		.host = (const char *const *)environ,
 		.wish = wish,
 		.image = image->path,
-		.home = job->home,
-		.binds = &job->binds,
+		.home = plan->home,
+		.binds = &plan->binds,
 	};
-	return run_env_prepare(&source, &job->env, err);
+	return run_env_prepare(&source, &plan->env, err);
 }

@@ -5,7 +5,7 @@
 #include "run/env/env.h"
 #include "run/run.h"
 
-/* The door of plan/: the wish becomes a struct run_job, before anything is done. */
+/* The door of plan/: the wish becomes a struct run_plan, before anything is done. */
 
 /* ---------------------------------------------------------------- bind.c */
 
@@ -68,7 +68,7 @@ struct run_mount {
 	const char *twin;
 };
 
-struct run_job {
+struct run_plan {
 	const struct run_wish *wish;
 	const struct config *config;
 	struct image *image;
@@ -102,19 +102,19 @@ struct run_job {
 	size_t mount_count, mount_cap;
 	struct run_env env;
 };
-int run_job_prepare(struct image *image, const struct run_wish *wish, struct run_job *job,
-		    struct error **err);
-void run_job_free(struct run_job *j);
-#define CLEANUP_RUN_JOB __attribute__((cleanup(run_job_free)))
+int run_plan_prepare(struct image *image, const struct run_wish *wish, struct run_plan *plan,
+		     struct error **err);
+void run_plan_free(struct run_plan *plan);
+#define CLEANUP_RUN_PLAN __attribute__((cleanup(run_plan_free)))
 /* Whether the image's tree comes from a server of ours. */
-static inline bool run_job_is_served(const struct run_job *j)
+static inline bool run_plan_is_served(const struct run_plan *plan)
 {
-	return j->image->kind != IMAGE_SANDBOX && !j->kernel_mount;
+	return plan->image->kind != IMAGE_SANDBOX && !plan->kernel_mount;
 }
 /*
  * MOUNT_ATTR_NOSUID for the image's tree, or 0: its set-user-ID files and file capabilities count
  * only for root who asked for it, and in the sections of a build, where its tree is being made.
  */
-uint64_t run_job_nosuid(const struct run_job *j);
+uint64_t run_plan_nosuid(const struct run_plan *plan);
 
 #endif

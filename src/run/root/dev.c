@@ -42,12 +42,12 @@ static int mount_new(int dev, const char *name, const char *type, const char *co
 	return tree < 0 ? -1 : run_tree_place(tree, place, err);
 }
 
-static int make_pts(const struct run_job *job, struct run_session *session, int dev,
+static int make_pts(const struct run_plan *plan, struct run_session *session, int dev,
 		    struct error **err)
 {
 	char gid[16];
 	/* The group tty is mapped only where no user namespace is. */
-	const struct group *tty = job->user_namespace ? NULL : getgrnam("tty");
+	const struct group *tty = plan->user_namespace ? NULL : getgrnam("tty");
 	const char *options[] = {
 		"mode", "0620", "ptmxmode", "0666", tty ? "gid" : NULL, gid, NULL
 	};
@@ -58,18 +58,18 @@ static int make_pts(const struct run_job *job, struct run_session *session, int 
 		return -1;
 	if (symlinkat("/dev/pts/ptmx", dev, "ptmx") < 0 && errno != EEXIST)
 		return error_errno(err, errno, "make /dev/ptmx");
-	if (job->terminal < 0)
+	if (plan->terminal < 0)
 		return 0;
 	CLEANUP_FD int pts = openat(dev, "pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return pts < 0 ? error_errno(err, errno, "open /dev/pts")
-		       : run_terminal_open(job, session, pts, err);
+		       : run_terminal_open(plan, session, pts, err);
 }
 
 /* The terminal that the payload gets. */
-static int bind_console(const struct run_job *job, const struct run_session *session, int dev,
+static int bind_console(const struct run_plan *plan, const struct run_session *session, int dev,
 			struct error **err)
 {
-	if (job->terminal >= 0) {
+	if (plan->terminal >= 0) {
 		unsigned number;
 		char name[32];
 		if (session->master < 0 || ioctl(session->master, TIOCGPTN, &number) < 0)
@@ -99,7 +99,7 @@ bool run_dev_has(const char *path)
 	return false;
 }
 
-int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err)
+int run_dev_make(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
 	static const char *const links[][2] = { { "fd", "/proc/self/fd" },
 						{ "stdin", "/proc/self/fd/0" },
@@ -123,13 +123,13 @@ int run_dev_make(const struct run_job *job, struct run_session *session, struct 
 	}
 	if (mount_new(dev, "shm", "tmpfs", shm, set, err) < 0)
 		return -1;
-	if (job->clone_flags & CLONE_NEWIPC &&
+	if (plan->clone_flags & CLONE_NEWIPC &&
 	    mount_new(dev, "mqueue", "mqueue", none, set, err) < 0)
 		return -1;
-	bool pts = job->config->mount_devpts;
-	for (size_t i = 0; i < job->wish->no_mount.len; i++)
-		pts = pts && strcmp(job->wish->no_mount.items[i], "devpts") != 0;
-	if (pts && make_pts(job, session, dev, err) < 0)
+	bool pts = plan->config->mount_devpts;
+	for (size_t i = 0; i < plan->wish->no_mount.len; i++)
+		pts = pts && strcmp(plan->wish->no_mount.items[i], "devpts") != 0;
+	if (pts && make_pts(plan, session, dev, err) < 0)
 		return -1;
-	return bind_console(job, session, dev, err);
+	return bind_console(plan, session, dev, err);
 }

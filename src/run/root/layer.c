@@ -70,19 +70,19 @@ static int make_place(int root, int lower, const struct serve_place *place, stru
 }
 
 /* True when an earlier mount of a host directory will decide what is there. */
-static bool beneath_another(const struct run_job *job, size_t index)
+static bool beneath_another(const struct run_plan *plan, size_t index)
 {
-	const char *target = job->mounts[index].target;
+	const char *target = plan->mounts[index].target;
 	for (size_t i = 0; i < index; i++) {
-		size_t len = strlen(job->mounts[i].target);
-		if (job->mounts[i].directory && !strncmp(target, job->mounts[i].target, len) &&
+		size_t len = strlen(plan->mounts[i].target);
+		if (plan->mounts[i].directory && !strncmp(target, plan->mounts[i].target, len) &&
 		    target[len] == '/')
 			return true;
 	}
 	return false;
 }
 
-/* The places of all mounts of the job. */
+/* The places of all mounts of the plan. */
 struct place_list {
 	struct serve_place *list; /* owned: paths too */
 	size_t count;
@@ -100,15 +100,15 @@ static void free_places(struct place_list *places)
  * is to be made: there the host's folder decides. Where a link is in the place of a system file,
  * the link is covered and not followed: in many images /etc/localtime leads somewhere else.
  */
-static int find_places(const struct run_job *job, const struct run_session *session,
+static int find_places(const struct run_plan *plan, const struct run_session *session,
 		       struct place_list *ret, struct error **err)
 {
-	ret->list = calloc(job->mount_count, sizeof(*ret->list));
-	if (!ret->list && job->mount_count)
+	ret->list = calloc(plan->mount_count, sizeof(*ret->list));
+	if (!ret->list && plan->mount_count)
 		return error_no_memory(err);
-	for (size_t i = 0; i < job->mount_count; i++) {
-		const struct run_mount *m = &job->mounts[i];
-		if (!m->layered || beneath_another(job, i))
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		const struct run_mount *m = &plan->mounts[i];
+		if (!m->layered || beneath_another(plan, i))
 			continue;
 		CLEANUP_BUFFER struct buffer path = { 0 };
 		bool cover = false;
@@ -157,7 +157,8 @@ static int make_directory(int dir, const char *name, mode_t mode, struct error *
 	return fd < 0 ? error_errno(err, errno, "open %s in the session directory", name) : fd;
 }
 
-static int mount_overlay(const struct run_job *job, struct run_session *session, struct error **err)
+static int mount_overlay(const struct run_plan *plan, struct run_session *session,
+			 struct error **err)
 {
 	const char *options[16];
 	size_t n = 0;
@@ -168,13 +169,13 @@ static int mount_overlay(const struct run_job *job, struct run_session *session,
 	/* Two lower layers and, where the root can be written, an upper one that ends with us. */
 	options[n++] = "lowerdir";
 	options[n++] = "lower:rootfs";
-	if (job->writable_tmpfs) {
+	if (plan->writable_tmpfs) {
 		options[n++] = "upperdir";
 		options[n++] = "upper";
 		options[n++] = "workdir";
 		options[n++] = "work";
 	}
-	if (job->writable_tmpfs && (job->user_namespace || job->own_all)) {
+	if (plan->writable_tmpfs && (plan->user_namespace || plan->own_all)) {
 		options[n++] = "userxattr";
 		options[n++] = NULL;
 	} else {
@@ -185,14 +186,15 @@ static int mount_overlay(const struct run_job *job, struct run_session *session,
 		options[n++] = "off";
 	}
 	options[n++] = NULL;
-	return run_new_filesystem("overlay", options, MOUNT_ATTR_NODEV | run_job_nosuid(job), err);
+	return run_new_filesystem("overlay", options, MOUNT_ATTR_NODEV | run_plan_nosuid(plan),
+				  err);
 }
 
 /* The mount of the image becomes the root. Ours and the kernel's are nosuid from birth. */
-static int use_root(const struct run_job *job, struct run_session *session, struct error **err)
+static int use_root(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
 	struct mount_attr attr = { .attr_clr = MOUNT_ATTR_NOSUID };
-	if (!run_job_nosuid(job) && job->image->kind != IMAGE_SANDBOX &&
+	if (!run_plan_nosuid(plan) && plan->image->kind != IMAGE_SANDBOX &&
 	    mount_setattr(session->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return error_errno(err, errno, "set the options of the image's mount");
 	session->final = fcntl(session->root, F_DUPFD_CLOEXEC, 3);
@@ -203,7 +205,7 @@ static int use_root(const struct run_job *job, struct run_session *session, stru
  * lower (ours) over rootfs (the image), and for --writable-tmpfs upper and work over both. Where
  * the kernel refuses an overlay that would have had nothing to add, the image does without.
  */
-static int make_overlay(const struct run_job *job, const struct place_list *places,
+static int make_overlay(const struct run_plan *plan, const struct place_list *places,
 			struct run_session *session, struct error **err)
 {
 	CLEANUP_FD int lower = make_directory(session->dir, "lower", 0755, err);
@@ -216,16 +218,16 @@ static int make_overlay(const struct run_job *job, const struct place_list *plac
 	look_alike(session->root, "/", upper);
 	/* A sandbox is closed to others on this machine; that is not meant for those inside. */
 	struct stat st;
-	if (job->image->kind == IMAGE_SANDBOX && fstat(lower, &st) == 0 &&
+	if (plan->image->kind == IMAGE_SANDBOX && fstat(lower, &st) == 0 &&
 	    (fchmod(lower, (st.st_mode & 07777) | 0755) < 0 ||
 	     fchmod(upper, (st.st_mode & 07777) | 0755) < 0))
 		return error_errno(err, errno, "let others into the layer");
 	size_t made = make_places(places, session->root, lower);
 	CLEANUP_ERROR struct error *failed = NULL;
-	CLEANUP_FD int overlay = mount_overlay(job, session, &failed);
-	if (overlay < 0 && !made && !job->writable_tmpfs) {
+	CLEANUP_FD int overlay = mount_overlay(plan, session, &failed);
+	if (overlay < 0 && !made && !plan->writable_tmpfs) {
 		log_verbose("no overlay, and none is needed: %s", error_message(failed));
-		return use_root(job, session, err);
+		return use_root(plan, session, err);
 	}
 	if (overlay < 0) {
 		*err = take_pointer(&failed);
@@ -240,11 +242,11 @@ static int make_overlay(const struct run_job *job, const struct place_list *plac
 }
 
 /* By the server where that can do it, by an overlay elsewhere. */
-static int make_layer(const struct run_job *job, const struct place_list *places,
+static int make_layer(const struct run_plan *plan, const struct place_list *places,
 		      struct run_session *session, struct error **err)
 {
-	bool served = run_job_is_served(job);
-	bool shown = served && !job->writable_tmpfs;
+	bool served = run_plan_is_served(plan);
+	bool shown = served && !plan->writable_tmpfs;
 	CLEANUP_ERROR struct error *failed = NULL;
 	/*
 	 * The server takes one list: an empty one where the overlay has them. Too many places, or a
@@ -255,17 +257,17 @@ static int make_layer(const struct run_job *job, const struct place_list *places
 		log_verbose("%s: in an overlay", error_message(failed));
 		shown = false;
 	}
-	return shown ? use_root(job, session, err) : make_overlay(job, places, session, err);
+	return shown ? use_root(plan, session, err) : make_overlay(plan, places, session, err);
 }
 
-int run_layer_make(const struct run_job *job, struct run_session *session, struct error **err)
+int run_layer_make(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
-	if (job->writable)
-		return use_root(job, session, err);
+	if (plan->writable)
+		return use_root(plan, session, err);
 	struct place_list places = { 0 };
-	int r = find_places(job, session, &places, err);
+	int r = find_places(plan, session, &places, err);
 	if (r == 0)
-		r = make_layer(job, &places, session, err);
+		r = make_layer(plan, &places, session, err);
 	free_places(&places);
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The container's mounts, made from the list of the job (runtime.md 6; run/plan/mounts.c makes the
+ * The container's mounts, made from the list of the plan (runtime.md 6; run/plan/mounts.c makes the
  * list).
  *
  * Everything is done by descriptor. A source is cloned to a detached tree (open_tree), its options
@@ -93,20 +93,20 @@ int run_new_filesystem(const char *type, const char *const *options, uint64_t at
 
 /* ---------------------------------------------------------------- the session */
 
-static int open_tmpfs(const struct run_job *job, struct error **err)
+static int open_tmpfs(const struct run_plan *plan, struct error **err)
 {
 	char size[32];
-	snprintf(size, sizeof(size), "%lluM", (unsigned long long)job->config->sessiondir_max_mib);
+	snprintf(size, sizeof(size), "%lluM", (unsigned long long)plan->config->sessiondir_max_mib);
 	const char *options[] = { "mode", "0755", "size", size, NULL };
 	/* Root's is not limited (runtime.md 6.1). */
-	if (job->uid == 0)
+	if (plan->uid == 0)
 		options[2] = NULL;
 	return run_new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 }
 
-int run_session_open(const struct run_job *job, struct run_session *ret, struct error **err)
+int run_session_open(const struct run_plan *plan, struct run_session *ret, struct error **err)
 {
-	unsigned long propagation = job->config->mount_slave ? MS_SLAVE : MS_PRIVATE;
+	unsigned long propagation = plan->config->mount_slave ? MS_SLAVE : MS_PRIVATE;
 	*ret = (struct run_session){
 		.dir = -1, .root = -1, .final = -1, .cwd = -1, .master = -1, .slave = -1
 	};
@@ -114,10 +114,10 @@ int run_session_open(const struct run_job *job, struct run_session *ret, struct 
 	if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
 		return error_errno(err, errno, "make the mounts private");
 	/* Both before the root is covered: who is so, as if chrooted, gets no user namespace. */
-	if ((run_job_is_shifted(job) && run_shift(job, ret, err) < 0) ||
-	    run_lock_prepare(job, &ret->member, err) < 0)
+	if ((run_plan_is_shifted(plan) && run_shift(plan, ret, err) < 0) ||
+	    run_lock_prepare(plan, &ret->member, err) < 0)
 		return -1;
-	CLEANUP_FD int dir = open_tmpfs(job, err);
+	CLEANUP_FD int dir = open_tmpfs(plan, err);
 	if (dir < 0)
 		return -1;
 	/* By no name: the kernel has taken the working folder along into the new namespace. */
@@ -225,7 +225,7 @@ static void no_account_file(const struct run_mount *m)
 }
 
 /* Returns a tree, or -1; with *err NULL when the image has none. */
-static int account_file(const struct run_job *job, const struct run_session *session,
+static int account_file(const struct run_plan *plan, const struct run_session *session,
 			const struct run_mount *m, struct error **err)
 {
 	const char *word = m->kind == RUN_MOUNT_PASSWD ? "passwd" : "group";
@@ -244,8 +244,8 @@ static int account_file(const struct run_job *job, const struct run_session *ses
 		r = error_set(&failed, ERROR_DAMAGED, "the image's %s file holds a NUL byte", word);
 	const char *words = old.data ? old.data : "";
 	if (r == 0)
-		r = m->kind == RUN_MOUNT_PASSWD ? run_passwd_text(words, job, &text, &failed)
-						: run_group_text(words, job, &text, &failed);
+		r = m->kind == RUN_MOUNT_PASSWD ? run_passwd_text(words, plan, &text, &failed)
+						: run_group_text(words, plan, &text, &failed);
 	if (r < 0) {
 		log_warning("%s, not updating", error_message(failed));
 		return -1;
@@ -254,7 +254,7 @@ static int account_file(const struct run_job *job, const struct run_session *ses
 }
 
 /* A new proc or sysfs, which shows this container's namespaces; else the host's. */
-static int new_or_bound(const struct run_job *job, const struct run_mount *m, const char *type,
+static int new_or_bound(const struct run_plan *plan, const struct run_mount *m, const char *type,
 			struct error **err)
 {
 	static const char *const none[] = { NULL };
@@ -263,7 +263,7 @@ static int new_or_bound(const struct run_job *job, const struct run_mount *m, co
 	int tree = run_new_filesystem(type, none, set, &failed);
 	if (tree >= 0)
 		return tree;
-	if (m->kind == RUN_MOUNT_SYSFS && job->clone_flags & CLONE_NEWNET) {
+	if (m->kind == RUN_MOUNT_SYSFS && plan->clone_flags & CLONE_NEWNET) {
 		/* The host's would show the host's interfaces. */
 		*err = take_pointer(&failed);
 		return -1;
@@ -291,11 +291,11 @@ static bool is_there(const struct run_session *session, const struct run_mount *
 }
 
 /* Nobody has asked for it by name: whom the folders above keep out does not get it. */
-static int clone_cwd(const struct run_job *job, const struct run_session *session,
+static int clone_cwd(const struct run_plan *plan, const struct run_session *session,
 		     const struct run_mount *m, struct error **err)
 {
 	struct stat here, there;
-	if (run_job_is_shifted(job) &&
+	if (run_plan_is_shifted(plan) &&
 	    (stat(m->source, &there) < 0 || fstat(session->cwd, &here) < 0 ||
 	     !same_file(&here, &there)))
 		return error_set(err, ERROR_NOT_FOUND, "%s is not open to others", m->source);
@@ -303,7 +303,7 @@ static int clone_cwd(const struct run_job *job, const struct run_session *sessio
 }
 
 /* A detached tree of what a row of the list wants to have mounted. */
-static int open_source(const struct run_job *job, const struct run_session *session,
+static int open_source(const struct run_plan *plan, const struct run_session *session,
 		       const struct run_mount *m, struct error **err)
 {
 	switch (m->kind) {
@@ -314,15 +314,15 @@ static int open_source(const struct run_job *job, const struct run_session *sess
 				    strlen(m->source), err);
 	case RUN_MOUNT_PASSWD:
 	case RUN_MOUNT_GROUP:
-		return account_file(job, session, m, err);
+		return account_file(plan, session, m, err);
 	case RUN_MOUNT_PROC:
-		return new_or_bound(job, m, "proc", err);
+		return new_or_bound(plan, m, "proc", err);
 	case RUN_MOUNT_SYSFS:
-		return new_or_bound(job, m, "sysfs", err);
+		return new_or_bound(plan, m, "sysfs", err);
 	case RUN_MOUNT_DEV:
 		return session_place(session, "dev", 0755, err);
 	case RUN_MOUNT_CWD:
-		return clone_cwd(job, session, m, err);
+		return clone_cwd(plan, session, m, err);
 	case RUN_MOUNT_BIND:
 		break;
 	}
@@ -330,13 +330,13 @@ static int open_source(const struct run_job *job, const struct run_session *sess
 			    : run_tree_clone(AT_FDCWD, m->source, err);
 }
 
-void run_sources_open(const struct run_job *job, struct run_session *session)
+void run_sources_open(const struct run_plan *plan, struct run_session *session)
 {
 	bool some = session->sources;
 	if (!some)
-		session->sources = calloc(job->mount_count, sizeof(*session->sources));
-	for (size_t i = 0; session->sources && i < job->mount_count; i++) {
-		const struct run_mount *m = &job->mounts[i];
+		session->sources = calloc(plan->mount_count, sizeof(*session->sources));
+	for (size_t i = 0; session->sources && i < plan->mount_count; i++) {
+		const struct run_mount *m = &plan->mounts[i];
 		CLEANUP_ERROR struct error *later = NULL;
 		/* What is not mounted then costs more than it gains: the kernel waits for all
 		 * others when a clone is let go of. The current directory often is there already.
@@ -345,30 +345,30 @@ void run_sources_open(const struct run_job *job, struct run_session *session)
 		bool maybe = of_image || m->kind == RUN_MOUNT_CWD;
 		if (some && session->sources[i] >= 0)
 			continue;
-		session->sources[i] = maybe ? -1 : open_source(job, session, m, &later);
+		session->sources[i] = maybe ? -1 : open_source(plan, session, m, &later);
 	}
 }
 
-static void close_sources(const struct run_job *job, struct run_session *session)
+static void close_sources(const struct run_plan *plan, struct run_session *session)
 {
-	for (size_t i = 0; session->sources && i < job->mount_count; i++)
+	for (size_t i = 0; session->sources && i < plan->mount_count; i++)
 		fd_close(&session->sources[i]);
 	free(session->sources);
 	session->sources = NULL;
 }
 
 /* The one that was opened ahead, if it was. */
-static int take_source(const struct run_job *job, struct run_session *session,
+static int take_source(const struct run_plan *plan, struct run_session *session,
 		       const struct run_mount *m, struct error **err)
 {
-	int *ahead = session->sources ? &session->sources[m - job->mounts] : NULL;
-	return ahead && *ahead >= 0 ? fd_steal(ahead) : open_source(job, session, m, err);
+	int *ahead = session->sources ? &session->sources[m - plan->mounts] : NULL;
+	return ahead && *ahead >= 0 ? fd_steal(ahead) : open_source(plan, session, m, err);
 }
 
 /* ---------------------------------------------------------------- the list */
 
 /* There is no place for it: nothing, a warning or an error, as the row says. */
-static int missing(const struct run_job *job, const struct run_mount *m, int errnum,
+static int missing(const struct run_plan *plan, const struct run_mount *m, int errnum,
 		   struct error **err)
 {
 	if (m->quiet)
@@ -384,7 +384,7 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 		return 0;
 	}
 	/* A build's section writes into its tree too, and nobody has asked for that. */
-	bool asked = job->writable && !job->wish->for_build;
+	bool asked = plan->writable && !plan->wish->for_build;
 	if (asked)
 		log_warning("By using --writable, coffer can't create %s destination "
 			    "automatically without overlay or underlay",
@@ -395,17 +395,17 @@ static int missing(const struct run_job *job, const struct run_mount *m, int err
 			  m->target);
 	else
 		error_errno(err, errnum, "container creation failed: destination %s", m->target);
-	if (job->wish->for_build)
+	if (plan->wish->for_build)
 		return error_hint(err, "choose a place that the base has, or make it in %%setup");
 	return error_hint(err, asked ? "make it in the image first, or leave --writable out"
 				     : "choose another place for it");
 }
 
 /* Source, options, place, in this order. */
-static int mount_at(const struct run_job *job, struct run_session *session,
+static int mount_at(const struct run_plan *plan, struct run_session *session,
 		    const struct run_mount *m, int target, struct error **err)
 {
-	CLEANUP_FD int tree = take_source(job, session, m, err);
+	CLEANUP_FD int tree = take_source(plan, session, m, err);
 	if (tree < 0)
 		return *err ? -1 : 0;
 	uint64_t set = MOUNT_ATTR_NOSUID;
@@ -416,7 +416,7 @@ static int mount_at(const struct run_job *job, struct run_session *session,
 	/* What was asked for must hold; for the rest the host's mounts may be what they are. */
 	CLEANUP_ERROR struct error *refused = NULL;
 	if (run_tree_attributes(tree, set, &refused) < 0) {
-		if (m->read_only || !job->user_namespace) {
+		if (m->read_only || !plan->user_namespace) {
 			*err = take_pointer(&refused);
 			return -1;
 		}
@@ -424,15 +424,15 @@ static int mount_at(const struct run_job *job, struct run_session *session,
 	}
 	if (run_tree_place(tree, target, err) < 0)
 		return -1;
-	return m->kind == RUN_MOUNT_DEV ? run_dev_make(job, session, err) : 0;
+	return m->kind == RUN_MOUNT_DEV ? run_dev_make(plan, session, err) : 0;
 }
 
-static int mount_one(const struct run_job *job, struct run_session *session,
+static int mount_one(const struct run_plan *plan, struct run_session *session,
 		     const struct run_mount *m, struct error **err)
 {
 	CLEANUP_FD int target = open_target(session, m);
 	if (target < 0)
-		return missing(job, m, -target, err);
+		return missing(plan, m, -target, err);
 	if ((m->kind == RUN_MOUNT_CWD || m->twin) && is_there(session, m, target))
 		return 0;
 	/* Mounted over the root, it would be seen by nobody, and what is made in it by all. */
@@ -444,18 +444,18 @@ static int mount_one(const struct run_job *job, struct run_session *session,
 				  "the image has a link there: mend it, or leave the mount out "
 				  "(--no-mount)");
 	}
-	if (mount_at(job, session, m, target, err) < 0)
+	if (mount_at(plan, session, m, target, err) < 0)
 		return error_wrap(err, "while mounting %s", m->target);
 	return 0;
 }
 
-static int make_mounts(const struct run_job *job, struct run_session *session, struct error **err)
+static int make_mounts(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
-	for (size_t i = 0; i < job->mount_count; i++) {
-		const struct run_mount *m = &job->mounts[i];
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		const struct run_mount *m = &plan->mounts[i];
 		CLEANUP_ERROR struct error *failed = NULL;
 		log_debug("Mounting %s (%s)", m->target, m->phase);
-		if (mount_one(job, session, m, &failed) == 0)
+		if (mount_one(plan, session, m, &failed) == 0)
 			continue;
 		if (m->quiet) {
 			log_verbose("%s: %s", m->target, error_message(failed));
@@ -472,11 +472,11 @@ static int make_mounts(const struct run_job *job, struct run_session *session, s
 	return 0;
 }
 
-int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err)
+int run_mounts_make(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
-	int r = make_mounts(job, session, err);
+	int r = make_mounts(plan, session, err);
 	/* Folders of the host: what runs next must not find them open. */
-	close_sources(job, session);
+	close_sources(plan, session);
 	fd_close(&session->cwd);
 	return r;
 }

@@ -16,10 +16,11 @@ struct run_session {
 	uint64_t device;       /* st_dev of the session */
 	int master, slave;     /* owned: the container's own terminal, or -1 */
 	struct process member; /* owned, of lock.c */
-	int *sources; /* owned: trees opened ahead, one for each mount of the job, or -1; or NULL */
+	int *sources; /* owned: trees opened ahead, one for each mount of the plan, or -1; or NULL
+		       */
 };
 /* A private mount namespace's tree and the session directory with its places. */
-int run_session_open(const struct run_job *job, struct run_session *ret, struct error **err);
+int run_session_open(const struct run_plan *plan, struct run_session *ret, struct error **err);
 /* A detached clone of what is at path. Returns the descriptor or -1 with *err. */
 int run_tree_clone(int dirfd, const char *path, struct error **err);
 int run_tree_attributes(int tree, uint64_t set, struct error **err);
@@ -35,16 +36,16 @@ int run_new_filesystem(const char *type, const char *const *options, uint64_t at
  */
 int run_walk(int root, const char *target, bool keep_last, bool no_links, struct buffer *ret,
 	     struct error **err);
-int run_layer_make(const struct run_job *job, struct run_session *session, struct error **err);
+int run_layer_make(const struct run_plan *plan, struct run_session *session, struct error **err);
 /*
  * Opens what the mounts need and the image has no part in, for run_mounts_make: while one waits for
  * the image. What fails is tried again, and its error said, by that one, which closes them all.
  */
-void run_sources_open(const struct run_job *job, struct run_session *session);
-int run_mounts_make(const struct run_job *job, struct run_session *session, struct error **err);
+void run_sources_open(const struct run_plan *plan, struct run_session *session);
+int run_mounts_make(const struct run_plan *plan, struct run_session *session, struct error **err);
 /* Whether that is one of the devices that every minimal /dev has. */
 bool run_dev_has(const char *path);
-int run_dev_make(const struct run_job *job, struct run_session *session, struct error **err);
+int run_dev_make(const struct run_plan *plan, struct run_session *session, struct error **err);
 int run_root_change(struct run_session *session, struct error **err);
 
 /* ---------------------------------------------------------------- witness.c */
@@ -55,19 +56,19 @@ int run_witness_clone(const struct run_witness *w, const char *path, struct erro
 
 /* ---------------------------------------------------------------- shift.c: RUN_MAP_SHIFTED */
 
-static inline bool run_job_is_shifted(const struct run_job *j)
+static inline bool run_plan_is_shifted(const struct run_plan *plan)
 {
-	return j->user_namespace && j->map == RUN_MAP_SHIFTED;
+	return plan->user_namespace && plan->map == RUN_MAP_SHIFTED;
 }
 /*
  * The container's process, which is the machine's root still, opens what was asked for by name, for
  * run_mounts_make, and becomes the container's root, who may see no more than a stranger.
  */
-int run_shift(const struct run_job *job, struct run_session *session, struct error **err);
+int run_shift(const struct run_plan *plan, struct run_session *session, struct error **err);
 /*
  * The command: a sandbox's tree, not attached yet, whose owners are shown as those of the user
  * namespace of `pid`: root's files as its root's, and the other way. Returns it or -1 with *err.
  */
-int run_shifted_sandbox(const struct run_job *job, pid_t pid, struct error **err);
+int run_shifted_sandbox(const struct run_plan *plan, pid_t pid, struct error **err);
 
 #endif

@@ -15,13 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int run_shift(const struct run_job *job, struct run_session *session, struct error **err)
+int run_shift(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
-	session->sources = calloc(job->mount_count + 1, sizeof(*session->sources));
+	session->sources = calloc(plan->mount_count + 1, sizeof(*session->sources));
 	if (!session->sources)
 		return error_no_memory(err);
-	for (size_t i = 0; i < job->mount_count; i++) {
-		const struct run_mount *m = &job->mounts[i];
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		const struct run_mount *m = &plan->mounts[i];
 		CLEANUP_ERROR struct error *later = NULL;
 		session->sources[i] = !m->asked ? -1
 				      : m->witnessed
@@ -35,24 +35,24 @@ int run_shift(const struct run_job *job, struct run_session *session, struct err
 }
 
 /* A set-uid file that it makes is root's where others find it. */
-static void warn_of_entrance(const struct run_job *job)
+static void warn_of_entrance(const struct run_plan *plan)
 {
 	struct stat st;
-	if (job->writable && fstat(job->image->directory, &st) == 0 && st.st_mode & 0011 &&
+	if (plan->writable && fstat(plan->image->directory, &st) == 0 && st.st_mode & 0011 &&
 	    !(st.st_mode & S_ISVTX))
 		log_verbose("Others may enter %s, where the container writes as root: chmod 0700 "
 			    "keeps them from set-uid files that it makes",
-			    job->image->path);
+			    plan->image->path);
 }
 
-int run_shifted_sandbox(const struct run_job *job, pid_t pid, struct error **err)
+int run_shifted_sandbox(const struct run_plan *plan, pid_t pid, struct error **err)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 	CLEANUP_FD int user = open(path, O_RDONLY | O_CLOEXEC);
 	if (user < 0)
 		return error_errno(err, errno, "open the user namespace of the container");
-	CLEANUP_FD int tree = run_tree_clone(job->image->directory, "", err);
+	CLEANUP_FD int tree = run_tree_clone(plan->image->directory, "", err);
 	if (tree < 0)
 		return -1;
 	struct mount_attr attr = {
@@ -60,13 +60,13 @@ int run_shifted_sandbox(const struct run_job *job, pid_t pid, struct error **err
 		.userns_fd = (uint64_t)user,
 	};
 	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0) {
-		warn_of_entrance(job);
+		warn_of_entrance(plan);
 		return fd_steal(&tree);
 	}
 	error_errno(err, errno, "show the owners of %s as those of the container",
-		    job->image->path);
+		    plan->image->path);
 	return error_hint(err,
 			  "not every file system can (idmapped mounts): make an image of it "
 			  "(coffer build x.sif %s), copy it to another, or run it as a user",
-			  job->image->path);
+			  plan->image->path);
 }

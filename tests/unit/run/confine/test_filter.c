@@ -375,8 +375,8 @@ static int filtered(int (*act)(void))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		struct error *err = NULL;
-		const struct run_job job = { .user_namespace = true };
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || run_filter_load(&job, &err) < 0)
+		const struct run_plan plan = { .user_namespace = true };
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || run_filter_load(&plan, &err) < 0)
 			_exit(100);
 		_exit(act());
 	}
@@ -474,10 +474,10 @@ static void chosen(void **state)
 		char *items[] = { (char *)cases[i].word };
 		const struct config config = { .user_seccomp_control = cases[i].may };
 		const struct run_wish wish = { .security = { .items = items, .len = 1 } };
-		struct run_job job = { .wish = &wish, .config = &config };
-		int r = run_filter_choose(&job, &err);
+		struct run_plan plan = { .wish = &wish, .config = &config };
+		int r = run_filter_choose(&plan, &err);
 		assert_int_equal(r, cases[i].kind ? -1 : 0);
-		assert_int_equal(job.unconfined, !cases[i].kind);
+		assert_int_equal(plan.unconfined, !cases[i].kind);
 		if (cases[i].kind)
 			assert_int_equal(error_kind(err), cases[i].kind);
 		error_free(&err);

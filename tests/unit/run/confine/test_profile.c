@@ -31,9 +31,9 @@ static int answer(const char *text, bool root, int which, int who)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		struct error *err = NULL;
-		const struct run_job job = { .profile = program };
+		const struct run_plan plan = { .profile = program };
 		(void)signal(SIGSYS, SIG_DFL); /* cmocka's is for its own tests */
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || run_filter_load(&job, &err) < 0)
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || run_filter_load(&plan, &err) < 0)
 			_exit(200);
 		/* Whatever the profile says. */
 		if (syscall(SYS_ioctl, -1, TIOCSTI, "x") == 0 || errno != EPERM)

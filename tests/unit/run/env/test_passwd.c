@@ -3,9 +3,9 @@
 
 #include "run/internal.h"
 
-static struct run_job job(uid_t inside)
+static struct run_plan plan(uid_t inside)
 {
-	return (struct run_job){
+	return (struct run_plan){
 		.user = (char *)"ann",
 		.gecos = (char *)"Ann A.",
 		.home = (char *)"/h/ann",
@@ -18,9 +18,9 @@ static struct run_job job(uid_t inside)
 static void user_is_added(void **state)
 {
 	(void)state;
-	struct run_job j = job(1000);
+	struct run_plan p = plan(1000);
 	struct buffer out = { 0 };
-	assert_ok(run_passwd_text("root:x:0:0:root:/root:/bin/sh\n", &j, &out, err));
+	assert_ok(run_passwd_text("root:x:0:0:root:/root:/bin/sh\n", &p, &out, err));
 	assert_string_equal(out.data, "root:x:0:0:root:/root:/bin/sh\n"
 				      "ann:x:1000:100:Ann A.:/h/ann:/bin/zsh\n");
 	buffer_free(&out);
@@ -29,9 +29,9 @@ static void user_is_added(void **state)
 static void entry_is_changed(void **state)
 {
 	(void)state;
-	struct run_job j = job(1000);
+	struct run_plan p = plan(1000);
 	struct buffer out = { 0 };
-	assert_ok(run_passwd_text("app:*:1000:7:App:/app:/bin/ash\nx:x:1:1:::", &j, &out, err));
+	assert_ok(run_passwd_text("app:*:1000:7:App:/app:/bin/ash\nx:x:1:1:::", &p, &out, err));
 	assert_string_equal(out.data, "ann:*:1000:7:Ann A.:/h/ann:/bin/ash\nx:x:1:1:::\n");
 	buffer_free(&out);
 }
@@ -39,9 +39,9 @@ static void entry_is_changed(void **state)
 static void root_keeps_its_name(void **state)
 {
 	(void)state;
-	struct run_job j = job(0);
+	struct run_plan p = plan(0);
 	struct buffer out = { 0 };
-	assert_ok(run_passwd_text("root:x:0:0:The root:/root:/bin/sh\n", &j, &out, err));
+	assert_ok(run_passwd_text("root:x:0:0:The root:/root:/bin/sh\n", &p, &out, err));
 	assert_string_equal(out.data, "root:x:0:0:The root:/h/ann:/bin/sh\n");
 	buffer_free(&out);
 }
@@ -51,10 +51,10 @@ static void broken_lines(void **state)
 	(void)state;
 	static const char *const bad[] = { "root",	  "a:x:0:0:::/x:y",	 "a:x:z:0:::",
 					   "a:x:-1:0:::", "a:x:4294967296:0:::", "a:x:0" };
-	struct run_job j = job(1000);
+	struct run_plan p = plan(1000);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct buffer out = { 0 };
-		assert_fails(ERROR_DAMAGED, run_passwd_text(bad[i], &j, &out, err));
+		assert_fails(ERROR_DAMAGED, run_passwd_text(bad[i], &p, &out, err));
 		buffer_free(&out);
 	}
 }
@@ -62,10 +62,10 @@ static void broken_lines(void **state)
 static void user_cannot_break_lines(void **state)
 {
 	(void)state;
-	struct run_job j = job(1000);
+	struct run_plan p = plan(1000);
 	struct buffer out = { 0 };
-	j.gecos = (char *)"x\nevil:x:0:0:::";
-	assert_ok(run_passwd_text("", &j, &out, err));
+	p.gecos = (char *)"x\nevil:x:0:0:::";
+	assert_ok(run_passwd_text("", &p, &out, err));
 	assert_string_equal(out.data, "ann:x:1000:100::/h/ann:/bin/zsh\n");
 	buffer_free(&out);
 }
@@ -73,13 +73,13 @@ static void user_cannot_break_lines(void **state)
 static void groups(void **state)
 {
 	(void)state;
-	struct run_job j = job(1000);
+	struct run_plan p = plan(1000);
 	struct buffer out = { 0 };
-	assert_ok(strings_add(&j.groups, "users:x:100:ann", err));
-	assert_ok(run_group_text("root:x:0:", &j, &out, err));
+	assert_ok(strings_add(&p.groups, "users:x:100:ann", err));
+	assert_ok(run_group_text("root:x:0:", &p, &out, err));
 	assert_string_equal(out.data, "root:x:0:\nusers:x:100:ann\n");
 	buffer_free(&out);
-	strings_free(&j.groups);
+	strings_free(&p.groups);
 }
 
 int main(void)

@@ -153,13 +153,13 @@ static int write_map(const char *file, const char *text)
 	return r;
 }
 
-static bool own_namespaces(const struct run_job *job)
+static bool own_namespaces(const struct run_plan *plan)
 {
 	char map[64];
 	unsigned uid = getuid(), gid = getgid();
-	if (unshare(CLONE_NEWNS | (job->user_namespace ? CLONE_NEWUSER : 0)) < 0)
+	if (unshare(CLONE_NEWNS | (plan->user_namespace ? CLONE_NEWUSER : 0)) < 0)
 		return false;
-	if (!job->user_namespace)
+	if (!plan->user_namespace)
 		return true;
 	(void)write_map("/proc/self/setgroups", "deny");
 	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
@@ -170,11 +170,11 @@ static bool own_namespaces(const struct run_job *job)
 }
 
 /* As container.c does it with a sandbox. */
-static int attach(const struct run_job *job, struct run_session *s, struct error **err)
+static int attach(const struct run_plan *plan, struct run_session *s, struct error **err)
 {
-	int tree = run_tree_clone(AT_FDCWD, job->image->path, err);
+	int tree = run_tree_clone(AT_FDCWD, plan->image->path, err);
 	int place = openat(s->dir, "rootfs", O_PATH | O_CLOEXEC);
-	uint64_t set = MOUNT_ATTR_NODEV | (job->writable ? 0 : MOUNT_ATTR_RDONLY);
+	uint64_t set = MOUNT_ATTR_NODEV | (plan->writable ? 0 : MOUNT_ATTR_RDONLY);
 	if (tree < 0 || run_tree_attributes(tree, set, err) < 0 ||
 	    run_tree_place(tree, place, err) < 0)
 		return -1;
@@ -183,24 +183,24 @@ static int attach(const struct run_job *job, struct run_session *s, struct error
 }
 
 /* Ends with 0; 1: it could not begin; 2: a mount on one of the host's. */
-static int try_plan(const struct run_job *job)
+static int try_plan(const struct run_plan *plan)
 {
 	static int before[MOUNTS_MAX], ids[MOUNTS_MAX], parents[MOUNTS_MAX];
 	struct error *err = NULL;
 	struct run_session session;
-	if (!own_namespaces(job))
+	if (!own_namespaces(plan))
 		return 1;
 	size_t n = mounts(before, parents);
 	(void)umask(0);
-	if (run_session_open(job, &session, &err) < 0 || attach(job, &session, &err) < 0)
+	if (run_session_open(plan, &session, &err) < 0 || attach(plan, &session, &err) < 0)
 		return 1;
 	size_t own = mounts(ids, parents);
 	int top = -1;
 	for (size_t i = 0; i < own; i++)
 		if (!has(before, n, ids[i]) && has(before, n, parents[i]))
 			top = ids[i];
-	if (run_layer_make(job, &session, &err) == 0)
-		(void)run_mounts_make(job, &session, &err);
+	if (run_layer_make(plan, &session, &err) == 0)
+		(void)run_mounts_make(plan, &session, &err);
 	own = mounts(ids, parents);
 	for (size_t i = 0; i < own; i++)
 		if (!has(before, n, ids[i]) && ids[i] != top && has(before, n, parents[i]))
@@ -213,7 +213,7 @@ static void round_of(uint64_t seed)
 	struct error *err = NULL;
 	struct config config;
 	struct image *image = NULL;
-	struct run_job job = { 0 };
+	struct run_plan plan = { 0 };
 	struct run_wish wish = { .config = &config };
 	char tree[64], home[600], bind[1200], target[512];
 	make_tree();
@@ -234,12 +234,12 @@ static void round_of(uint64_t seed)
 	char *before = listing();
 	assert_int_equal(image_open(tree, &image, &err), 0);
 	/* A bind upon "/" and the like are refused here. */
-	if (run_job_prepare(image, &wish, &job, &err) == 0) {
+	if (run_plan_prepare(image, &wish, &plan, &err) == 0) {
 		(void)fflush(NULL);
 		pid_t pid = fork();
 		int status = -1;
 		if (pid == 0)
-			_exit(try_plan(&job));
+			_exit(try_plan(&plan));
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (status)
 			fail_msg("seed %llu: status %x: 100: not begun, 200: mounted on the host's",
@@ -260,7 +260,7 @@ static void round_of(uint64_t seed)
 		}
 	}
 	error_free(&err);
-	run_job_free(&job);
+	run_plan_free(&plan);
 	image_free(&image);
 	strings_free(&wish.bind);
 	config_free(&config);

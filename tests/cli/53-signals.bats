@@ -22,7 +22,7 @@ setup() {
 	MOUNTS=$(cat /proc/self/mountinfo)
 }
 teardown() {
-	no_processes && [ "$(cat /proc/self/mountinfo)" = "$MOUNTS" ]
+	no_processes && no_new_mounts
 }
 
 every_image=(plain.sif luks2.sif gocryptfs.sif)

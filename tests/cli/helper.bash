@@ -119,6 +119,13 @@ ours() {
 	done
 	return 0
 }
+# No mount has come since $MOUNTS was all of them. One may have gone: of a folder that is removed,
+# wherever that is done, the kernel takes the mounts away in every namespace.
+no_new_mounts() {
+	local new
+	new=$(comm -13 <(sort <<<"$MOUNTS") <(sort /proc/self/mountinfo))
+	[ -z "$new" ] || { echo "mounts that stay: $new"; false; }
+}
 # Nothing of coffer's is left behind.
 no_processes() {
 	local i left

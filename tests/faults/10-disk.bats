@@ -112,7 +112,8 @@ kinds() { printf '%s\n' "" "--encryption=luks2 --pem-path=rsa_pub.pem" "--encryp
 	refused 255 "ead-only file system"
 	[ ! -e said/begun ]
 	for image in plain luks2 gocryptfs; do
-		run -0 coffer -s exec --pem-path=rsa_pri.pem disk/$image.sif cat /etc/post.txt
+		# shellcheck disable=SC2046 # one word or none
+		run -0 coffer -s exec $(key_of $image) disk/$image.sif cat /etc/post.txt
 		[ "$output" = "made in post" ]
 	done
 }
@@ -129,8 +130,10 @@ kinds() { printf '%s\n' "" "--encryption=luks2 --pem-path=rsa_pub.pem" "--encryp
 	run -0 unshare --mount bash -c '
 		for d in /tmp /run /dev/shm; do mount -t tmpfs -o size=4k tmpfs $d; head -c 4096 /dev/zero >$d/full; done
 		for image in plain luks2 gocryptfs; do
-			coffer -s exec --pem-path=rsa_pri.pem $image.sif cat /etc/post.txt || exit
-			coffer -s exec --containall --writable-tmpfs --pem-path=rsa_pri.pem $image.sif cat /etc/post.txt || exit
+			key=--pem-path=rsa_pri.pem
+			[ $image != plain ] || key=
+			coffer -s exec $key $image.sif cat /etc/post.txt || exit
+			coffer -s exec --containall --writable-tmpfs $key $image.sif cat /etc/post.txt || exit
 		done'
 	[ "$(sort -u <<<"$output")" = "made in post" ]
 	[ "$(wc -l <<<"$output")" -eq 6 ]

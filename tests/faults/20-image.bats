@@ -59,9 +59,11 @@ serve() { # IMAGE
 	wait_for mountpoint -q bad
 }
 # The container looks when it is told so: what it saw, in the file `saw`, its status in `status`.
+# The kind of FILE is $image.
 begin() { # FILE
 	rm -f ready go saw
-	coffer -q exec --pem-path=rsa_pri.pem -B "$WORK" "$1" sh -c \
+	# shellcheck disable=SC2046 # one word or none
+	coffer -q exec $(key_of "$image") -B "$WORK" "$1" sh -c \
 		'cat /look >/dev/null; find / -xdev >/dev/null; echo >'"$WORK"'/ready; while [ ! -e '"$WORK"'/go ]; do sleep 0.02; done; exec sh /look' \
 		<sums >saw 2>err 3>&- &
 	command=$!
@@ -127,7 +129,8 @@ saw() { # WORD: how often
 		serve $image
 		echo >flag
 		rm -f flag ready go
-		coffer -q exec --pem-path=rsa_pri.pem -B "$WORK" bad/broken sh -c '
+		# shellcheck disable=SC2046 # one word or none
+		coffer -q exec $(key_of $image) -B "$WORK" bad/broken sh -c '
 			cat /look >/dev/null; find / -xdev >/dev/null; cd '"$WORK"'; echo >ready
 			while [ ! -e go ]; do sleep 0.02; done; sh /look <sums >saw1; echo >again
 			while [ -e flag ]; do sleep 0.02; done; sh /look <sums >saw' 2>err 3>&- &
@@ -148,10 +151,10 @@ saw() { # WORD: how often
 	for image in "${every_image[@]}"; do
 		serve $image
 		echo >flag
-		run --separate-stderr coffer exec --pem-path=rsa_pri.pem bad/broken true
+		run --separate-stderr coffer exec $(key_of $image) bad/broken true
 		[ "$status" -eq 255 ]
 		err_has "read the image file: input/output error"
-		run --separate-stderr coffer exec --pem-path=rsa_pri.pem bad/stale true
+		run --separate-stderr coffer exec $(key_of $image) bad/stale true
 		[ "$status" -eq 255 ]
 		err_has "tale file handle"
 		rm flag

@@ -26,7 +26,7 @@ teardown() {
 	local status=0
 	no_processes || status=1
 	drop_group
-	[ "$(cat /proc/self/mountinfo)" = "$MOUNTS" ] && ls -A | diff before - && return $status
+	no_new_mounts && ls -A | diff before - && return $status
 }
 
 every_image=(plain luks2 gocryptfs)
@@ -58,7 +58,7 @@ both() { # Some limits let it work, some do not.
 		begin
 		for n in $(seq 5 3 40); do
 			also='2 127' works_or_says timeout 60 bash -c \
-				"ulimit -n $n; exec coffer -s exec --pem-path=rsa_pri.pem $options /bin/echo all is well"
+				"ulimit -n $n; exec coffer -s exec $(key_of "${options##* }") $options /bin/echo all is well"
 		done
 		both
 	done
@@ -79,7 +79,7 @@ both() { # Some limits let it work, some do not.
 		for n in $(seq 1 9); do
 			make_group pids pids.max pids.max "$n"
 			# shellcheck disable=SC2086 # words
-			works_or_says in_group coffer -s exec --pem-path=rsa_pri.pem $options /bin/echo all is well
+			works_or_says in_group coffer -s exec $(key_of "${options##* }") $options /bin/echo all is well
 			drop_group
 		done
 		both
@@ -103,7 +103,7 @@ both() { # Some limits let it work, some do not.
 			# With less than its libraries need, it does not come to a word of its own.
 			bash -c "ulimit -v $((mib * 1024)); exec coffer version" >/dev/null 2>&1 || continue
 			also=127 works_or_says timeout 60 bash -c \
-				"ulimit -v $((mib * 1024)); exec coffer -s exec --pem-path=rsa_pri.pem $image.sif /bin/echo all is well"
+				"ulimit -v $((mib * 1024)); exec coffer -s exec $(key_of $image) $image.sif /bin/echo all is well"
 		done
 	done
 	[ "$worked" -gt 0 ]
@@ -129,7 +129,7 @@ both() { # Some limits let it work, some do not.
 
 @test "no memory can be locked: it works" {
 	for image in "${every_image[@]}"; do
-		run -0 as_user bash -c "ulimit -l 0; exec coffer -s exec --pem-path=rsa_pri.pem $image.sif /bin/echo all is well"
+		run -0 as_user bash -c "ulimit -l 0; exec coffer -s exec $(key_of $image) $image.sif /bin/echo all is well"
 		[ "$output" = "all is well" ]
 	done
 }
@@ -138,7 +138,7 @@ both() { # Some limits let it work, some do not.
 	for image in "${every_image[@]}"; do
 		make_group memory memory.limit_in_bytes memory.max 64M
 		# The child is killed; the shell, the command and the server go on.
-		run --separate-stderr in_group coffer -s exec --pem-path=rsa_pri.pem $image.sif \
+		run --separate-stderr in_group coffer -s exec $(key_of $image) $image.sif \
 			sh -c 'dd if=/dev/zero of=/dev/null bs=100M count=1; echo "status $?"; md5sum </noise'
 		[ "$status" -eq 0 ]
 		[ "${lines[0]}" = "status 137" ]

@@ -48,7 +48,8 @@ teardown() { no_processes; }
 
 @test "one container with 500 processes that read" {
 	for image in plain luks2 gocryptfs; do
-		run -0 coffer -s exec --pem-path=rsa_pri.pem $image.sif sh -c '
+		# shellcheck disable=SC2046 # one word or none
+		run -0 coffer -s exec $(key_of $image) $image.sif sh -c '
 			cd /
 			for i in $(seq 500 2>/dev/null || busybox seq 500); do
 				{ busybox md5sum -c sums >/dev/null || echo "$i: wrong"; } &

@@ -2,6 +2,9 @@
 # For the tests that run as root, in mount and pid namespaces of their own (scripts/faults).
 load ../cli/helper
 
+# A key for a plain image is refused.
+key_of() { case $1 in plain*) ;; *) echo --pem-path=rsa_pri.pem ;; esac; } # IMAGE
+
 # The user who tries what root is not kept from.
 as_user() {
 	setpriv --reuid coffer-test --regid coffer-test --init-groups env -i HOME="$WORK" USER=coffer-test \

@@ -30,7 +30,7 @@ int bootstrap_open_base(struct build *b, struct image **ret, struct error **err)
 		return error_errno(err, errno, "look at %s", image->path);
 	if (b->base_known && (st.st_dev != b->base_device || st.st_ino != b->base_inode))
 		return error_set(err, ERROR_POLICY, "%s is not the file that it was", image->path);
-	if (!b->base_known && run_policy_image(b->plan->config, image, err) < 0)
+	if (!b->base_known && run_policy_image(b->wish->config, image, err) < 0)
 		return -1;
 	b->base_known = true;
 	b->base_device = st.st_dev;
@@ -128,7 +128,7 @@ static int localimage_run(struct builder *b, struct error **err)
 		workspace_explain(b->build, b->root, err);
 		return -1;
 	}
-	if (b->build->plan->fix_perms && image->kind != IMAGE_SANDBOX) {
+	if (b->build->wish->fix_perms && image->kind != IMAGE_SANDBOX) {
 		log_warning("The --fix-perms option modifies the filesystem permissions on the "
 			    "resulting container.");
 		return copy_fix_permissions(b->root, err);

@@ -9,7 +9,7 @@
  * The door of builder/: from a definition, a sandbox or an image to a new image. Behaviour: spec
  * deffile.md.
  */
-struct build_plan {
+struct build_wish {
 	const char *target; /* as typed */
 	const char *spec;   /* as typed */
 	bool sandbox;	    /* write a directory */
@@ -38,17 +38,17 @@ struct build_plan {
 /*
  * Everything that can be refused before work begins and before a passphrase is asked: whether the
  * target may be written (deffile.md 13). May ask on the terminal through `confirm` (NULL: nobody
- * to ask), which sets plan->force.
+ * to ask), which sets wish->force.
  */
-int build_check_target(struct build_plan *plan,
+int build_check_target(struct build_wish *wish,
 		       bool (*confirm)(void *context, const char *question), void *context,
 		       struct error **err);
 
 /*
- * Builds the target of the plan, which appears whole, or stays as it was. For the command's main
+ * Builds the target of the wish, which appears whole, or stays as it was. For the command's main
  * thread, before any other is started: it forks the builder and the packer. It asks for the key of
- * an encrypted base image through plan->base_key.
+ * an encrypted base image through wish->base_key.
  */
-int build_image(struct build_plan *plan, struct error **err);
+int build_image(struct build_wish *wish, struct error **err);
 
 #endif

@@ -20,7 +20,7 @@ static int builder_work(void *context, int socket, struct error **err)
 {
 	struct build *build = context;
 	/* First of all: the key is none of the builder's business, nor of what it starts. */
-	key_free(&build->plan->key);
+	key_free(&build->wish->key);
 	key_free(&build->base_key);
 	secret_wipe_all();
 	struct remote command = { .process = PROCESS_NONE, .socket = socket };
@@ -131,7 +131,7 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	struct job *j = context;
 	const struct build *b = j->build;
 	(void)socket;
-	key_free(&b->plan->key);
+	key_free(&b->wish->key);
 	secret_keep_all();
 	CLEANUP_IMAGE struct image *image = NULL;
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
@@ -153,21 +153,21 @@ static int unpacker_work(void *context, int socket, struct error **err)
 static void warn_of_clear_target(const struct build *b)
 {
 	const char *from = definition_header(b->definition, "from");
-	if (b->plan->encrypt)
+	if (b->wish->encrypt)
 		return;
-	if (b->plan->sandbox)
+	if (b->wish->sandbox)
 		log_warning("%s is encrypted, %s will not be: a sandbox lies in the clear.", from,
-			    b->plan->target);
+			    b->wish->target);
 	else
 		log_warning("%s is encrypted, but --encrypt was not specified. NOT encrypting %s.",
-			    from, b->plan->target);
+			    from, b->wish->target);
 }
 
 static int choose_base_key(struct build *b, struct error **err)
 {
 	warn_of_clear_target(b);
 	interrupt_pause(true);
-	int r = key_choose(&b->plan->base_key, &b->base_key, err);
+	int r = key_choose(&b->wish->base_key, &b->base_key, err);
 	interrupt_pause(false);
 	if (r < 0)
 		return error_wrap(err, "the key of the base image");
@@ -200,12 +200,12 @@ static int packer_work(void *context, int socket, struct error **err)
 {
 	struct job *j = context;
 	const struct build *b = j->build;
-	const struct build_plan *plan = b->plan;
+	const struct build_wish *wish = b->wish;
 	(void)socket;
-	enum image_kind kind = plan->encrypt ? plan->kind : IMAGE_SIF;
+	enum image_kind kind = wish->encrypt ? wish->kind : IMAGE_SIF;
 	key_free(&j->build->base_key);
 	secret_keep_all();
-	if (image_pack_load(kind, plan->codec, err) < 0 || namespaces_enter(&j->ns, err) < 0)
+	if (image_pack_load(kind, wish->codec, err) < 0 || namespaces_enter(&j->ns, err) < 0)
 		return -1;
 	char arch[3] = { j->metadata.data[0], j->metadata.data[1], '\0' };
 	struct image_json json[2] = {
@@ -220,11 +220,11 @@ static int packer_work(void *context, int socket, struct error **err)
 		.json_count = j->oci.len ? 2 : 1,
 		.arch = arch,
 		.kind = kind,
-		.key = plan->encrypt ? plan->key : NULL,
-		.squash = { .codec = plan->codec,
-			    .level = plan->level,
-			    .block_size = plan->block_size,
-			    .threads = plan->threads,
+		.key = wish->encrypt ? wish->key : NULL,
+		.squash = { .codec = wish->codec,
+			    .level = wish->level,
+			    .block_size = wish->block_size,
+			    .threads = wish->threads,
 			    .clamp_time = b->deterministic,
 			    .time = (uint64_t)b->time,
 			    .in_place = j->grafted,
@@ -240,7 +240,7 @@ static int cleaner_work(void *context, int socket, struct error **err)
 {
 	struct job *j = context;
 	(void)socket;
-	key_free(&j->build->plan->key);
+	key_free(&j->build->wish->key);
 	key_free(&j->build->base_key);
 	secret_wipe_all();
 	if (j->ns.mount >= 0 && namespaces_enter(&j->ns, err) < 0)
@@ -329,9 +329,9 @@ static int write_sif(struct job *j, struct output *out, struct error **err)
 	j->out = out->fd;
 	if (run_helper(packer_work, j, "packer", err) < 0)
 		return error_wrap(err, "while creating SIF");
-	if (j->build->plan->force && target_may_go(out->path, err) < 0)
+	if (j->build->wish->force && target_may_go(out->path, err) < 0)
 		return error_wrap(err, "while creating SIF");
-	if (output_commit(out, 0777 & ~j->build->umask, j->build->plan->force, err) < 0)
+	if (output_commit(out, 0777 & ~j->build->umask, j->build->wish->force, err) < 0)
 		return -1;
 	if (out->old_folder)
 		remove_from_disk(j, out->folder, out->temporary);
@@ -349,7 +349,7 @@ static int place_in_steps(struct build *b, const char *tree, const char *target,
 	struct stat st;
 	if (lstat(target, &st) < 0)
 		return errno == ENOENT ? rename(tree, target) : -1;
-	if (!b->plan->force) {
+	if (!b->wish->force) {
 		errno = EEXIST;
 		return -1;
 	}
@@ -360,7 +360,7 @@ static int place_in_steps(struct build *b, const char *tree, const char *target,
 	int errnum = errno;
 	if (rename(old, target) < 0) {
 		/* It is not ours to remove now. */
-		log_warning("What was %s before is %s now", b->plan->target, old);
+		log_warning("What was %s before is %s now", b->wish->target, old);
 		text_free(&b->disk);
 	}
 	errno = errnum;
@@ -372,41 +372,41 @@ static int place_sandbox(struct job *j, struct error **err)
 	struct build *b = j->build;
 	CLEANUP_TEXT char *tree = path_join(b->disk, "rootfs", err);
 	CLEANUP_TEXT char *old = tree ? path_join(b->disk, "replaced", err) : NULL;
-	CLEANUP_TEXT char *target = old ? path_absolute(b->plan->target, err) : NULL;
+	CLEANUP_TEXT char *target = old ? path_absolute(b->wish->target, err) : NULL;
 	log_info("Creating sandbox directory...");
 	if (!target)
 		return -1;
-	if (b->plan->force && target_may_go(target, err) < 0)
+	if (b->wish->force && target_may_go(target, err) < 0)
 		return error_wrap(err, "while creating sandbox");
 	if (renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
 		return 0;
 	/* What was there before goes with the temporary folder. */
-	if (errno == EEXIST && b->plan->force &&
+	if (errno == EEXIST && b->wish->force &&
 	    renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_EXCHANGE) == 0)
 		return 0;
 	if (errno == EINVAL && place_in_steps(b, tree, target, old) == 0)
 		return 0;
-	return error_errno(err, errno, "while creating sandbox: create %s", b->plan->target);
+	return error_errno(err, errno, "while creating sandbox: create %s", b->wish->target);
 }
 
 /* ------------------------------------------------------------------ on disk */
 
 static int make_disk_folder(struct build *b, struct error **err)
 {
-	const struct build_plan *plan = b->plan;
-	CLEANUP_TEXT char *target = path_absolute(plan->target, err);
+	const struct build_wish *wish = b->wish;
+	CLEANUP_TEXT char *target = path_absolute(wish->target, err);
 	if (!target)
 		return -1;
 	CLEANUP_TEXT char *parent =
-		plan->sandbox ? text_dup_len(target, (size_t)(path_base_name(target) - target), err)
-			      : path_absolute(plan->tmpdir, err);
+		wish->sandbox ? text_dup_len(target, (size_t)(path_base_name(target) - target), err)
+			      : path_absolute(wish->tmpdir, err);
 	CLEANUP_TEXT char *folder = parent ? path_join(parent, "build-temp-XXXXXX", err) : NULL;
 	if (!folder)
 		return -1;
 	if (!mkdtemp(folder))
 		return error_errno(err, errno, "failed to create build parent dir: %s", parent);
 	b->disk = take_pointer(&folder);
-	if (plan->encrypt)
+	if (wish->encrypt)
 		log_warning("The container lies in the clear in %s while it is built (--tmpdir).",
 			    b->disk);
 	return 0;
@@ -416,7 +416,7 @@ static void remove_disk_folder(struct job *j)
 {
 	if (!j->build->disk)
 		return;
-	if (j->build->plan->no_cleanup) {
+	if (j->build->wish->no_cleanup) {
 		log_info(
 			"Build performed with no clean up option, build bundle(s) located at: [%s]",
 			j->build->disk);
@@ -432,9 +432,9 @@ int build_as_command(struct build *b, struct error **err)
 	CLEANUP_OUTPUT struct output out = OUTPUT_NONE;
 	CLEANUP_JOB struct job j = { .build = b, .ns = { -1, -1 }, .root = -1, .out = -1 };
 	struct remote builder = REMOTE_NONE;
-	bool on_disk = b->plan->sandbox || b->plan->tmpdir;
+	bool on_disk = b->wish->sandbox || b->wish->tmpdir;
 	if ((on_disk && make_disk_folder(b, err) < 0) ||
-	    (!b->plan->sandbox && output_open(b->plan->target, &out, err) < 0)) {
+	    (!b->wish->sandbox && output_open(b->wish->target, &out, err) < 0)) {
 		remove_disk_folder(&j);
 		return -1;
 	}
@@ -443,7 +443,7 @@ int build_as_command(struct build *b, struct error **err)
 	if (result == 0)
 		result = follow_builder(&j, &builder, err);
 	if (result == 0)
-		result = b->plan->sandbox ? place_sandbox(&j, err) : write_sif(&j, &out, err);
+		result = b->wish->sandbox ? place_sandbox(&j, err) : write_sif(&j, &out, err);
 	remote_end(&builder);
 	remove_disk_folder(&j);
 	return result;
@@ -465,7 +465,7 @@ int build_find_base_key(struct build *b, struct error **err)
 	}
 	if (image_is_encrypted(image))
 		return choose_base_key(b, err);
-	if (!b->plan->base_key_given)
+	if (!b->wish->base_key_given)
 		return 0;
 	error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it", image->path);
 	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "

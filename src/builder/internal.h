@@ -23,7 +23,7 @@
 
 /* A build as all its processes know it. Made by the command before it forks. */
 struct build {
-	struct build_plan *plan;
+	struct build_wish *wish;
 	struct definition *definition;
 	struct key *base_key; /* owned; NULL: none */
 	bool base_known;      /* whether the base image is there, and allowed: this one */

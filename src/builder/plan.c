@@ -57,27 +57,27 @@ static int looks_like_image(int fd, bool *ret, struct error **err)
 	return 0;
 }
 
-static int read_arguments(const struct build_plan *plan, struct definition_arguments *ret,
+static int read_arguments(const struct build_wish *wish, struct definition_arguments *ret,
 			  struct error **err)
 {
-	if (plan->build_arg_file) {
+	if (wish->build_arg_file) {
 		CLEANUP_BUFFER struct buffer text = { 0 };
-		if (fd_read_file(AT_FDCWD, plan->build_arg_file, DEFINITION_ARGUMENT_FILE_MAX,
+		if (fd_read_file(AT_FDCWD, wish->build_arg_file, DEFINITION_ARGUMENT_FILE_MAX,
 				 &text, err) < 0)
 			return error_wrap(err, "error while opening file \"%s\"",
-					  plan->build_arg_file);
+					  wish->build_arg_file);
 		if (definition_arguments_add_file(ret, span_of(text.data, text.len), err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < plan->build_args.len; i++) {
-		const char *item = plan->build_args.items[i];
+	for (size_t i = 0; i < wish->build_args.len; i++) {
+		const char *item = wish->build_args.items[i];
 		if (definition_arguments_add(ret, span_of(item, strlen(item)), err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int check_unused(const struct build_plan *plan, const struct definition_arguments *given,
+static int check_unused(const struct build_wish *wish, const struct definition_arguments *given,
 			struct error **err)
 {
 	CLEANUP_BUFFER struct buffer names = { 0 };
@@ -88,7 +88,7 @@ static int check_unused(const struct build_plan *plan, const struct definition_a
 			return -1;
 	if (!names.len)
 		return 0;
-	if (!plan->warn_unused_build_args)
+	if (!wish->warn_unused_build_args)
 		return error_set(err, ERROR_USAGE,
 				 "unused build args: %s. Use option --warn-unused-build-args to "
 				 "show a warning instead of a fatal message",
@@ -97,16 +97,16 @@ static int check_unused(const struct build_plan *plan, const struct definition_a
 	return 0;
 }
 
-static int parse_file(const struct build_plan *plan, int fd, struct definition_arguments *given,
+static int parse_file(const struct build_wish *wish, int fd, struct definition_arguments *given,
 		      struct definition **ret, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	if (lseek(fd, 0, SEEK_SET) < 0)
-		return error_errno(err, errno, "Unable to build from %s", plan->spec);
-	if (fd_read_all(fd, DEFINITION_BYTES_MAX, plan->spec, &text, err) < 0 ||
+		return error_errno(err, errno, "Unable to build from %s", wish->spec);
+	if (fd_read_all(fd, DEFINITION_BYTES_MAX, wish->spec, &text, err) < 0 ||
 	    definition_parse(text.data, text.len, given, ret, err) < 0) {
-		error_wrap(err, "Unable to build from %s: while parsing definition: %s", plan->spec,
-			   plan->spec);
+		error_wrap(err, "Unable to build from %s: while parsing definition: %s", wish->spec,
+			   wish->spec);
 		return error_hint(err, "coffer-build(1) describes definition files");
 	}
 	return 0;
@@ -114,26 +114,26 @@ static int parse_file(const struct build_plan *plan, int fd, struct definition_a
 
 static int find_definition(struct build *b, struct error **err)
 {
-	const struct build_plan *plan = b->plan;
+	const struct build_wish *wish = b->wish;
 	struct definition_arguments given = { 0 };
 	bool image = false;
-	if (refuse_transport(plan->spec, err) < 0)
+	if (refuse_transport(wish->spec, err) < 0)
 		return -1;
-	CLEANUP_FD int fd = open(*plan->spec ? plan->spec : ".", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	CLEANUP_FD int fd = open(*wish->spec ? wish->spec : ".", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return error_errno(err, errno, "Unable to build from %s: open %s", plan->spec,
-				   plan->spec);
+		return error_errno(err, errno, "Unable to build from %s: open %s", wish->spec,
+				   wish->spec);
 	if (looks_like_image(fd, &image, err) < 0)
-		return error_wrap(err, "Unable to build from %s", plan->spec);
+		return error_wrap(err, "Unable to build from %s", wish->spec);
 	if (image)
-		return definition_generate("localimage", plan->spec, &b->definition, err);
-	int result = read_arguments(plan, &given, err);
+		return definition_generate("localimage", wish->spec, &b->definition, err);
+	int result = read_arguments(wish, &given, err);
 	if (result < 0)
 		error_wrap(err, "While processing the definition file");
 	else
-		result = parse_file(plan, fd, &given, &b->definition, err);
+		result = parse_file(wish, fd, &given, &b->definition, err);
 	if (result == 0)
-		result = check_unused(plan, &given, err);
+		result = check_unused(wish, &given, err);
 	definition_arguments_free(&given);
 	return result;
 }
@@ -159,10 +159,10 @@ static int find_time(struct build *b, struct error **err)
 
 static int find_architecture(struct build *b, struct error **err)
 {
-	const char *name = b->plan->arch ? b->plan->arch : sif_arch_name(sif_arch_native());
+	const char *name = b->wish->arch ? b->wish->arch : sif_arch_name(sif_arch_native());
 	static const char *const known[] = { "arm",	"arm64", "amd64",   "386",
 					     "ppc64le", "s390x", "riscv64", "loong64" };
-	bool found = !b->plan->arch;
+	bool found = !b->wish->arch;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		found = found || !strcmp(known[i], name);
 	if (!found)
@@ -195,7 +195,7 @@ static int find_privilege(struct build *b, struct error **err)
 	b->real_root = !b->user_namespace && in_first_user_namespace();
 	/* Root of a namespace that was made before us has as many ids as that one. */
 	b->map = run_single_id() ? RUN_MAP_ROOT_ALONE : RUN_MAP_ROOT_SUBIDS;
-	if (b->user_namespace && run_best_root_map(b->plan->ignore_subuid, &b->map, err) < 0)
+	if (b->user_namespace && run_best_root_map(b->wish->ignore_subuid, &b->map, err) < 0)
 		return -1;
 	/* Not a matter of taste: -q does not hide that the image is another one. */
 	if (b->map == RUN_MAP_ROOT_ALONE)
@@ -204,10 +204,10 @@ static int find_privilege(struct build *b, struct error **err)
 	return 0;
 }
 
-static int check_sections(const struct build_plan *plan, struct error **err)
+static int check_sections(const struct build_wish *wish, struct error **err)
 {
-	for (size_t i = 0; plan->sections.len > 1 && i < plan->sections.len; i++) {
-		const char *name = plan->sections.items[i];
+	for (size_t i = 0; wish->sections.len > 1 && i < wish->sections.len; i++) {
+		const char *name = wish->sections.items[i];
 		if (!strcmp(name, "all") || !strcmp(name, "none"))
 			return error_set(err, ERROR_USAGE,
 					 "Could not check build sections: section specification "
@@ -217,15 +217,15 @@ static int check_sections(const struct build_plan *plan, struct error **err)
 	return 0;
 }
 
-static int check_key(const struct build_plan *plan, struct error **err)
+static int check_key(const struct build_wish *wish, struct error **err)
 {
-	if (!plan->encrypt)
+	if (!wish->encrypt)
 		return 0;
-	if (plan->sandbox) {
+	if (wish->sandbox) {
 		error_set(err, ERROR_UNSUPPORTED, "a sandbox cannot be encrypted");
 		return error_hint(err, "leave out --sandbox or --encrypt");
 	}
-	if (plan->key)
+	if (wish->key)
 		return 0;
 	error_set(err, ERROR_KEY_MISSING,
 		  "Missing encryption info, please add `--passphrase` or `--pem-path` or "
@@ -235,31 +235,31 @@ static int check_key(const struct build_plan *plan, struct error **err)
 
 static int prepare(struct build *b, struct error **err)
 {
-	if (check_key(b->plan, err) < 0 || check_sections(b->plan, err) < 0 ||
+	if (check_key(b->wish, err) < 0 || check_sections(b->wish, err) < 0 ||
 	    find_time(b, err) < 0 || find_definition(b, err) < 0 || find_architecture(b, err) < 0)
 		return -1;
 	if (definition_check(b->definition, err) < 0 || bootstrap_check(b, err) < 0) {
-		error_wrap(err, "Unable to create build: %s", b->plan->spec);
+		error_wrap(err, "Unable to create build: %s", b->wish->spec);
 		return error_hint(err, "coffer-build(1) describes definition files");
 	}
-	if (b->plan->no_cleanup && !b->plan->tmpdir)
+	if (b->wish->no_cleanup && !b->wish->tmpdir)
 		log_warning("--no-cleanup keeps nothing without --tmpdir: the container is built "
 			    "in memory");
 	if (find_privilege(b, err) < 0)
 		return -1;
-	return b->user_namespace ? run_policy_user_namespace(b->plan->config, err) : 0;
+	return b->user_namespace ? run_policy_user_namespace(b->wish->config, err) : 0;
 }
 
 /* Before %pre, and an hour of %post, although Apptainer says so after them. */
 static int check_files(const struct build *b, struct error **err)
 {
-	const struct metadata_options chosen = { .sections = &b->plan->sections };
+	const struct metadata_options chosen = { .sections = &b->wish->sections };
 	return metadata_wants(&chosen, "files") ? definition_check_files(b->definition, err) : 0;
 }
 
-int build_image(struct build_plan *plan, struct error **err)
+int build_image(struct build_wish *wish, struct error **err)
 {
-	struct build b = { .plan = plan };
+	struct build b = { .wish = wish };
 	b.umask = umask(0);
 	umask(b.umask);
 	int result = prepare(&b, err);
@@ -278,7 +278,7 @@ int build_image(struct build_plan *plan, struct error **err)
 			error_wrap(err, "While performing build");
 	}
 	if (result == 0)
-		log_info("Build complete: %s", plan->target);
+		log_info("Build complete: %s", wish->target);
 	key_free(&b.base_key);
 	definition_free(&b.definition);
 	text_free(&b.arch);

@@ -74,7 +74,7 @@ int sandbox_close(const struct build *b, int root, struct error **err)
 	if (count)
 		log_warning("%zu %s set-user-ID or set-group-ID: not so in %s, where others could "
 			    "become you by %s",
-			    count, count == 1 ? "file is" : "files are", b->plan->target,
+			    count, count == 1 ? "file is" : "files are", b->wish->target,
 			    count == 1 ? "it" : "them");
 	return fchmod(root, 0700) < 0 ? error_errno(err, errno, "close the sandbox to others") : 0;
 }

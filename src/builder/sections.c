@@ -47,7 +47,7 @@ static int host_environment(const struct builder *b, struct strings *ret, struct
 int section_run_on_host(struct builder *b, const char *section, struct error **err)
 {
 	const struct definition_section *s = definition_section(b->build->definition, section);
-	const struct metadata_options chosen = { .sections = &b->build->plan->sections };
+	const struct metadata_options chosen = { .sections = &b->build->wish->sections };
 	if (!s || !metadata_wants(&chosen, section))
 		return 0;
 	log_info("Running %s scriptlet", section);
@@ -110,7 +110,7 @@ static int run_contained(void *context, int socket, struct error **err)
 static void base_wish(const struct builder *b, struct run_wish *wish)
 {
 	*wish = (struct run_wish){
-		.config = b->build->plan->config,
+		.config = b->build->wish->config,
 		.cwd = "/",
 		.no_home = true,
 		.for_build = true,
@@ -120,7 +120,7 @@ static void base_wish(const struct builder *b, struct run_wish *wish)
 
 static int add_binds(const struct builder *b, struct run_wish *wish, struct error **err)
 {
-	const struct strings *bind = &b->build->plan->bind;
+	const struct strings *bind = &b->build->wish->bind;
 	for (size_t i = 0; i < bind->len; i++)
 		if (strings_add(&wish->bind, bind->items[i], err) < 0)
 			return -1;
@@ -205,7 +205,7 @@ int section_run_post(struct builder *b, struct error **err)
 int section_run_test(struct builder *b, struct error **err)
 {
 	static const char *const no_arguments[] = { NULL };
-	if (b->build->plan->notest || !definition_section(b->build->definition, "test"))
+	if (b->build->wish->notest || !definition_section(b->build->definition, "test"))
 		return 0;
 	log_info("Running testscript");
 	CLEANUP_WISH struct run_wish wish;

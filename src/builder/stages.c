@@ -73,7 +73,7 @@ const char *stages_architecture(int root)
 static int copy_files(struct builder *b, struct error **err)
 {
 	const struct definition *d = b->build->definition;
-	const struct metadata_options chosen = { .sections = &b->build->plan->sections };
+	const struct metadata_options chosen = { .sections = &b->build->wish->sections };
 	for (size_t i = 0; metadata_wants(&chosen, "files") && i < d->section_count; i++) {
 		const struct definition_section *s = &d->sections[i];
 		struct span from =
@@ -120,8 +120,8 @@ static int make_tree(struct builder *b, struct error **err)
 {
 	const struct build *build = b->build;
 	const struct metadata_options options = {
-		.force = build->plan->force,
-		.sections = &build->plan->sections,
+		.force = build->wish->force,
+		.sections = &build->wish->sections,
 		.arch = build->arch,
 		.time = build->time,
 	};
@@ -153,7 +153,7 @@ int stages_build(struct builder *b, struct error **err)
 	}
 	if (result < 0 || section_run_test(b, err) < 0)
 		return -1;
-	if (b->build->plan->sandbox && sandbox_close(b->build, b->root, err) < 0)
+	if (b->build->wish->sandbox && sandbox_close(b->build, b->root, err) < 0)
 		return -1;
 	return send_result(b, err);
 }

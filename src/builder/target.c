@@ -72,21 +72,21 @@ static bool is_image(const char *path)
 	return image_open(path, &image, &err) == 0;
 }
 
-static int check(struct build_plan *plan, bool (*confirm)(void *context, const char *question),
+static int check(struct build_wish *wish, bool (*confirm)(void *context, const char *question),
 		 void *context, struct error **err)
 {
 	struct stat st;
-	CLEANUP_TEXT char *path = path_absolute(plan->target, err);
+	CLEANUP_TEXT char *path = path_absolute(wish->target, err);
 	if (!path)
 		return -1;
-	if (lstat(plan->target, &st) < 0) {
+	if (lstat(wish->target, &st) < 0) {
 		if (errno == ENOENT)
 			return 0;
-		return error_errno(err, errno, "%s", plan->target);
+		return error_errno(err, errno, "%s", wish->target);
 	}
 	if (target_may_go(path, err) < 0)
 		return -1;
-	if (plan->force)
+	if (wish->force)
 		return 0;
 	const char *name = path_base_name(path); /* Apptainer names no folder here */
 	if (!confirm)
@@ -112,15 +112,15 @@ static int check(struct build_plan *plan, bool (*confirm)(void *context, const c
 		error_set(err, ERROR_EXISTS, "stopping build");
 		return error_hint(err, "answer y to overwrite it, or use --force");
 	}
-	plan->force = true;
+	wish->force = true;
 	return 0;
 }
 
-int build_check_target(struct build_plan *plan,
+int build_check_target(struct build_wish *wish,
 		       bool (*confirm)(void *context, const char *question), void *context,
 		       struct error **err)
 {
-	return check(plan, confirm, context, err) < 0
+	return check(wish, confirm, context, err) < 0
 		       ? error_wrap(err, "While checking build target")
 		       : 0;
 }

@@ -90,7 +90,7 @@ static int mount_tmpfs(const struct build *b, const char *where, struct error **
 		return 0;
 	if (mount("coffer", where, "tmpfs", flags, options) < 0)
 		return error_errno(err, errno, "mount a file system in memory");
-	if (b->plan->encrypt && swap_is_on())
+	if (b->wish->encrypt && swap_is_on())
 		log_warning("Swap is on: parts of the container may be written to it in the clear "
 			    "while it is built.");
 	return 0;
@@ -265,11 +265,11 @@ void workspace_explain(const struct build *build, int root, struct error **err)
 	struct statvfs st;
 	if (root < 0 || fstatvfs(root, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize > 1 << 20)
 		return;
-	if (build->plan->sandbox)
+	if (build->wish->sandbox)
 		error_hint(err,
 			   "the file system of %s is full: make room there, or build it "
 			   "elsewhere",
-			   build->plan->target);
+			   build->wish->target);
 	else if (build->disk)
 		error_hint(err, "the file system of the build folder is full: choose another with "
 				"--tmpdir DIR");

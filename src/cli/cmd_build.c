@@ -24,7 +24,7 @@ static const char *text(const struct invocation *in, const char *name)
 
 /* ------------------------------------------------------------------ compression */
 
-static int set_codec(struct build_plan *plan, const char *name, size_t len, struct error **err)
+static int set_codec(struct build_wish *wish, const char *name, size_t len, struct error **err)
 {
 	CLEANUP_TEXT char *copy = text_dup_len(name, len, err);
 	if (!copy)
@@ -34,7 +34,7 @@ static int set_codec(struct build_plan *plan, const char *name, size_t len, stru
 		error_set(err, ERROR_USAGE, "unknown compression %s", copy);
 		return error_hint(err, "there are gzip, zstd, xz, lz4 and lzo");
 	}
-	plan->codec = codec;
+	wish->codec = codec;
 	return 0;
 }
 
@@ -57,34 +57,34 @@ static int parse_count(const char *what, const char *word, bool sizes, unsigned 
 }
 
 /* --compression=NAME[:LEVEL] */
-static int parse_compression(const char *word, struct build_plan *plan, struct error **err)
+static int parse_compression(const char *word, struct build_wish *wish, struct error **err)
 {
 	size_t len = strcspn(word, ":");
 	unsigned level;
-	if (set_codec(plan, word, len, err) < 0)
+	if (set_codec(wish, word, len, err) < 0)
 		return -1;
 	if (!word[len])
 		return 0;
 	if (parse_count("the level of --compression", word + len + 1, false, &level, err) < 0)
 		return -1;
-	plan->level = (int)level;
+	wish->level = (int)level;
 	return 0;
 }
 
 /* One of mksquashfs's words with its value, as far as it means something to our own writer. */
-static int apply_squash_word(const char *word, const char *value, struct build_plan *plan,
+static int apply_squash_word(const char *word, const char *value, struct build_wish *wish,
 			     struct error **err)
 {
 	unsigned n;
 	if (!strcmp(word, "-comp")) {
 		if (!value)
 			return error_set(err, ERROR_USAGE, "-comp needs a name");
-		return set_codec(plan, value, strlen(value), err);
+		return set_codec(wish, value, strlen(value), err);
 	}
 	if (!strcmp(word, "-Xcompression-level")) {
 		if (parse_count(word, value, false, &n, err) < 0)
 			return -1;
-		plan->level = (int)n;
+		wish->level = (int)n;
 		return 0;
 	}
 	if (!strcmp(word, "-b")) {
@@ -95,17 +95,17 @@ static int apply_squash_word(const char *word, const char *value, struct build_p
 			return error_set(err, ERROR_USAGE,
 					 "-b %s: the block size is a power of two from 4096 to 1M",
 					 value);
-		plan->block_size = n;
+		wish->block_size = n;
 		return 0;
 	}
 	if (!strcmp(word, "-processors"))
-		return parse_count(word, value, false, &plan->threads, err);
+		return parse_count(word, value, false, &wish->threads, err);
 	error_set(err, ERROR_UNSUPPORTED, "--mksquashfs-args: %s is not supported by coffer", word);
 	return error_hint(err, "coffer packs by itself; of mksquashfs's options it knows -comp, "
 			       "-Xcompression-level, -b and -processors");
 }
 
-static int parse_squash_args(const char *words, struct build_plan *plan, struct error **err)
+static int parse_squash_args(const char *words, struct build_wish *wish, struct error **err)
 {
 	CLEANUP_STRINGS struct strings list = { 0 };
 	while (*(words += strspn(words, " \t\n"))) {
@@ -117,51 +117,51 @@ static int parse_squash_args(const char *words, struct build_plan *plan, struct 
 	}
 	for (size_t i = 0; i < list.len; i += 2)
 		if (apply_squash_word(list.items[i], i + 1 < list.len ? list.items[i + 1] : NULL,
-				      plan, err) < 0)
+				      wish, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int plan_compression(const struct invocation *in, struct build_plan *plan,
+static int wish_compression(const struct invocation *in, struct build_wish *wish,
 			    struct error **err)
 {
-	plan->codec = SQUASH_GZIP;
+	wish->codec = SQUASH_GZIP;
 	if (text(in, "mksquashfs-args") &&
-	    parse_squash_args(text(in, "mksquashfs-args"), plan, err) < 0)
+	    parse_squash_args(text(in, "mksquashfs-args"), wish, err) < 0)
 		return -1;
-	if (text(in, "compression") && parse_compression(text(in, "compression"), plan, err) < 0)
+	if (text(in, "compression") && parse_compression(text(in, "compression"), wish, err) < 0)
 		return -1;
-	if (squash_check_level(plan->codec, plan->level, err) < 0)
+	if (squash_check_level(wish->codec, wish->level, err) < 0)
 		return error_hint(err, "leave the level out to have the usual one");
-	if (plan->codec != SQUASH_GZIP)
+	if (wish->codec != SQUASH_GZIP)
 		log_info("Non-gzip squashfs compression might not work with some installations");
 	return 0;
 }
 
 /* ------------------------------------------------------------------ keys */
 
-static int plan_encryption(const struct invocation *in, struct build_plan *plan, struct error **err)
+static int wish_encryption(const struct invocation *in, struct build_wish *wish, struct error **err)
 {
 	const char *kind = text(in, "encryption");
-	plan->encrypt =
+	wish->encrypt =
 		on(in, "encrypt") || on(in, "passphrase") || text(in, "pem-path") || kind != NULL;
 	/* Stock Apptainer opens LUKS2 as root alone, so each gets what they can run there. */
-	plan->kind = geteuid() == 0 ? IMAGE_LUKS2 : IMAGE_GOCRYPTFS;
+	wish->kind = geteuid() == 0 ? IMAGE_LUKS2 : IMAGE_GOCRYPTFS;
 	if (kind && !strcmp(kind, "luks2"))
-		plan->kind = IMAGE_LUKS2;
+		wish->kind = IMAGE_LUKS2;
 	else if (kind && !strcmp(kind, "gocryptfs"))
-		plan->kind = IMAGE_GOCRYPTFS;
+		wish->kind = IMAGE_GOCRYPTFS;
 	else if (kind)
 		return error_set(err, ERROR_USAGE, "--encryption takes luks2 or gocryptfs, not %s",
 				 kind);
-	if (plan->encrypt && plan->sandbox) {
+	if (wish->encrypt && wish->sandbox) {
 		error_set(err, ERROR_USAGE, "a sandbox cannot be encrypted");
 		return error_hint(err, "leave out --sandbox, or the options of encryption");
 	}
 	return 0;
 }
 
-static int choose_key(const struct invocation *in, struct build_plan *plan, struct error **err)
+static int choose_key(const struct invocation *in, struct build_wish *wish, struct error **err)
 {
 	struct key_request request = {
 		.use = KEY_FOR_BUILD,
@@ -171,7 +171,7 @@ static int choose_key(const struct invocation *in, struct build_plan *plan, stru
 		.confirm = tty_present() && dialect_asks_twice(in->program),
 		.ask = tty_ask,
 	};
-	if (!plan->encrypt) {
+	if (!wish->encrypt) {
 		if (key_environment_set())
 			log_warning("Encryption related env vars found, but --encrypt was not "
 				    "specified. NOT encrypting container.");
@@ -179,12 +179,12 @@ static int choose_key(const struct invocation *in, struct build_plan *plan, stru
 	}
 	if (!request.pem_path && request.ask_passphrase)
 		log_verbose("Using interactive passphrase entry for encrypted container");
-	if (key_choose(&request, &plan->key, err) < 0)
+	if (key_choose(&request, &wish->key, err) < 0)
 		return -1;
-	if (plan->key)
+	if (wish->key)
 		return key_check(
-			plan->key,
-			plan->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS, err);
+			wish->key,
+			wish->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS, err);
 	error_set(err, ERROR_KEY_MISSING,
 		  "Missing encryption info, please add `--passphrase` or `--pem-path` or "
 		  "corresponding environment variable");
@@ -213,7 +213,7 @@ static int base_ask(void *context, const char *prompt, struct secret **ret, stru
 	return tty_ask(NULL, prompt, ret, err);
 }
 
-static int plan_base_key(const struct invocation *in, struct build_plan *plan,
+static int wish_base_key(const struct invocation *in, struct build_wish *wish,
 			 struct base_key *base, struct error **err)
 {
 	const char *passphrase = getenv("APPTAINER_ENCRYPTION_PASSPHRASE");
@@ -224,32 +224,32 @@ static int plan_base_key(const struct invocation *in, struct build_plan *plan,
 		if (!base->pem_path)
 			return -1;
 	} else if (on(in, "base-passphrase")) {
-		plan->base_key.ask_passphrase = true;
-	} else if (path && *path && (!plan->encrypt || from_flags)) {
+		wish->base_key.ask_passphrase = true;
+	} else if (path && *path && (!wish->encrypt || from_flags)) {
 		/* With --encrypt it names the public key of the new image. */
 		base->pem_path = text_dup(path, err);
 		if (!base->pem_path)
 			return -1;
 	} else if (passphrase && *passphrase) {
-		plan->base_key.ask_passphrase = true;
+		wish->base_key.ask_passphrase = true;
 		if (secret_copy(passphrase, strlen(passphrase), &base->passphrase, err) < 0)
 			return -1;
 	} else {
-		plan->base_key.ask_passphrase = tty_present();
+		wish->base_key.ask_passphrase = tty_present();
 	}
-	plan->base_key_given = text(in, "base-pem-path") || on(in, "base-passphrase");
-	plan->base_key.use = KEY_FOR_RUN;
-	plan->base_key.pem_path = base->pem_path;
-	plan->base_key.ask = base_ask;
-	plan->base_key.ask_context = base;
+	wish->base_key_given = text(in, "base-pem-path") || on(in, "base-passphrase");
+	wish->base_key.use = KEY_FOR_RUN;
+	wish->base_key.pem_path = base->pem_path;
+	wish->base_key.ask = base_ask;
+	wish->base_key.ask_context = base;
 	return 0;
 }
 
 /* ------------------------------------------------------------------ the command */
 
-static void make_plan(const struct invocation *in, struct build_plan *plan)
+static void make_wish(const struct invocation *in, struct build_wish *wish)
 {
-	*plan = (struct build_plan){
+	*wish = (struct build_wish){
 		.target = in->arguments[0],
 		.spec = in->arguments[1],
 		.sandbox = on(in, "sandbox"),
@@ -269,45 +269,45 @@ static void make_plan(const struct invocation *in, struct build_plan *plan)
 	};
 }
 
-static int find_keys(const struct invocation *in, struct build_plan *plan, struct base_key *base,
+static int find_keys(const struct invocation *in, struct build_wish *wish, struct base_key *base,
 		     struct error **err)
 {
 	if (keys_limit(in, err) < 0 || keys_begin(err) < 0)
 		return -1;
-	int r = plan_base_key(in, plan, base, err);
+	int r = wish_base_key(in, wish, base, err);
 	if (r == 0)
-		r = choose_key(in, plan, err);
+		r = choose_key(in, wish, err);
 	keys_end();
 	return r;
 }
 
-static int prepare(const struct invocation *in, struct build_plan *plan, struct base_key *base,
+static int prepare(const struct invocation *in, struct build_wish *wish, struct base_key *base,
 		   struct error **err)
 {
-	if (plan_compression(in, plan, err) < 0)
+	if (wish_compression(in, wish, err) < 0)
 		return -1;
-	if (plan->config->squash_threads &&
-	    (!plan->threads || plan->threads > plan->config->squash_threads))
-		plan->threads = (unsigned)plan->config->squash_threads;
-	if (plan_encryption(in, plan, err) < 0 ||
-	    build_check_target(plan, tty_present() ? tty_confirm : NULL, NULL, err) < 0)
+	if (wish->config->squash_threads &&
+	    (!wish->threads || wish->threads > wish->config->squash_threads))
+		wish->threads = (unsigned)wish->config->squash_threads;
+	if (wish_encryption(in, wish, err) < 0 ||
+	    build_check_target(wish, tty_present() ? tty_confirm : NULL, NULL, err) < 0)
 		return -1;
-	return find_keys(in, plan, base, err);
+	return find_keys(in, wish, base, err);
 }
 
 static int run_build(const struct invocation *in, struct error **err)
 {
-	struct build_plan plan;
+	struct build_wish wish;
 	struct config config = { 0 };
 	struct base_key base = { 0 };
-	make_plan(in, &plan);
-	plan.config = &config;
+	make_wish(in, &wish);
+	wish.config = &config;
 	int r = settings_read_config(in, &config, err);
 	if (r == 0)
-		r = prepare(in, &plan, &base, err);
+		r = prepare(in, &wish, &base, err);
 	if (r == 0)
-		r = build_image(&plan, err);
-	key_free(&plan.key);
+		r = build_image(&wish, err);
+	key_free(&wish.key);
 	secret_free(&base.passphrase);
 	text_free(&base.pem_path);
 	config_free(&config);

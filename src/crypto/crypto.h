@@ -165,6 +165,18 @@ int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **r
 /* `dek`: what follows "DEK-Info: " in a traditional PEM frame ("AES-256-CBC,0123..."). */
 int crypto_dek_decrypt(const char *dek, const void *in, size_t len, const struct secret *password,
 		       struct secret **ret, struct error **err);
+/* What some DER is, by the tags of its first members; nothing else of it is checked. */
+enum crypto_der_shape {
+	CRYPTO_SHAPE_UNKNOWN,
+	CRYPTO_SHAPE_PKCS1_PUBLIC,
+	CRYPTO_SHAPE_PKCS1_PRIVATE,
+	CRYPTO_SHAPE_PKCS8,
+	CRYPTO_SHAPE_PKCS8_ENCRYPTED,
+	CRYPTO_SHAPE_SPKI,
+	CRYPTO_SHAPE_EC_PRIVATE,
+	CRYPTO_SHAPE_CERTIFICATE,
+};
+enum crypto_der_shape crypto_der_shape(const void *der, size_t len);
 /* PKCS#8 EncryptedPrivateKeyInfo. */
 bool crypto_der_is_encrypted_key(const void *der, size_t len);
 int crypto_pkcs8_decrypt(const void *der, size_t len, const struct secret *password,

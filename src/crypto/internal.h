@@ -46,6 +46,15 @@ void pool_done(struct pool *p);
 EVP_CIPHER_CTX *pool_get(struct pool *p, int *ret_slot, struct error **err);
 void pool_put(struct pool *p, EVP_CIPHER_CTX *context, int slot);
 
+/* shape.c: takes the wrapping off until *b is the SEQUENCE of PKCS#1. ERROR_KEY_INVALID with words
+ * and a hint where it is something else than a key of this form. */
+int crypto_rsa_unwrap(struct bytes *b, enum crypto_rsa_form form, struct error **err);
+/* "the key is damaged, or is no key", unless memory is what OpenSSL lacked. */
+int crypto_rsa_no_key(struct error **err);
+/* How to make a key, where one is chosen. A new key opens nothing: who has the image says what
+ * does. */
+int crypto_rsa_hint(enum crypto_rsa_form form, struct error **err);
+
 /* fingerprint.c: the digest that crypto_rsa_fingerprint gives, of the contents of two INTEGERs. */
 int crypto_spki_fingerprint(struct bytes modulus, struct bytes exponent,
 			    uint8_t ret[CRYPTO_SHA256_LEN], struct error **err);

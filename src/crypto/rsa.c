@@ -2,10 +2,8 @@
 /*
  * RSA: keys from DER, and one message wrapped or unwrapped (RFC 8017; encryption.md 3).
  *
- * The DER of a key is read here and not by OpenSSL's decoders: they try whatever form they know,
- * while the person with the wrong file wants to hear which one it is. So a key is told by its shape
- * (shape_of), refused with words that name it if it is of the wrong kind, and unwrapped to the
- * SEQUENCE of numbers that all RSA keys have inside. Those numbers are given to OpenSSL one by one.
+ * The SEQUENCE of numbers that all RSA keys have inside (shape.c) is taken apart here, and the
+ * numbers are given to OpenSSL one by one.
  *
  * The key file is the user's own. It may still be damaged, or come from somebody else: the numbers
  * are held to what a key must be (check_parts) before any arithmetic is done with them, as OpenSSL
@@ -45,155 +43,6 @@ struct crypto_rsa {
 	EVP_PKEY_CTX *context; /* set up for the one operation of its form */
 };
 
-/* RFC 8017 A.1: rsaEncryption, 1.2.840.113549.1.1.1 */
-static const uint8_t rsa_oid[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01 };
-
-enum shape {
-	SHAPE_UNKNOWN,
-	SHAPE_PKCS1_PUBLIC,
-	SHAPE_PKCS1_PRIVATE,
-	SHAPE_PKCS8,
-	SHAPE_PKCS8_ENCRYPTED,
-	SHAPE_SPKI,
-	SHAPE_EC_PRIVATE,
-	SHAPE_CERTIFICATE,
-};
-
-/* Tells by the tags of the first members what it is (RFC 8017 A.1, 5208, 5280, 5915). */
-static enum shape shape_of(struct bytes b)
-{
-	/*
-	 * SEQUENCE { INTEGER, INTEGER }               PKCS#1 public
-	 * SEQUENCE { INTEGER, INTEGER, ... }          PKCS#1 private
-	 * SEQUENCE { INTEGER, SEQUENCE, ... }         PKCS#8
-	 * SEQUENCE { INTEGER, OCTET STRING, ... }     an elliptic curve's private key
-	 * SEQUENCE { SEQUENCE, BIT STRING }           SubjectPublicKeyInfo
-	 * SEQUENCE { SEQUENCE, OCTET STRING }         PKCS#8, encrypted
-	 * SEQUENCE { SEQUENCE, SEQUENCE, ... }        a certificate
-	 */
-	struct bytes all, skip;
-	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
-		return SHAPE_UNKNOWN;
-	if (crypto_der_peek(&all) == CRYPTO_DER_INTEGER) {
-		if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &skip))
-			return SHAPE_UNKNOWN;
-		switch (crypto_der_peek(&all)) {
-		case CRYPTO_DER_INTEGER:
-			if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &skip))
-				return SHAPE_UNKNOWN;
-			return bytes_left(&all) ? SHAPE_PKCS1_PRIVATE : SHAPE_PKCS1_PUBLIC;
-		case CRYPTO_DER_SEQUENCE:
-			return SHAPE_PKCS8;
-		case CRYPTO_DER_OCTET_STRING:
-			return SHAPE_EC_PRIVATE;
-		default:
-			return SHAPE_UNKNOWN;
-		}
-	}
-	if (!crypto_der_take(&all, CRYPTO_DER_SEQUENCE, &skip))
-		return SHAPE_UNKNOWN;
-	switch (crypto_der_peek(&all)) {
-	case CRYPTO_DER_BIT_STRING:
-		return SHAPE_SPKI;
-	case CRYPTO_DER_OCTET_STRING:
-		return SHAPE_PKCS8_ENCRYPTED;
-	case CRYPTO_DER_SEQUENCE:
-		return SHAPE_CERTIFICATE;
-	default:
-		return SHAPE_UNKNOWN;
-	}
-}
-
-bool crypto_der_is_encrypted_key(const void *der, size_t len)
-{
-	return shape_of(bytes_of(der, len)) == SHAPE_PKCS8_ENCRYPTED;
-}
-
-static int no_key(struct error **err)
-{
-	return crypto_refuse(err, ERROR_KEY_INVALID, "the key is damaged, or is no key");
-}
-
-/* Where one is chosen. A new key opens nothing: who has the image says what does. */
-static int hint_of_form(enum crypto_rsa_form form, struct error **err)
-{
-	return form == CRYPTO_RSA_PUBLIC
-		       ? error_hint(err, "make one with: ssh-keygen -t rsa -b 4096 -m pem -N '' "
-					 "-f rsa")
-		       : -1;
-}
-
-/* A key, but of another kind: an elliptic curve's, say. */
-static int not_rsa(enum crypto_rsa_form form, struct error **err)
-{
-	error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
-	return hint_of_form(form, err);
-}
-
-/* What it is instead, and how to get what is wanted: the person has some key in hand. */
-static int refuse_shape(enum shape shape, enum crypto_rsa_form form, struct error **err)
-{
-	switch (shape) {
-	case SHAPE_PKCS1_PRIVATE:
-	case SHAPE_PKCS8:
-		error_set(err, ERROR_KEY_INVALID,
-			  "this is a private key, and a public key is needed");
-		return error_hint(err, "make the public one with: "
-				       "openssl rsa -in PRIVATE -RSAPublicKey_out -out PUBLIC");
-	case SHAPE_PKCS1_PUBLIC:
-	case SHAPE_SPKI:
-		error_set(err, ERROR_KEY_INVALID,
-			  "this is a public key, and the private key is needed");
-		return error_hint(err, "give the private key that belongs to it");
-	case SHAPE_PKCS8_ENCRYPTED:
-		if (form == CRYPTO_RSA_PUBLIC)
-			return error_set(err, ERROR_KEY_INVALID,
-					 "this is a private key, and a public key is needed");
-		return error_set(err, ERROR_KEY_INVALID, "the private key is protected");
-	case SHAPE_EC_PRIVATE:
-		return not_rsa(form, err);
-	case SHAPE_CERTIFICATE:
-		error_set(err, ERROR_KEY_INVALID, "this is a certificate, not a key");
-		return error_hint(err, form == CRYPTO_RSA_PUBLIC
-					       ? "take its key out with: openssl x509 -in FILE "
-						 "-pubkey -noout"
-					       : "it is public: give the private key that belongs "
-						 "to it");
-	default:
-		return no_key(err);
-	}
-}
-
-/* AlgorithmIdentifier of RSA: the OID, then NULL or nothing. */
-static bool algorithm_is_rsa(struct bytes *b)
-{
-	struct bytes algorithm, oid;
-	return crypto_der_take(b, CRYPTO_DER_SEQUENCE, &algorithm) &&
-	       crypto_der_take(&algorithm, CRYPTO_DER_OID, &oid) && oid.len == sizeof(rsa_oid) &&
-	       !memcmp(oid.data, rsa_oid, sizeof(rsa_oid));
-}
-
-/* Takes the wrapping off until *b is the SEQUENCE of PKCS#1. */
-static int unwrap(struct bytes *b, enum shape shape, enum crypto_rsa_form form, struct error **err)
-{
-	struct bytes all, inner, version;
-	if (shape == SHAPE_PKCS1_PUBLIC || shape == SHAPE_PKCS1_PRIVATE)
-		return 0;
-	bool pkcs8 = shape == SHAPE_PKCS8;
-	if (!crypto_der_take(b, CRYPTO_DER_SEQUENCE, &all) ||
-	    (pkcs8 && !crypto_der_take(&all, CRYPTO_DER_INTEGER, &version)))
-		return no_key(err);
-	if (!algorithm_is_rsa(&all))
-		return bytes_ok(&all) ? not_rsa(form, err) : no_key(err);
-	if (!crypto_der_take(&all, pkcs8 ? CRYPTO_DER_OCTET_STRING : CRYPTO_DER_BIT_STRING, &inner))
-		return no_key(err);
-	/* A BIT STRING begins with the number of unused bits. */
-	if (!pkcs8 && bytes_u8(&inner) != 0)
-		return no_key(err);
-	*b = bytes_of(inner.data + inner.off, bytes_left(&inner));
-	return 0;
-}
-
 /* The next INTEGER, or NULL; the caller frees it, wiped. */
 static BIGNUM *take_integer(struct bytes *b)
 {
@@ -232,17 +81,17 @@ static int check_parts(BIGNUM *const *parts, size_t count, enum crypto_rsa_form 
 		error_set(err, ERROR_KEY_INVALID,
 			  "the RSA key has %d bits, and must have from %d to %d", bits, least,
 			  BITS_MAX);
-		return hint_of_form(form, err);
+		return crypto_rsa_hint(form, err);
 	}
 	if (!BN_is_odd(parts[0]) || !BN_is_odd(parts[1]) || BN_is_one(parts[1]) ||
 	    BN_num_bits(parts[1]) > EXPONENT_MAX)
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	/* The primes are moduli of their own and thus odd; nothing is as large as the modulus. */
 	for (size_t i = PARTS_PUBLIC; i < count; i++)
 		if (BN_is_zero(parts[i]) || BN_cmp(parts[i], parts[0]) >= 0)
-			return no_key(err);
+			return crypto_rsa_no_key(err);
 	if (count == PARTS_PRIVATE && (!BN_is_odd(parts[3]) || !BN_is_odd(parts[4])))
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	return 0;
 }
 
@@ -284,10 +133,10 @@ static int parse(struct bytes b, enum crypto_rsa_form form, BIGNUM *parts[PARTS_
 	size_t count = form == CRYPTO_RSA_PUBLIC ? PARTS_PUBLIC : PARTS_PRIVATE;
 	struct bytes all, version;
 	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	if (form == CRYPTO_RSA_PRIVATE) {
 		if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &version) || version.len != 1)
-			return no_key(err);
+			return crypto_rsa_no_key(err);
 		if (version.data[0] != 0)
 			return error_set(err, ERROR_KEY_INVALID,
 					 "an RSA key with more than two primes is not supported");
@@ -295,10 +144,10 @@ static int parse(struct bytes b, enum crypto_rsa_form form, BIGNUM *parts[PARTS_
 	for (size_t i = 0; i < count; i++) {
 		parts[i] = take_integer(&all);
 		if (!parts[i])
-			return no_key(err);
+			return crypto_rsa_no_key(err);
 	}
 	if (bytes_left(&all))
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	return check_parts(parts, count, form, err) < 0 ? -1 : (int)count;
 }
 
@@ -308,13 +157,13 @@ int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA2
 	struct bytes b = bytes_of(secret_bytes(rsa->der), secret_size(rsa->der));
 	struct bytes all, modulus, exponent;
 	if (!crypto_der_take(&b, CRYPTO_DER_SEQUENCE, &all))
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	/* A private key begins with its version. */
 	if (rsa->form == CRYPTO_RSA_PRIVATE && !crypto_der_take(&all, CRYPTO_DER_INTEGER, &modulus))
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &modulus) ||
 	    !crypto_der_take(&all, CRYPTO_DER_INTEGER, &exponent))
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	return crypto_spki_fingerprint(modulus, exponent, ret, err);
 }
 
@@ -330,7 +179,7 @@ static int give_key(struct crypto_rsa *rsa, struct error **err)
 	if (count < 0)
 		return -1;
 	if (!rsa->key)
-		return no_key(err);
+		return crypto_rsa_no_key(err);
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, rsa->key, NULL);
 	bool ok = context && (rsa->form == CRYPTO_RSA_PUBLIC ? EVP_PKEY_encrypt_init(context)
 							     : EVP_PKEY_decrypt_init(context)) == 1;
@@ -373,13 +222,7 @@ int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 {
 	crypto_start();
 	struct bytes b = bytes_of(der, len);
-	enum shape shape = shape_of(b);
-	bool fits = form == CRYPTO_RSA_PUBLIC
-			    ? shape == SHAPE_PKCS1_PUBLIC || shape == SHAPE_SPKI
-			    : shape == SHAPE_PKCS1_PRIVATE || shape == SHAPE_PKCS8;
-	if (!fits)
-		return refuse_shape(shape, form, err);
-	if (unwrap(&b, shape, form, err) < 0)
+	if (crypto_rsa_unwrap(&b, form, err) < 0)
 		return -1;
 	struct crypto_rsa *rsa = calloc(1, sizeof(*rsa));
 	if (!rsa)

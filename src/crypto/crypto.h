@@ -136,12 +136,20 @@ int crypto_xts_decrypt(struct crypto_xts *x, uint64_t first, uint64_t step, size
  */
 struct crypto_rsa;
 enum crypto_rsa_form {
-	CRYPTO_RSA_PUBLIC,  /* PKCS#1 RSAPublicKey or SubjectPublicKeyInfo */
+	CRYPTO_RSA_PUBLIC, /* PKCS#1 RSAPublicKey, SubjectPublicKeyInfo, or that of a certificate */
 	CRYPTO_RSA_PRIVATE, /* PKCS#1 RSAPrivateKey or PKCS#8 PrivateKeyInfo */
 };
 /* ERROR_KEY_INVALID with a reason (the wrong half, not RSA, not a key). */
 int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 			struct crypto_rsa **ret, struct error **err);
+/*
+ * DER of PKCS#1 from the numbers of a key that is kept in another form, big endian: modulus, public
+ * exponent (count 2), private exponent, the two primes, the inverse of the second modulo the first
+ * (count 6). ret: a new secret for crypto_rsa_from_der, which checks them. ERROR_KEY_INVALID when
+ * no key can be made of them.
+ */
+int crypto_rsa_encode(const struct bytes *numbers, size_t count, struct secret **ret,
+		      struct error **err);
 /* Wipes and frees *rsa, if any, and sets it to NULL. */
 void crypto_rsa_free(struct crypto_rsa **rsa);
 /* The modulus length in bytes; one message may have so many less CRYPTO_RSA_OVERHEAD. */
@@ -175,6 +183,8 @@ enum crypto_der_shape {
 	CRYPTO_SHAPE_SPKI,
 	CRYPTO_SHAPE_EC_PRIVATE,
 	CRYPTO_SHAPE_CERTIFICATE,
+	CRYPTO_SHAPE_REQUEST, /* a certificate signing request, PKCS#10 */
+	CRYPTO_SHAPE_PKCS12,
 };
 enum crypto_der_shape crypto_der_shape(const void *der, size_t len);
 /* PKCS#8 EncryptedPrivateKeyInfo. */

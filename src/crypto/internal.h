@@ -55,7 +55,7 @@ int crypto_rsa_no_key(struct error **err);
  * does. */
 int crypto_rsa_hint(enum crypto_rsa_form form, struct error **err);
 
-/* fingerprint.c: the digest that crypto_rsa_fingerprint gives, of the contents of two INTEGERs. */
+/* encode.c: the digest that crypto_rsa_fingerprint gives, of the contents of two INTEGERs. */
 int crypto_spki_fingerprint(struct bytes modulus, struct bytes exponent,
 			    uint8_t ret[CRYPTO_SHA256_LEN], struct error **err);
 

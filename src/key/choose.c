@@ -96,8 +96,9 @@ static int frame(const struct key_request *request, struct error **err)
 {
 	bool build = request->use == KEY_FOR_BUILD;
 	if (error_kind(*err) == ERROR_KEY_INVALID)
-		error_hint(err, build ? "give the public half of an RSA key, in PEM form: "
-					"ssh-keygen -f KEY.pub -e -m pem"
+		error_hint(err, build ? "give the public half of an RSA key: a certificate, "
+					"OpenSSH's KEY.pub, or what this writes: openssl rsa -in "
+					"PRIVATE -pubout -out PUBLIC"
 				      : "give the private RSA key, in PEM form, that belongs to "
 					"the public one the image was built with");
 	return error_wrap(err, build ? "Invalid encryption public key"

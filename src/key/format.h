@@ -6,6 +6,14 @@
 #define PEM_LABEL_MAX 64
 #define PEM_DEK_MAX 96
 #define PEM_LINE_LEN 64 /* RFC 7468, section 2 */
+#define PEM_BEGIN "-----BEGIN "
+#define PEM_END "-----END "
+#define PEM_RULE "-----"
+
+/* OpenSSH: PROTOCOL.key, and RFC 4253 6.6 */
+#define OPENSSH_LABEL "OPENSSH PRIVATE KEY"
+#define OPENSSH_MAGIC "openssh-key-v1" /* with its NUL */
+#define OPENSSH_RSA "ssh-rsa"
 
 /* encryption.md 3.3: the secret of an image */
 #define LUKS2_SECRET_LEN 64

@@ -19,6 +19,7 @@ struct pem {
 	char dek[PEM_DEK_MAX + 1]; /* the text of "DEK-Info:", or "" */
 	bool protected_by_dek;	   /* "Proc-Type: 4,ENCRYPTED" */
 	struct secret *der;
+	size_t end; /* where the text goes on behind it */
 };
 void pem_done(struct pem *p);
 #define CLEANUP_PEM __attribute__((cleanup(pem_done)))
@@ -28,7 +29,23 @@ int pem_parse(const char *text, size_t len, struct pem *ret, struct error **err)
 int pem_print(const char *label, const void *der, size_t len, struct buffer *ret,
 	      struct error **err);
 
-/* The RSA key in a PEM text; `origin` is for prompts. */
+/*
+ * A key file's text with lines as pem_parse wants them: text.c. A new secret, with a NUL behind it.
+ * ERROR_KEY_INVALID when it is too long for a key.
+ */
+int key_text_clean(const char *text, size_t len, struct secret **ret, struct error **err);
+/* What a text without PEM data is instead, as far as that can be told: returns -1. */
+int key_text_refuse(const char *text, size_t len, enum key_use use, struct error **err);
+
+/*
+ * Keys in OpenSSH's own forms, as DER of PKCS#1 (a new secret). The public one is the first line of
+ * the text with an RSA key: returns 1, or 0 when there is none.
+ */
+int key_openssh_public(const char *text, size_t len, struct secret **ret, struct error **err);
+/* What a block "OPENSSH PRIVATE KEY" holds. ERROR_UNSUPPORTED when it is protected. */
+int key_openssh_private(const struct secret *blob, struct secret **ret, struct error **err);
+
+/* The RSA key in the text of a key file; `origin` is for prompts. */
 int rsa_from_pem(const char *text, size_t len, const struct key_request *request,
 		 const char *origin, struct crypto_rsa **ret, struct error **err);
 

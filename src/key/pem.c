@@ -4,14 +4,11 @@
 #include <string.h>
 
 /*
- * PEM (RFC 7468, and RFC 1421 for the headers of protected keys). As in Apptainer the first block
- * of the text counts, whatever stands before it, and its label does not matter for what it is
- * (encryption.md 3.1): that is told from the DER.
+ * PEM (RFC 7468, and RFC 1421 for the headers of protected keys): the frame, strictly. As in
+ * Apptainer the first block of the text counts, whatever stands before it, and its label does not
+ * matter for what it is (encryption.md 3.1): that is told from the DER. A key file is put in order
+ * before (text.c).
  */
-
-#define BEGIN "-----BEGIN "
-#define END "-----END "
-#define RULE "-----"
 
 void pem_done(struct pem *p)
 {
@@ -44,9 +41,9 @@ static bool starts_with(const char *line, size_t len, const char *word)
 static bool is_rule(const char *line, size_t len, const char *begin, const char **ret_label,
 		    size_t *ret_label_len)
 {
-	size_t head = strlen(begin), tail = strlen(RULE);
+	size_t head = strlen(begin), tail = strlen(PEM_RULE);
 	if (len < head + tail || !starts_with(line, len, begin) ||
-	    memcmp(line + len - tail, RULE, tail) != 0)
+	    memcmp(line + len - tail, PEM_RULE, tail) != 0)
 		return false;
 	*ret_label = line + head;
 	*ret_label_len = len - head - tail;
@@ -91,7 +88,7 @@ int pem_parse(const char *text, size_t len, struct pem *ret, struct error **err)
 	do
 		if (!take_line(&b, &line, &line_len))
 			return error_set(err, ERROR_KEY_INVALID, "no PEM data");
-	while (!is_rule(line, line_len, BEGIN, &label, &label_len));
+	while (!is_rule(line, line_len, PEM_BEGIN, &label, &label_len));
 	if (label_len > PEM_LABEL_MAX || memchr(label, 0, label_len))
 		return malformed(err);
 	memcpy(pem.label, label, label_len);
@@ -102,8 +99,9 @@ int pem_parse(const char *text, size_t len, struct pem *ret, struct error **err)
 	for (;;) {
 		size_t line_off = b.off;
 		if (!take_line(&b, &line, &line_len))
-			return malformed(err);
-		if (is_rule(line, line_len, END, &end_label, &end_len)) {
+			return error_set(err, ERROR_KEY_INVALID,
+					 "the PEM data is damaged: its line END is missing");
+		if (is_rule(line, line_len, PEM_END, &end_label, &end_len)) {
 			if (end_len != label_len || memcmp(end_label, label, label_len) != 0)
 				return malformed(err);
 			size_t body_len = line_off - body_off, der_len;
@@ -114,6 +112,7 @@ int pem_parse(const char *text, size_t len, struct pem *ret, struct error **err)
 			    !der_len)
 				return malformed(err);
 			secret_shorten(pem.der, der_len);
+			pem.end = b.off;
 			break;
 		}
 		if (headers && (!line_len || take_header(line, line_len, &pem)))
@@ -128,77 +127,8 @@ int pem_parse(const char *text, size_t len, struct pem *ret, struct error **err)
 int pem_print(const char *label, const void *der, size_t len, struct buffer *ret,
 	      struct error **err)
 {
-	if (buffer_printf(ret, err, BEGIN "%s" RULE "\n", label) < 0 ||
+	if (buffer_printf(ret, err, PEM_BEGIN "%s" PEM_RULE "\n", label) < 0 ||
 	    base64_encode(der, len, PEM_LINE_LEN, ret, err) < 0)
 		return -1;
-	return buffer_printf(ret, err, END "%s" RULE "\n", label);
-}
-
-/* The DER inside the protection. */
-static int open_protected(const struct pem *pem, const struct key_request *request,
-			  const char *origin, struct secret **ret, struct error **err)
-{
-	struct secret *password CLEANUP_SECRET = NULL;
-	const void *der = secret_bytes(pem->der);
-	size_t len = secret_size(pem->der);
-	static const char hint[] = "give its password when asked, or take the protection off with: "
-				   "openssl rsa -in FILE -traditional -out UNPROTECTED";
-	if (!request->ask) {
-		error_set(err, ERROR_KEY_MISSING,
-			  "the private key is protected with a password, and nobody can be asked "
-			  "for it");
-		return error_hint(err, "%s", hint);
-	}
-	char *prompt CLEANUP_TEXT = text_printf(err, "Enter password of %s: ", origin);
-	if (!prompt || request->ask(request->ask_context, prompt, &password, err) < 0)
-		return -1;
-	if (!password) {
-		error_set(err, ERROR_KEY_MISSING,
-			  "the private key is protected, and no password was given for it");
-		return error_hint(err, "%s", hint);
-	}
-	return pem->protected_by_dek ? crypto_dek_decrypt(pem->dek, der, len, password, ret, err)
-				     : crypto_pkcs8_decrypt(der, len, password, ret, err);
-}
-
-int rsa_from_pem(const char *text, size_t len, const struct key_request *request,
-		 const char *origin, struct crypto_rsa **ret, struct error **err)
-{
-	struct pem pem CLEANUP_PEM = { 0 };
-	struct secret *opened CLEANUP_SECRET = NULL;
-	bool build = request->use == KEY_FOR_BUILD;
-	if (pem_parse(text, len, &pem, err) < 0) {
-		/* what ssh-keygen puts into FILE.pub */
-		if (memmem(text, len, "ssh-rsa ", 8))
-			error_hint(err, build ? "a key of OpenSSH's own form is converted with: "
-						"ssh-keygen -f FILE.pub -e -m pem"
-					      : "this is a public key: give the private key that "
-						"belongs to it");
-		return -1;
-	}
-	if (!strcmp(pem.label, "OPENSSH PRIVATE KEY")) {
-		/* The public half is in it in clear, and no other sort can become PEM. */
-		if (!memmem(secret_bytes(pem.der), secret_size(pem.der), "ssh-rsa", 7))
-			return error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
-		error_set(err, ERROR_KEY_INVALID,
-			  build ? "this is a private key, and a public key is needed"
-				: "a private key in OpenSSH's own form is not supported");
-		return error_hint(err, build ? "make the public one with: ssh-keygen -f FILE -e "
-					       "-m pem"
-					     : "convert a copy of it, in place, with: "
-					       "ssh-keygen -p -N '' -m pem -f COPY");
-	}
-	enum crypto_rsa_form form =
-		request->use == KEY_FOR_BUILD ? CRYPTO_RSA_PUBLIC : CRYPTO_RSA_PRIVATE;
-	const struct secret *der = pem.der;
-	bool sealed = crypto_der_is_encrypted_key(secret_bytes(der), secret_size(der));
-	if (pem.protected_by_dek && form == CRYPTO_RSA_PUBLIC)
-		return error_set(err, ERROR_KEY_INVALID,
-				 "this is a private key, and a public key is needed");
-	if (form == CRYPTO_RSA_PRIVATE && (pem.protected_by_dek || sealed)) {
-		if (open_protected(&pem, request, origin, &opened, err) < 0)
-			return -1;
-		der = opened;
-	}
-	return crypto_rsa_from_der(secret_bytes(der), secret_size(der), form, ret, err);
+	return buffer_printf(ret, err, PEM_END "%s" PEM_RULE "\n", label);
 }

@@ -114,8 +114,9 @@ K=--pem-path=rsa_pri.pem
 	done
 	refuse 255 "the key is not an RSA key" coffer exec --pem-path=ed $image true
 	err_has "$only"
-	ssh-keygen -q -t rsa -b 2048 -N '' -f old
-	refuse 255 "a private key in OpenSSH's own form is not supported" coffer exec --pem-path=old $image true
+	ssh-keygen -q -t rsa -b 2048 -N letmein -f old
+	refuse 255 "the private key is protected in OpenSSH's own way" coffer exec --pem-path=old $image true
+	err_has "ssh-keygen -p -m pem -f COPY"
 	# The public half of a key, as there are files of it.
 	cp "$WORK/rsa_pri.pem" .
 	openssl req -x509 -new -key rsa_pri.pem -subj /CN=x -out cert.pem 2>/dev/null
@@ -126,10 +127,6 @@ K=--pem-path=rsa_pri.pem
 		refuse 255 "Invalid encryption private key: could not read $name" coffer exec --pem-path=$name $image true
 		err_has "give the private key that belongs to it"
 	done
-	refuse 255 "no PEM data" coffer build --pem-path=rsa.pub out.sif "$WORK/d.def"
-	err_has "ssh-keygen -f FILE.pub -e -m pem"
-	refuse 255 "this is a certificate" coffer build --pem-path=cert.pem out.sif "$WORK/d.def"
-	err_has "openssl x509 -in FILE -pubkey -noout"
 	# The password of a key's file is no passphrase of an image.
 	openssl rsa -in rsa_pri.pem -aes128 -traditional -passout pass:pw -out t.pem 2>/dev/null
 	openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:pw -out 8.pem

@@ -27,6 +27,12 @@ static int set_up(void **state)
 	folder_shell("openssl ec -inform DER -in ec.private -pubout -outform DER -out ec.public");
 	folder_shell(
 		"openssl req -x509 -key a.pem -subj /CN=x -days 9 -outform DER -out certificate");
+	folder_shell("openssl req -new -key a.pem -subj /CN=x -outform DER -out request && "
+		     "openssl x509 -inform DER -in certificate -out certificate.pem && "
+		     "openssl pkcs12 -export -inkey a.pem -in certificate.pem -passout pass:x "
+		     "-out p12 && "
+		     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+		     "-keyout ec.key -subj /CN=x -days 9 -outform DER -out ec.certificate");
 	folder_shell(
 		"openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:secret -in a.pem -outform DER "
 		"-out protected");
@@ -201,7 +207,11 @@ static void what_is_refused(void **state)
 	assert_refused("ec.private", CRYPTO_RSA_PRIVATE, "not an RSA key");
 	assert_refused("ec8.private", CRYPTO_RSA_PRIVATE, "not an RSA key");
 	assert_refused("ec.public", CRYPTO_RSA_PUBLIC, "not an RSA key");
-	assert_refused("certificate", CRYPTO_RSA_PUBLIC, "certificate");
+	assert_refused("certificate", CRYPTO_RSA_PRIVATE, "this is a certificate");
+	assert_refused("request", CRYPTO_RSA_PUBLIC, "certificate signing request");
+	assert_refused("request", CRYPTO_RSA_PRIVATE, "certificate signing request");
+	assert_refused("p12", CRYPTO_RSA_PRIVATE, "PKCS#12");
+	assert_refused("ec.certificate", CRYPTO_RSA_PUBLIC, "not an RSA key");
 	assert_refused("protected", CRYPTO_RSA_PRIVATE, "protected");
 	assert_refused("1024.public", CRYPTO_RSA_PUBLIC, "1024 bits");
 	assert_refused("512.private", CRYPTO_RSA_PRIVATE, "512 bits");
@@ -214,8 +224,9 @@ static void what_is_refused(void **state)
 static void cut_keys(void **state)
 {
 	(void)state;
-	const char *names[] = { "pkcs1.private", "pkcs8.private", "spki.public", "pkcs1.public" };
-	for (size_t i = 0; i < 4; i++) {
+	const char *names[] = { "pkcs1.private", "pkcs8.private", "spki.public", "pkcs1.public",
+				"certificate" };
+	for (size_t i = 0; i < 5; i++) {
 		struct buffer der CLEANUP_BUFFER = folder_load(names[i]);
 		enum crypto_rsa_form form = i < 2 ? CRYPTO_RSA_PRIVATE : CRYPTO_RSA_PUBLIC;
 		struct crypto_rsa *rsa = NULL;
@@ -303,6 +314,7 @@ static void fingerprints(void **state)
 	} keys[] = {
 		{ "pkcs1.public", "spki.public", CRYPTO_RSA_PUBLIC },
 		{ "spki.public", "spki.public", CRYPTO_RSA_PUBLIC },
+		{ "certificate", "spki.public", CRYPTO_RSA_PUBLIC },
 		{ "pkcs1.private", "spki.public", CRYPTO_RSA_PRIVATE },
 		{ "pkcs8.private", "spki.public", CRYPTO_RSA_PRIVATE },
 		{ "1024.private", "1024.public", CRYPTO_RSA_PRIVATE },

@@ -21,6 +21,23 @@ static int set_up(void **state)
 	folder_shell("openssl rsa -in rsa_pri.pem -traditional -des3 -passout pass:letmein "
 		     "-out des3.pem");
 	folder_shell("openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:letmein -out locked8.pem");
+	folder_shell("cp openssh.pem locked-openssh.pem && "
+		     "ssh-keygen -q -p -N letmein -f locked-openssh.pem");
+	folder_shell("openssl req -x509 -key rsa_pri.pem -subj /CN=x -days 9 -out cert.pem && "
+		     "openssl req -new -key rsa_pri.pem -subj /CN=x -out request.pem && "
+		     "openssl pkcs12 -export -inkey rsa_pri.pem -in cert.pem -passout pass:x "
+		     "-out key.p12");
+	/* As people have them: both halves in one file, an elliptic curve's parameters first, no
+	 * frame, DER, another's words around, a key cut before the good one. */
+	folder_shell("{ echo Bag; cat cert.pem; echo Key; cat rsa_pri.pem; } >both.pem && "
+		     "openssl ecparam -name prime256v1 -genkey -out ec-first.pem && "
+		     "sed 1d rsa_pri.pem | sed '$d' >bare.pem && "
+		     "sed 1d spki.pem | sed '$d' >bare_pub.pem && "
+		     "openssl rsa -in rsa_pri.pem -traditional -outform DER -out der.pem && "
+		     "{ echo 'the -----BEGIN RSA PRIVATE KEY----- is below'; cat pkcs8.pem; } "
+		     ">words.pem && "
+		     "tr '\n' ' ' <locked.pem >locked-line.pem && "
+		     "{ head -c 900 rsa_pri.pem; echo; cat pkcs8.pem; } >second.pem");
 	folder_shell("openssl ecparam -name prime256v1 -genkey -noout -out ec.pem");
 	folder_shell("openssl genpkey -algorithm ed25519 -out ed25519.pem");
 	folder_shell("openssl genrsa 1024 | openssl rsa -RSAPublicKey_out -out small.pem");
@@ -66,10 +83,13 @@ static void every_form_is_read(void **state)
 	static const struct {
 		const char *name;
 		enum key_use use;
-	} files[] = { { "rsa_pub.pem", KEY_FOR_BUILD },
-		      { "spki.pem", KEY_FOR_BUILD },
-		      { "rsa_pri.pem", KEY_FOR_RUN },
-		      { "pkcs8.pem", KEY_FOR_RUN } };
+	} files[] = { { "rsa_pub.pem", KEY_FOR_BUILD }, { "spki.pem", KEY_FOR_BUILD },
+		      { "rsa.pub", KEY_FOR_BUILD },	{ "cert.pem", KEY_FOR_BUILD },
+		      { "both.pem", KEY_FOR_BUILD },	{ "bare_pub.pem", KEY_FOR_BUILD },
+		      { "openssh.pem", KEY_FOR_RUN },	{ "both.pem", KEY_FOR_RUN },
+		      { "bare.pem", KEY_FOR_RUN },	{ "der.pem", KEY_FOR_RUN },
+		      { "words.pem", KEY_FOR_RUN },	{ "second.pem", KEY_FOR_RUN },
+		      { "rsa_pri.pem", KEY_FOR_RUN },	{ "pkcs8.pem", KEY_FOR_RUN } };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct key *k CLEANUP_KEY = NULL;
 		assert_ok(choose_file(files[i].name, files[i].use, &k, err));
@@ -97,7 +117,15 @@ static void what_is_refused(void **state)
 		  "Invalid encryption public key: ", NULL },
 		{ "text.pem", KEY_FOR_RUN, ERROR_KEY_INVALID,
 		  "Invalid encryption private key: ", NULL },
-		{ "rsa.pub", KEY_FOR_BUILD, ERROR_KEY_INVALID, "no PEM data", "-e -m pem" },
+		{ "request.pem", KEY_FOR_BUILD, ERROR_KEY_INVALID, "certificate signing request",
+		  "openssl req" },
+		{ "request.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "certificate signing request",
+		  "private key" },
+		{ "cert.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "this is a certificate", "private" },
+		{ "key.p12", KEY_FOR_BUILD, ERROR_KEY_INVALID, "PKCS#12", "-clcerts -nokeys" },
+		{ "key.p12", KEY_FOR_RUN, ERROR_KEY_INVALID, "PKCS#12", "-nocerts" },
+		{ "ec-first.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "not an RSA key",
+		  "that belongs to" },
 		{ "large.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "too long", NULL },
 		{ "cut.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "damaged", NULL },
 		{ "rsa_pri.pem", KEY_FOR_BUILD, ERROR_KEY_INVALID, "this is a private key",
@@ -111,8 +139,10 @@ static void what_is_refused(void **state)
 		{ "rsa_pub.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "this is a public key",
 		  "private" },
 		{ "spki.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "this is a public key", "private" },
-		{ "openssh.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "OpenSSH's own form",
+		{ "locked-openssh.pem", KEY_FOR_RUN, ERROR_UNSUPPORTED, "protected in OpenSSH's",
 		  "ssh-keygen -p" },
+		{ "locked-openssh.pem", KEY_FOR_BUILD, ERROR_KEY_INVALID, "this is a private key",
+		  "ssh-keygen" },
 		{ "rsa.pub", KEY_FOR_RUN, ERROR_KEY_INVALID, "no PEM data", "private key that" },
 		{ "ec.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "not an RSA key", "that belongs to" },
 		{ "ed25519.pem", KEY_FOR_RUN, ERROR_KEY_INVALID, "not an RSA key",
@@ -138,7 +168,8 @@ static void what_is_refused(void **state)
 static void protected_keys(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "locked.pem", "des3.pem", "locked8.pem" };
+	static const char *const names[] = { "locked.pem", "des3.pem", "locked8.pem",
+					     "locked-line.pem" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		static const char *const texts[] = { "letmein", "letmeout", "" };
 		struct answers answers = { .texts = texts };

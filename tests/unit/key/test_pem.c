@@ -26,6 +26,8 @@ static void good_frames(void **state)
 		assert_ok(parse(texts[i], &pem, err));
 		assert_string_equal(pem.label, "X Y");
 		assert_false(pem.protected_by_dek);
+		const char *behind = texts[i] + pem.end;
+		assert_true(!*behind || !strcmp(behind, "more\n") || strstr(behind, "N Z-----"));
 		assert_int_equal(secret_size(pem.der), 6);
 		assert_memory_equal(secret_bytes(pem.der), "foobar", 6);
 	}

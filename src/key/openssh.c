@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RSA keys in OpenSSH's own forms: the line of a public key (RFC 4253, section 6.6) and the private
+ * key (PROTOCOL.key of OpenSSH). Both are numbers, each behind its length; crypto/ makes the DER of
+ * them.
+ *
+ * A protected private key is refused: what its key is derived with, bcrypt_pbkdf, no library of
+ * ours has, and a cipher of one's own making is no place to keep keys in.
+ */
+#include "key/internal.h"
+
+#include <string.h>
+
+/* A string of RFC 4251, section 5, in place. */
+static bool take_string(struct bytes *b, struct bytes *ret)
+{
+	size_t len = (size_t)bytes_be(b, 4);
+	const void *data = bytes_take(b, len);
+	if (!data || !bytes_ok(b))
+		return false;
+	*ret = bytes_of(data, len);
+	return true;
+}
+
+static bool is_text(const struct bytes *b, const char *text)
+{
+	return b->len == strlen(text) && !memcmp(b->data, text, b->len);
+}
+
+static int damaged(struct error **err)
+{
+	return error_set(err, ERROR_KEY_INVALID, "the OpenSSH key is damaged");
+}
+
+static bool is_end(const char *text, size_t len, size_t at)
+{
+	return at == len || text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || !text[at];
+}
+
+/* Where the base64 of the first RSA key begins, behind options or at a line's beginning; or NULL.
+ */
+static const char *find_line(const char *text, size_t len, size_t *ret_len)
+{
+	const char word[] = OPENSSH_RSA " ";
+	size_t word_len = strlen(word), off = 0;
+	const char *found;
+	while ((found = memmem(text + off, len - off, word, word_len)) != NULL) {
+		size_t begin = (size_t)(found - text) + word_len;
+		bool alone = found == text || found[-1] == '\n' || found[-1] == ' ';
+		size_t end = begin;
+		while (!is_end(text, len, end))
+			end++;
+		if (alone && end > begin) {
+			*ret_len = end - begin;
+			return text + begin;
+		}
+		off = begin;
+	}
+	return NULL;
+}
+
+int key_openssh_public(const char *text, size_t len, struct secret **ret, struct error **err)
+{
+	struct secret *blob CLEANUP_SECRET = NULL;
+	struct bytes type, numbers[2];
+	size_t base64_len, blob_len;
+	const char *base64 = find_line(text, len, &base64_len);
+	if (!base64)
+		return 0;
+	if (secret_new(base64_decoded_max(base64_len), &blob, err) < 0)
+		return -1;
+	if (!base64_decode(base64, base64_len, false, secret_data(blob), &blob_len))
+		return damaged(err);
+	struct bytes b = bytes_of(secret_bytes(blob), blob_len);
+	/* The exponent comes first here. */
+	if (!take_string(&b, &type) || !is_text(&type, OPENSSH_RSA) ||
+	    !take_string(&b, &numbers[1]) || !take_string(&b, &numbers[0]) || bytes_left(&b))
+		return damaged(err);
+	return crypto_rsa_encode(numbers, 2, ret, err) < 0 ? -1 : 1;
+}
+
+static int is_protected(struct error **err)
+{
+	error_set(err, ERROR_UNSUPPORTED,
+		  "the private key is protected in OpenSSH's own way, which is not supported");
+	return error_hint(err, "convert a copy of it, which stays protected, with: "
+			       "cp FILE COPY && ssh-keygen -p -m pem -f COPY");
+}
+
+int key_openssh_private(const struct secret *blob, struct secret **ret, struct error **err)
+{
+	struct bytes b = bytes_of(secret_bytes(blob), secret_size(blob));
+	struct bytes cipher, kdf, options, public, private, type, comment;
+	/* As they stand in the file; the last two are the primes. */
+	struct bytes n, e, d, inverse, p, q;
+	const void *magic = bytes_take(&b, sizeof(OPENSSH_MAGIC));
+	if (!magic || memcmp(magic, OPENSSH_MAGIC, sizeof(OPENSSH_MAGIC)) != 0 ||
+	    !take_string(&b, &cipher) || !take_string(&b, &kdf) || !take_string(&b, &options) ||
+	    bytes_be(&b, 4) != 1 || !take_string(&b, &public) || !take_string(&b, &private))
+		return damaged(err);
+	/* What kind of key it is stands in its public half, in clear. */
+	if (!take_string(&public, &type))
+		return damaged(err);
+	if (!is_text(&type, OPENSSH_RSA))
+		return error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
+	if (!is_text(&cipher, "none"))
+		return is_protected(err);
+	/* The same number twice: whoever decrypts sees by that whether it went well. */
+	uint64_t check = bytes_be(&private, 4);
+	if (bytes_be(&private, 4) != check || !take_string(&private, &type) ||
+	    !is_text(&type, OPENSSH_RSA) || !take_string(&private, &n) ||
+	    !take_string(&private, &e) || !take_string(&private, &d) ||
+	    !take_string(&private, &inverse) || !take_string(&private, &p) ||
+	    !take_string(&private, &q) || !take_string(&private, &comment))
+		return damaged(err);
+	const struct bytes numbers[] = { n, e, d, p, q, inverse };
+	return crypto_rsa_encode(numbers, sizeof(numbers) / sizeof(numbers[0]), ret, err);
+}

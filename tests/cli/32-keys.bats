@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# RSA keys as people have them: whatever form they come in they are read, or named with the command
+# that converts them; and each such command, run to the letter, leads to an image that opens.
+
+load helper
+
+setup_file() {
+	make_work
+	make_keys
+	make_tree tree
+	chmod 0777 .
+	coffer build --encryption=gocryptfs --pem-path=rsa_pub.pem x.sif tree
+	cp -p rsa_pri.pem k
+	ssh-keygen -q -p -N '' -f k
+	ssh-keygen -y -f k >k.pub
+	openssl req -x509 -key rsa_pri.pem -subj /CN=x -days 9 -out cert.pem 2>/dev/null
+	openssl req -new -key rsa_pri.pem -subj /CN=x -out request.pem 2>/dev/null
+	openssl pkcs12 -export -inkey rsa_pri.pem -in cert.pem -passout pass: -out key.p12
+	openssl rsa -in rsa_pri.pem -pubout -out spki.pem 2>/dev/null
+}
+teardown_file() { drop_work; }
+setup() { cd "$WORK"; rm -rf key out.sif PRIVATE FILE PUBLIC NEW COPY UNPROTECTED; }
+
+opens() { # KEY
+	run --separate-stderr coffer exec --pem-path="$1" x.sif echo started </dev/null
+	[ "$status" -eq 0 ] && [ "$output" = started ] || { echo "$1: $stderr"; false; }
+}
+builds() { # KEY
+	coffer build --force --encryption=gocryptfs --pem-path="$1" out.sif tree
+	coffer exec --pem-path=rsa_pri.pem out.sif true
+	rm out.sif
+}
+# What the last message says behind "with: ", run to the letter.
+follow() {
+	local command
+	command=$(sed -n '$s/.* with: //p' <<<"$stderr")
+	[ -n "$command" ] || { echo "no command in: $stderr"; false; }
+	echo "+ $command"
+	bash -ec "$command"
+}
+
+@test "marks, blanks and line ends of other systems, and text around" {
+	{ printf '\xef\xbb\xbf'; cat rsa_pri.pem; } >key && opens key
+	sed 's/$/\r/' rsa_pri.pem >key && opens key
+	tr '\n' '\r' <rsa_pri.pem >key && opens key
+	{ echo 'key: |'; sed 's/^/    /' rsa_pri.pem; } >key && opens key
+	tr '\n' ' ' <rsa_pri.pem >key && opens key
+	tr -d '\n' <rsa_pri.pem >key && opens key
+	{ printf '{"key": "'; sed ':a;N;$!ba;s/\n/\\n/g' rsa_pri.pem | tr -d '\n'; echo '\n"}'; } >key && opens key
+	{ echo 'Bag Attributes: <none>'; cat cert.pem; echo; cat rsa_pri.pem; } >key && opens key
+	builds key
+	export APPTAINER_ENCRYPTION_PEM_DATA
+	APPTAINER_ENCRYPTION_PEM_DATA=$(tr '\n' ' ' <rsa_pri.pem)
+	run -0 --separate-stderr coffer exec x.sif echo started
+	[ "$output" = started ]
+}
+@test "forms: PKCS#1, PKCS#8, DER, bare base64, OpenSSH's" {
+	openssl pkcs8 -topk8 -nocrypt -in rsa_pri.pem -out key && opens key
+	openssl rsa -in rsa_pri.pem -traditional -outform DER -out key 2>/dev/null && opens key
+	base64 -w 0 key >key2 && opens key2
+	sed '1d;$d' rsa_pri.pem >key && opens key
+	opens k
+}
+@test "public halves: PKCS#1, SubjectPublicKeyInfo, a certificate, OpenSSH's line" {
+	local form
+	for form in rsa_pub.pem spki.pem cert.pem k.pub; do
+		builds $form
+	done
+	{ cat "$(printf k.pub)"; echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA a@b'; } | sed 's/^ssh-rsa/from="10.0.0.0\/8" &/' >key
+	builds key
+}
+@test "protected keys, both ways, and with their line ends lost" {
+	openssl rsa -in rsa_pri.pem -aes256 -traditional -passout pass:pw -out t.pem 2>/dev/null
+	openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:pw -out 8.pem
+	tr '\n' ' ' <t.pem >line.pem
+	local name
+	for name in t 8 line; do
+		run -0 --separate-stderr coffer exec --pem-path=$name.pem x.sif echo started <<<pw
+		[ "$output" = started ]
+	done
+}
+@test "what is not read is named, and the command that is named leads on: to run" {
+	iconv -f UTF-8 -t UTF-16 rsa_pri.pem >FILE
+	run --separate-stderr coffer exec --pem-path=FILE x.sif true
+	refused 255 "UTF-16"
+	follow && opens NEW
+	base64 rsa_pri.pem >FILE
+	run --separate-stderr coffer exec --pem-path=FILE x.sif true
+	refused 255 "encoded once more"
+	follow && opens NEW
+	cp key.p12 FILE
+	run --separate-stderr coffer exec --pem-path=FILE x.sif true
+	refused 255 "PKCS#12"
+	[[ "$stderr" == *"openssl pkcs12 -in FILE -nocerts -out PRIVATE"* ]]
+	openssl pkcs12 -in FILE -nocerts -out PRIVATE -passin pass: -passout pass:pw
+	run -0 coffer exec --pem-path=PRIVATE x.sif true <<<pw
+	# A protected key of OpenSSH's: ssh-keygen asks its own questions.
+	cp -p k FILE && ssh-keygen -q -p -P '' -N letmein -f FILE
+	run --separate-stderr coffer exec --pem-path=FILE x.sif true
+	refused 255 "protected in OpenSSH's own way"
+	[[ "$stderr" == *"cp FILE COPY && ssh-keygen -p -m pem -f COPY"* ]]
+	cp FILE COPY && run terminal "Enter old passphrase: " letmein "passphrase (empty" letmein "same passphrase again: " letmein -- \
+		ssh-keygen -p -m pem -f COPY
+	[ "$status" -eq 0 ]
+	run -0 coffer exec --pem-path=COPY x.sif true <<<letmein
+	sed 's/-----/--/g' rsa_pri.pem >FILE
+	run --separate-stderr coffer exec --pem-path=FILE x.sif true
+	refused 255 "five hyphens"
+	sed '/END/d' rsa_pri.pem >FILE
+	run --separate-stderr coffer exec --pem-path=FILE x.sif true
+	refused 255 "its line END is missing"
+}
+@test "what is not read is named, and the command that is named leads on: to build" {
+	cp request.pem FILE
+	run --separate-stderr coffer build --pem-path=FILE out.sif tree
+	refused 255 "this is a certificate signing request"
+	follow && builds PUBLIC
+	rm -f PUBLIC
+	cp rsa_pri.pem PRIVATE
+	run --separate-stderr coffer build --pem-path=PRIVATE out.sif tree
+	refused 255 "this is a private key"
+	follow && builds PUBLIC
+	rm -f PUBLIC
+	cp -p k FILE
+	run --separate-stderr coffer build --pem-path=FILE out.sif tree
+	refused 255 "this is a private key"
+	follow && builds PUBLIC
+	rm -f PUBLIC
+	cp key.p12 FILE
+	run --separate-stderr coffer build --pem-path=FILE out.sif tree
+	refused 255 "PKCS#12"
+	[[ "$stderr" == *"openssl pkcs12 -in FILE -clcerts -nokeys -out PUBLIC"* ]]
+	openssl pkcs12 -in FILE -clcerts -nokeys -out PUBLIC -passin pass:
+	builds PUBLIC
+	ssh-keygen -e -f k.pub >FILE
+	run --separate-stderr coffer build --pem-path=FILE out.sif tree
+	refused 255 "RFC 4716"
+	follow && builds NEW
+	# Any other text: the last of the ways that are named.
+	echo text >FILE
+	run --separate-stderr coffer build --pem-path=FILE out.sif tree
+	refused 255 "no PEM data"
+	rm -f PUBLIC
+	command=$(sed -n '$s/.* this writes: //p' <<<"$stderr")
+	[[ "$command" == openssl* ]]
+	bash -ec "$command" && builds PUBLIC
+	ssh-keygen -q -t ed25519 -N '' -f ed
+	run --separate-stderr coffer build --pem-path=ed.pub out.sif tree
+	refused 255 "the key is not an RSA key"
+}

@@ -72,7 +72,7 @@ static bool may_graft(const struct builder *b)
 {
 	static const char *const writers[] = { "setup", "files", "post", "test" };
 	/* On disk, the tree is to be found there: whole, and without us. */
-	if (b->build->disk || b->no_grafts)
+	if (b->build->disk || b->no_grafts || definition_has_apps(b->build->definition))
 		return false;
 	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++)
 		if (definition_section(b->build->definition, writers[i]))

@@ -157,16 +157,31 @@ static int remove_post_files(const struct builder *b, struct error **err)
 	return 0;
 }
 
+/* What runs as %post: the section, and after it what installs the apps. */
+static int post_text(const struct definition *d, struct buffer *ret, struct error **err)
+{
+	const struct definition_section *s = definition_section(d, "post");
+	if (s && buffer_append(ret, s->body.data, s->body.len, err) < 0)
+		return -1;
+	return apps_install_text(d, ret, err);
+}
+
 int section_run_post(struct builder *b, struct error **err)
 {
-	const struct definition_section *s = definition_section(b->build->definition, "post");
-	if (!s)
+	static char name[] = "post", no_arguments[] = "";
+	static const struct definition_section none = { .name = name, .arguments = no_arguments };
+	const struct definition *d = b->build->definition;
+	const struct definition_section *s = definition_section(d, "post");
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	if (post_text(d, &text, err) < 0)
+		return -1;
+	if (!text.len)
 		return 0;
 	log_info("Running post scriptlet");
 	if (tree_exists(b->root, POST_SCRIPT))
 		return error_set(err, ERROR_EXISTS, "%s is in the way in the container",
 				 POST_SCRIPT);
-	if (tree_write(b->root, POST_SCRIPT, 0755, s->body.data, s->body.len, err) < 0)
+	if (tree_write(b->root, POST_SCRIPT, 0755, text.data, text.len, err) < 0)
 		return -1;
 	CLEANUP_WISH struct run_wish wish;
 	CLEANUP_STRINGS struct strings words = { 0 };
@@ -182,7 +197,7 @@ int section_run_post(struct builder *b, struct error **err)
 		if (strings_add(&wish.env, environment[i], err) < 0)
 			return -1;
 	if (add_apt_settings(b, &wish, err) < 0 || add_binds(b, &wish, err) < 0 ||
-	    script_words(s, POST_SCRIPT, &words, err) < 0)
+	    script_words(s ? s : &none, POST_SCRIPT, &words, err) < 0)
 		return -1;
 	wish.arguments = (const char *const *)words.items;
 	struct contained c = { .builder = b, .wish = &wish };

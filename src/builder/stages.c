@@ -125,8 +125,14 @@ static int make_tree(struct builder *b, struct error **err)
 		.arch = build->arch,
 		.time = build->time,
 	};
-	if (bootstrap_run(b, err) < 0 || section_run_on_host(b, "setup", err) < 0 ||
-	    copy_files(b, err) < 0 || section_run_post(b, err) < 0)
+	if (bootstrap_run(b, err) < 0)
+		return -1;
+	if (apps_write(b->root, build->definition, err) < 0) {
+		workspace_explain(build, b->root, err);
+		return error_wrap(err, "Unable to create apps");
+	}
+	if (section_run_on_host(b, "setup", err) < 0 || copy_files(b, err) < 0 ||
+	    section_run_post(b, err) < 0)
 		return -1;
 	if (metadata_write(b->root, build->definition, &options, err) < 0) {
 		workspace_explain(build, b->root, err);

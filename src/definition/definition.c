@@ -140,6 +140,27 @@ int definition_parse(const void *text, size_t len, struct definition_arguments *
 	return 0;
 }
 
+bool definition_has_apps(const struct definition *d)
+{
+	for (size_t i = 0; i < d->section_count; i++)
+		if (d->sections[i].app)
+			return true;
+	return false;
+}
+
+/* An app is a folder of that name: one that leads out of /scif/apps is none. */
+static int check_apps(const struct definition *d, struct error **err)
+{
+	for (size_t i = 0; i < d->section_count; i++) {
+		const char *app = d->sections[i].app;
+		if (app && (strchr(app, '/') || !strcmp(app, ".") || !strcmp(app, "..")))
+			return error_set(err, ERROR_DAMAGED,
+					 "app section %s: %s cannot be the name of an app",
+					 d->sections[i].name, app);
+	}
+	return 0;
+}
+
 int definition_check(const struct definition *d, struct error **err)
 {
 	if (d->headers_missing)
@@ -150,12 +171,7 @@ int definition_check(const struct definition *d, struct error **err)
 	if (d->stages > 1)
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "definitions of several stages are not supported by coffer yet");
-	for (size_t i = 0; i < d->section_count; i++)
-		if (d->sections[i].app)
-			return error_set(err, ERROR_UNSUPPORTED,
-					 "app sections (%%%s) are not supported by coffer yet",
-					 d->sections[i].name);
-	return 0;
+	return check_apps(d, err);
 }
 
 /* The second of exactly two words; else nothing. */

@@ -84,6 +84,8 @@ int definition_parse(const void *text, size_t len, struct definition_arguments *
 		     struct definition **ret, struct error **err);
 /* Whether it can be built: one stage, with an agent. ERROR_DAMAGED, ERROR_UNSUPPORTED. */
 int definition_check(const struct definition *d, struct error **err);
+/* Whether any section is one of an app's. */
+bool definition_has_apps(const struct definition *d);
 /* Refuses %files from a stage that is not there, or from the stage itself: deffile.md 11. */
 int definition_check_files(const struct definition *d, struct error **err);
 /* What stands for a definition when an image is the source: deffile.md 1. */

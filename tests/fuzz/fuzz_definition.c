@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A definition file: build arguments, headers, sections, what the shell is to get, the lines of
- * %files with their braces and wildcards (on an empty host), labels.
+ * %files with their braces and wildcards (on an empty host), labels, apps.
  */
 #include "fuzz.h"
 
@@ -45,6 +45,28 @@ static void files(const struct definition_section *s, struct error **first)
 	}
 }
 
+static void app_files(const struct definition_section *s, struct error **first)
+{
+	struct span rest = span_of(s->body.data, s->body.len), line;
+	while (span_line(&rest, &line)) {
+		struct error *err CLEANUP_ERROR = NULL;
+		char *source CLEANUP_TEXT = NULL, *destination CLEANUP_TEXT = NULL;
+		if (apps_files_line(line, &source, &destination, &err) == 0 && source)
+			fuzz_saw(destination, strlen(destination));
+		fuzz_note(first, &err);
+	}
+}
+
+/* What is put into %post for the apps. */
+static void install_text(const struct definition *d, struct error **first)
+{
+	struct error *err CLEANUP_ERROR = NULL;
+	struct buffer text CLEANUP_BUFFER = { 0 };
+	if (apps_install_text(d, &text, &err) == 0)
+		fuzz_saw(text.data, text.len);
+	fuzz_note(first, &err);
+}
+
 static void section(const struct definition_section *s, struct error **first)
 {
 	struct error *err CLEANUP_ERROR = NULL;
@@ -60,6 +82,8 @@ static void section(const struct definition_section *s, struct error **first)
 	fuzz_note(first, &err);
 	if (!strcmp(s->name, "files"))
 		files(s, first);
+	if (!strcmp(s->name, "appfiles"))
+		app_files(s, first);
 	if (!strcmp(s->name, "labels") &&
 	    labels_read_lines(&labels, span_of(s->body.data, s->body.len), &err) == 0) {
 		struct buffer json CLEANUP_BUFFER = { 0 };
@@ -85,6 +109,7 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	fuzz_saw(d->text.data, d->text.len);
 	for (size_t i = 0; i < d->section_count; i++)
 		section(&d->sections[i], &first);
+	install_text(d, &first);
 	if (definition_check(d, err) == 0 && definition_check_files(d, err) == 0 &&
 	    definition_header(d, "bootstrap"))
 		fuzz_saw(definition_header(d, "bootstrap"),

@@ -92,10 +92,27 @@ static void test_stages(void **state)
 	refuses("Bootstrap:\nFrom: x\n", ERROR_DAMAGED, "no bootstrap specification found");
 	refuses(H "%help\n" H, ERROR_UNSUPPORTED,
 		"definitions of several stages are not supported by coffer yet");
-	refuses(H "%apprun x\n", ERROR_UNSUPPORTED,
-		"app sections (%apprun) are not supported by coffer yet");
 	CLEANUP_DEFINITION struct definition *d = parse("# a comment\n\n" H "%help\nx\n");
 	assert_string_equal(d->text.data, H "%help\nx\n");
+}
+
+static void test_apps(void **state)
+{
+	(void)state;
+	refuses(H "%apprun ..\n", ERROR_DAMAGED,
+		"app section apprun: .. cannot be the name of an app");
+	refuses(H "%appenv good\n%appenv a/b\n", ERROR_DAMAGED,
+		"app section appenv: a/b cannot be the name of an app");
+	CLEANUP_DEFINITION struct definition *d =
+		parse(H "%appRun X y\na\n%apprun x\nb\n%apprun X\nc\n%appenv X\nd\n");
+	assert_ok(definition_check(d, err));
+	assert_true(definition_has_apps(d));
+	assert_int_equal(d->section_count, 3);
+	assert_string_equal(d->sections[0].app, "X");
+	assert_string_equal(d->sections[0].body.data, "a\nc\n");
+	assert_string_equal(d->sections[1].app, "x");
+	CLEANUP_DEFINITION struct definition *without = parse(H "%post\na\n");
+	assert_false(definition_has_apps(without));
 }
 
 static void files_refused(const char *text, enum error_kind kind, const char *words)
@@ -351,6 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_stages),
+		cmocka_unit_test(test_apps),
 		cmocka_unit_test(test_files_from_stages),
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_long_section),

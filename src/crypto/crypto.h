@@ -72,6 +72,10 @@ int crypto_digest_new(enum crypto_hash hash, struct crypto_digest **ret, struct 
 void crypto_digest_free(struct crypto_digest **d);
 int crypto_digest_run(struct crypto_digest *d, const void *in, size_t len, void *ret,
 		      struct error **err);
+/* The same of what comes in pieces and is no secret: begin, add..., end. */
+int crypto_digest_begin(struct crypto_digest *d, struct error **err);
+int crypto_digest_add(struct crypto_digest *d, const void *in, size_t len, struct error **err);
+int crypto_digest_end(struct crypto_digest *d, void *ret, struct error **err);
 
 /* RFC 8018 with the HMAC of the hash. ret: a new secret of len bytes. */
 int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const void *salt,

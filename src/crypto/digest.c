@@ -69,3 +69,22 @@ int crypto_digest_run(struct crypto_digest *d, const void *in, size_t len, void 
 	crypto_guard_end();
 	return done ? 0 : crypto_fail(err, "compute a digest");
 }
+
+int crypto_digest_begin(struct crypto_digest *d, struct error **err)
+{
+	return EVP_DigestInit_ex2(d->context, d->md, NULL) == 1
+		       ? 0
+		       : crypto_fail(err, "begin a digest");
+}
+
+int crypto_digest_add(struct crypto_digest *d, const void *in, size_t len, struct error **err)
+{
+	return EVP_DigestUpdate(d->context, in, len) == 1 ? 0
+							  : crypto_fail(err, "compute a digest");
+}
+
+int crypto_digest_end(struct crypto_digest *d, void *ret, struct error **err)
+{
+	return EVP_DigestFinal_ex(d->context, ret, NULL) == 1 ? 0
+							      : crypto_fail(err, "end a digest");
+}

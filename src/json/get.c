@@ -161,6 +161,23 @@ int json_get_text(const struct json_at *at, const char *member, const char **ret
 	return 0;
 }
 
+int json_own_text(const struct json_at *at, const char **ret, struct error **err)
+{
+	size_t len = 0;
+	const char *text = json_text(at, &len);
+	if (!text)
+		return json_damaged(at, "", "is not a text", err);
+	if (strlen(text) != len)
+		return json_damaged(at, "", "has a NUL in it", err);
+	*ret = text;
+	return 0;
+}
+
+bool json_is_true(const struct json_at *at)
+{
+	return json_kind(at) == JSON_SWITCH && json_object_get_boolean(object_of(at));
+}
+
 int json_get_choice(const struct json_at *at, const char *member, const char *const *list,
 		    const char **ret, struct error **err)
 {

@@ -98,6 +98,10 @@ int json_only(const struct json_at *at, const char *const *list, struct error **
 
 /* The text itself, with its length: it may have NULs in it. NULL where it is none. */
 const char *json_text(const struct json_at *at, size_t *ret_len);
+/* Whether it is true: false of all that is something else. */
+bool json_is_true(const struct json_at *at);
+/* The text itself where it has no NUL in it, as json_get_text; borrowed. */
+int json_own_text(const struct json_at *at, const char **ret, struct error **err);
 /* How many members or items; 0 of what is neither. */
 size_t json_count(const struct json_at *at);
 /* The item of a list, in its place: "flags.3". */

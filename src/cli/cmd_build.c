@@ -216,8 +216,8 @@ static int base_ask(void *context, const char *prompt, struct secret **ret, stru
 static int wish_base_key(const struct invocation *in, struct build_wish *wish,
 			 struct base_key *base, struct error **err)
 {
-	const char *passphrase = getenv("APPTAINER_ENCRYPTION_PASSPHRASE");
-	const char *path = getenv("APPTAINER_ENCRYPTION_PEM_PATH");
+	const char *passphrase = key_variable(KEY_VARIABLE_PASSPHRASE, NULL);
+	const char *path = key_variable(KEY_VARIABLE_PEM_PATH, NULL);
 	bool from_flags = text(in, "pem-path") || on(in, "passphrase");
 	if (text(in, "base-pem-path")) {
 		base->pem_path = text_dup(text(in, "base-pem-path"), err);

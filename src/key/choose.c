@@ -12,7 +12,7 @@
  *
  * The text of a key goes from the file into guarded memory and nowhere else. Variables cannot: the
  * kernel has put them on the stack of the process. They are taken out of the environment and their
- * text is overwritten where it lies (key_environment_wipe), before any program is started.
+ * text is overwritten where it lies (environment.c), before any program is started.
  */
 #include "key/internal.h"
 
@@ -23,13 +23,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define VARIABLE_PEM_PATH "APPTAINER_ENCRYPTION_PEM_PATH"
-#define VARIABLE_PEM_DATA "APPTAINER_ENCRYPTION_PEM_DATA"
-#define VARIABLE_PASSPHRASE "APPTAINER_ENCRYPTION_PASSPHRASE"
-static const char *const variables[] = { VARIABLE_PEM_PATH, VARIABLE_PEM_DATA,
-					 VARIABLE_PASSPHRASE };
-#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
 void key_free(struct key **k)
 {
@@ -112,9 +105,10 @@ static int refuse_key_as_path(const char *path, struct error **err)
 		return 0;
 	error_set(err, ERROR_KEY_INVALID, "a key was given where the name of its file belongs");
 	return error_hint(
-		err, "give the name of the file; the text of a key belongs in " VARIABLE_PEM_DATA
-		     ", and never in an argument, which every user can "
-		     "see");
+		err,
+		"give the name of the file; the text of a key belongs in "
+		"APPTAINER_ENCRYPTION_PEM_DATA, and never in an argument, which every user can "
+		"see");
 }
 
 static int from_file(const struct key_request *request, const char *path, struct key *k,
@@ -139,87 +133,79 @@ static int from_file(const struct key_request *request, const char *path, struct
 	return 0;
 }
 
-static int from_data(const struct key_request *request, const char *data, struct key *k,
-		     struct error **err)
+static int from_data(const struct key_request *request, const char *data, const char *name,
+		     struct key *k, struct error **err)
 {
-	k->origin = text_dup(VARIABLE_PEM_DATA, err);
+	k->origin = text_dup(name, err);
 	if (!k->origin)
 		return -1;
 	if (!*data) {
 		error_set(err, ERROR_KEY_INVALID, "data in %s PEM env var is invalid",
 			  request->use == KEY_FOR_BUILD ? "public" : "private");
-		return error_hint(err, "%s is set, and empty", VARIABLE_PEM_DATA);
+		return error_hint(err, "%s is set, and empty", name);
 	}
-	if (rsa_from_pem(data, strlen(data), request, VARIABLE_PEM_DATA, &k->rsa, err) < 0) {
-		error_wrap(err, "could not read " VARIABLE_PEM_DATA);
+	if (rsa_from_pem(data, strlen(data), request, name, &k->rsa, err) < 0) {
+		error_wrap(err, "could not read %s", name);
 		return frame(request, err);
 	}
 	return 0;
 }
 
-static int from_passphrase(const struct key_request *request, const char *text, struct key *k,
-			   struct error **err)
+/* text: what the variable holds, or NULL to ask. */
+static int from_passphrase(const struct key_request *request, const char *text, const char *name,
+			   struct key *k, struct error **err)
 {
-	k->origin = text_dup(text ? VARIABLE_PASSPHRASE : "the passphrase", err);
+	k->origin = text_dup(text ? name : "the passphrase", err);
 	if (!k->origin)
 		return -1;
 	if (!text)
 		return passphrase_ask(request, &k->passphrase, err);
 	if (!*text) {
 		passphrase_is_empty(err);
-		return error_hint(err, "%s is set, and empty", VARIABLE_PASSPHRASE);
+		return error_hint(err, "%s is set, and empty", name);
 	}
 	return secret_copy(text, strlen(text), &k->passphrase, err);
 }
 
+/* 0 with *k as it was when no variable has a key. */
+static int from_environment(const struct key_request *request, struct key *k, struct error **err)
+{
+	static const enum key_variable order[] = { KEY_VARIABLE_PEM_PATH, KEY_VARIABLE_PEM_DATA,
+						   KEY_VARIABLE_PASSPHRASE };
+	const char *value = NULL, *name = NULL;
+	size_t i = 0;
+	while (i < sizeof(order) / sizeof(order[0]) &&
+	       (value = key_variable(order[i], &name)) == NULL)
+		i++;
+	if (!value)
+		return 0;
+	key_variable_note(order[i]);
+	switch (order[i]) {
+	case KEY_VARIABLE_PEM_PATH:
+		return from_file(request, value, k, err);
+	case KEY_VARIABLE_PEM_DATA:
+		return from_data(request, value, name, k, err);
+	case KEY_VARIABLE_PASSPHRASE:
+		break;
+	}
+	return from_passphrase(request, value, name, k, err);
+}
+
 int key_choose(const struct key_request *request, struct key **ret, struct error **err)
 {
-	const char *values[VARIABLES] = { NULL };
-	for (size_t i = 0; request->use_environment && i < VARIABLES; i++)
-		values[i] = getenv(variables[i]);
 	struct key *k CLEANUP_KEY = calloc(1, sizeof(*k));
 	if (!k)
 		return error_no_memory(err);
 	k->use = request->use;
-	int r;
+	int r = 0;
 	if (request->pem_path)
 		r = from_file(request, request->pem_path, k, err);
 	else if (request->ask_passphrase)
-		r = from_passphrase(request, NULL, k, err);
-	else if (values[0])
-		r = from_file(request, values[0], k, err);
-	else if (values[1])
-		r = from_data(request, values[1], k, err);
-	else if (values[2])
-		r = from_passphrase(request, values[2], k, err);
-	else {
-		*ret = NULL;
-		return 0;
-	}
+		r = from_passphrase(request, NULL, NULL, k, err);
+	else if (request->use_environment)
+		r = from_environment(request, k, err);
 	if (r < 0)
 		return -1;
-	*ret = take_pointer(&k);
+	*ret = k->origin ? take_pointer(&k) : NULL;
 	return 0;
-}
-
-bool key_environment_set(void)
-{
-	for (size_t i = 0; i < VARIABLES; i++)
-		if (getenv(variables[i]))
-			return true;
-	return false;
-}
-
-/* In place: the kernel shows a process's first environment in /proc/PID/environ. A name may be
- * there twice, by a program's mistake. */
-void key_environment_wipe(void)
-{
-	for (size_t i = 0; i < VARIABLES; i++) {
-		size_t len = strlen(variables[i]);
-		for (char **e = environ; e && *e; e++) {
-			if (!strncmp(*e, variables[i], len) && (*e)[len] == '=')
-				secret_wipe(*e + len + 1, strlen(*e + len + 1));
-		}
-		(void)unsetenv(variables[i]);
-	}
 }

@@ -50,14 +50,23 @@ struct key_request {
 
 /*
  * Finds the user's key in the order of encryption.md 2.1: --pem-path, --passphrase,
- * APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA, _PASSPHRASE. A key file is read and checked here, so
- * that a bad one is found before any work. *ret is NULL when there is none at all.
+ * APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA, _PASSPHRASE, and these by their older names. A key file
+ * is read and checked here, so that a bad one is found before any work. *ret is NULL when there is
+ * none at all.
  */
 int key_choose(const struct key_request *request, struct key **ret, struct error **err);
 
-/* True when any of the three variables is set, also to nothing. */
+/* The variables that may hold a key; each has an older name, see environment.c. */
+enum key_variable { KEY_VARIABLE_PEM_PATH, KEY_VARIABLE_PEM_DATA, KEY_VARIABLE_PASSPHRASE };
+/* What it holds, or NULL; borrowed, until key_environment_wipe. *ret_name, unless NULL, is set to
+ * the name that it was looked for by. */
+const char *key_variable(enum key_variable which, const char **ret_name);
+/* Says by which name it was found, where that matters to the user. */
+void key_variable_note(enum key_variable which);
+/* True when any of the three is set, by its new name also to nothing. */
 bool key_environment_set(void);
-/* Takes the variables out of the environment and wipes their text in place (after key_choose). */
+/* Takes the variables, under both names, out of the environment and wipes their text in place
+ * (after key_choose). */
 void key_environment_wipe(void);
 
 /* How the secret of a fresh image looks: encryption.md 3.3. */

@@ -149,3 +149,64 @@ follow() {
 	run --separate-stderr coffer build --pem-path=ed.pub out.sif tree
 	refused 255 "the key is not an RSA key"
 }
+
+# ---------------------------------------------------------------- variables by their older names
+
+passphrase_image() {
+	[ -e p.sif ] || APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer -q build --encrypt --encryption=gocryptfs p.sif tree
+}
+@test "a key in a variable of the older name is taken, and the newer is named" {
+	local name
+	passphrase_image
+	for name in coffer apptainer singularity; do
+		SINGULARITY_ENCRYPTION_PASSPHRASE=secret run -0 --separate-stderr $name exec p.sif echo started
+		[ "$output" = started ]
+		err_has "INFO:    Environment variable SINGULARITY_ENCRYPTION_PASSPHRASE is set, but APPTAINER_ENCRYPTION_PASSPHRASE is preferred"
+		[[ "$stderr" != *secret* ]]
+	done
+	SINGULARITY_ENCRYPTION_PEM_PATH=rsa_pri.pem run -0 --separate-stderr coffer exec x.sif echo started
+	SINGULARITY_ENCRYPTION_PEM_DATA=$(cat rsa_pri.pem) run -0 --separate-stderr coffer exec x.sif echo started
+	SINGULARITY_ENCRYPTION_PEM_PATH=rsa_pub.pem coffer -q build --encrypt --encryption=gocryptfs out.sif tree
+	opens rsa_pri.pem
+	SINGULARITY_ENCRYPTION_PASSPHRASE=secret run --separate-stderr coffer build --force out.sif tree
+	err_has "WARNING: Encryption related env vars found, but --encrypt was not specified."
+}
+@test "a key in a variable of the newer name, whichever, goes before the older ones" {
+	passphrase_image
+	export SINGULARITY_ENCRYPTION_PASSPHRASE=other SINGULARITY_ENCRYPTION_PEM_PATH=/nowhere
+	APPTAINER_ENCRYPTION_PASSPHRASE=secret run -0 --separate-stderr coffer exec p.sif echo started
+	err_has "WARNING: SINGULARITY_ENCRYPTION_PASSPHRASE and APPTAINER_ENCRYPTION_PASSPHRASE have different values, using the latter"
+	[[ "$stderr" != *other* ]]
+	coffer exec --pem-path=rsa_pri.pem x.sif true
+	unset SINGULARITY_ENCRYPTION_PEM_PATH
+	run --separate-stderr coffer exec p.sif true
+	[ "$status" -eq 255 ]
+	# Set to nothing it is not there, as the older names of other options.
+	SINGULARITY_ENCRYPTION_PASSPHRASE= run --separate-stderr coffer exec p.sif true
+	refused 255 "required option --passphrase or --pem-path missing"
+}
+@test "an encrypted base opens with a key in a variable of the older name" {
+	passphrase_image
+	printf 'Bootstrap: localimage\nFrom: %s\n' "$WORK/p.sif" >d.def
+	SINGULARITY_ENCRYPTION_PASSPHRASE=secret coffer -q build --pem-path=rsa_pub.pem out.sif d.def </dev/null
+	coffer exec --pem-path=rsa_pri.pem out.sif true
+}
+# The table of coffer(1), OLDER NAMES, held line by line.
+@test "each variable of the older name does what the manual says" {
+	local name
+	coffer -q build plain.sif tree
+	export LC_ALL=C
+	for name in BIND BINDPATH; do
+		env SINGULARITY_$name="$WORK/k.pub:/etc/hosts" coffer exec plain.sif cat /etc/hosts | cmp - k.pub
+	done
+	env SINGULARITY_BIND="$WORK/k.pub:/etc/hosts" APPTAINER_BIND="$WORK/spki.pem:/etc/hosts" \
+		coffer exec plain.sif cat /etc/hosts 2>log | cmp - spki.pem
+	grep -q 'SINGULARITY_BIND and APPTAINER_BIND have different values, using the latter' log
+	env SINGULARITY_MOUNT="type=bind,source=$WORK/k.pub,destination=/etc/hosts" coffer exec plain.sif cat /etc/hosts | cmp - k.pub
+	[ "$(env SINGULARITYENV_SEEN=yes coffer exec plain.sif sh -c 'echo $SEEN')" = yes ]
+	[ "$(env SINGULARITY_PWD=/etc coffer exec plain.sif pwd)" = /etc ]
+	env SINGULARITY_DEBUG=1 coffer exec plain.sif true 2>log
+	grep -q ^DEBUG: log
+	env SINGULARITY_MESSAGELEVEL=5 coffer exec plain.sif true 2>log
+	refute grep -q ^DEBUG: log
+}

@@ -168,7 +168,8 @@ END
 	env SINGULARITY_ENCRYPTION_PASSPHRASE=$p APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer run pass.sif >>seen
 	env APPTAINER_ENCRYPTION_PEM_PATH="$WORK/rsa_pri.pem" coffer exec pem.sif env >>seen
 	env APPTAINER_ENCRYPTION_PEM_DATA="$key" coffer exec pem.sif env >>seen
-	[ "$(grep -c ^APPTAINER_CONTAINER= seen)" -eq 3 ]
+	env SINGULARITY_ENCRYPTION_PASSPHRASE=$p coffer exec pass.sif env >>seen
+	[ "$(grep -c ^APPTAINER_CONTAINER= seen)" -eq 4 ]
 	refute grep -e ENCRYPTION -e "$p" -e rsa_pri -e 'PRIVATE KEY' seen
 }
 

@@ -103,7 +103,8 @@ coffer_from() { # SOURCE VERB ARGUMENTS...
 	variable) with_variable APPTAINER_ENCRYPTION_PASSPHRASE "$S/keys/passphrase.text" coffer "$verb" $encrypt "$@" ;;
 	pem-path) coffer "$verb" --pem-path="$key" "$@" ;;
 	variable-path) APPTAINER_ENCRYPTION_PEM_PATH=$key coffer "$verb" $encrypt "$@" ;;
-	variable-data) with_variable APPTAINER_ENCRYPTION_PEM_DATA "$key" coffer "$verb" $encrypt "$@" ;;
+	# Where it runs, by the older name.
+	variable-data) with_variable "$([ "$verb" = build ] && echo APPTAINER || echo SINGULARITY)_ENCRYPTION_PEM_DATA" "$key" coffer "$verb" $encrypt "$@" ;;
 	esac
 }
 # What types at a prompt knows the answer.

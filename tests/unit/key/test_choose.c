@@ -6,6 +6,8 @@
 #define PATH_VARIABLE "APPTAINER_ENCRYPTION_PEM_PATH"
 #define DATA_VARIABLE "APPTAINER_ENCRYPTION_PEM_DATA"
 #define PASSPHRASE_VARIABLE "APPTAINER_ENCRYPTION_PASSPHRASE"
+#define OLD_PATH_VARIABLE "SINGULARITY_ENCRYPTION_PEM_PATH"
+#define OLD_PASSPHRASE_VARIABLE "SINGULARITY_ENCRYPTION_PASSPHRASE"
 
 static int set_up(void **state)
 {
@@ -52,6 +54,8 @@ static int clear(void **state)
 	unsetenv(PATH_VARIABLE);
 	unsetenv(DATA_VARIABLE);
 	unsetenv(PASSPHRASE_VARIABLE);
+	unsetenv(OLD_PATH_VARIABLE);
+	unsetenv(OLD_PASSPHRASE_VARIABLE);
 	return 0;
 }
 
@@ -251,6 +255,35 @@ static void the_order(void **state)
 	assert_null(k);
 }
 
+/* The old names count where no new one is there; set to nothing they do not. */
+static void old_names(void **state)
+{
+	(void)state;
+	char *private CLEANUP_TEXT = folder_path("rsa_pri.pem");
+	struct key_request request = { .use = KEY_FOR_RUN, .use_environment = true };
+	struct key *k = NULL;
+	setenv(OLD_PASSPHRASE_VARIABLE, "secret", 1);
+	assert_true(key_environment_set());
+	assert_ok(key_choose(&request, &k, err));
+	assert_string_equal(key_origin(k), OLD_PASSPHRASE_VARIABLE);
+	key_free(&k);
+	setenv(OLD_PATH_VARIABLE, private, 1);
+	assert_ok(key_choose(&request, &k, err));
+	assert_string_equal(key_origin(k), private);
+	key_free(&k);
+	setenv(PASSPHRASE_VARIABLE, "other", 1);
+	assert_ok(key_choose(&request, &k, err));
+	assert_string_equal(key_origin(k), PASSPHRASE_VARIABLE);
+	key_free(&k);
+	setenv(PASSPHRASE_VARIABLE, "", 1);
+	assert_fails(ERROR_KEY_INVALID, key_choose(&request, &k, err));
+	clear(NULL);
+	setenv(OLD_PASSPHRASE_VARIABLE, " ", 1);
+	assert_false(key_environment_set());
+	assert_ok(key_choose(&request, &k, err));
+	assert_null(k);
+}
+
 static void prompts(void **state)
 {
 	(void)state;
@@ -334,6 +367,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_refused, clear),
 		cmocka_unit_test_setup(protected_keys, clear),
 		cmocka_unit_test_setup(the_order, clear),
+		cmocka_unit_test_setup(old_names, clear),
 		cmocka_unit_test_setup(prompts, clear),
 		cmocka_unit_test_setup(errors_show_no_key, clear),
 		cmocka_unit_test_setup(the_environment_is_wiped, clear),

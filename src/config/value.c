@@ -120,6 +120,15 @@ static int set_number(struct config_reader *r, const struct config_directive *d,
 	return 0;
 }
 
+/* Whether a component of the path is "..": with it folders cannot be compared by their names. */
+static bool climbs(const char *path)
+{
+	for (const char *at = path; (at = strstr(at, "/..")); at++)
+		if (at[3] == '/' || !at[3])
+			return true;
+	return false;
+}
+
 static int add_items(struct config_reader *r, const struct config_directive *d, char *value,
 		     struct error **err)
 {
@@ -133,6 +142,9 @@ static int add_items(struct config_reader *r, const struct config_directive *d, 
 			return config_refuse(r, err, "\"%s\" has an empty item", d->name);
 		if (paths && *item != '/')
 			return config_refuse(r, err, "\"%s\" of \"%s\" is no absolute path", item,
+					     d->name);
+		if (d->type == CONFIG_PATHS && climbs(item))
+			return config_refuse(r, err, "\"%s\" of \"%s\" goes up with \"..\"", item,
 					     d->name);
 		if (strings_add(list, item, err) < 0)
 			return -1;

@@ -74,7 +74,8 @@ static void directives(void **state)
 	parsed(&c, "# comment\nallow container encrypted = no\n mount dev=minimal \n"
 		   "sessiondir max size = 16\nimage cache size = 512\nbind path = /a, /b:/c\n"
 		   "bind path = /d\nmount encrypted = kernel\nrequire encrypted = yes\n"
-		   "limit container owners = root, 7\nimage driver =\n");
+		   "limit container owners = root, 7\nimage driver =\n"
+		   "allow netns paths = /run/..a/a../.../b\n");
 	assert_false(c.allow_container_encrypted);
 	assert_true(c.allow_container_sif);
 	assert_int_equal(c.mount_dev, CONFIG_DEV_MINIMAL);
@@ -167,6 +168,10 @@ static void bad_lines(void **state)
 		{ "limit container owners = a,,b\n", "empty item" },
 		{ "limit container paths = data\n", "\"data\" of \"limit container paths\" is no "
 						    "absolute path" },
+		{ "limit container paths = /srv, /srv/images/../../home\n",
+		  "\"/srv/images/../../home\" of \"limit container paths\" goes up with \"..\"" },
+		{ "limit container paths = /srv/..\n", "goes up" },
+		{ "allow netns paths = /../run\n", "goes up" },
 		{ "bind path = etc\n", "no absolute path" },
 		{ "mount tmp: no\n", "\"mount tmp: no\" is no \"directive = value\"" },
 		{ "mount tmp no\n", "is no \"directive = value\"" },

@@ -245,7 +245,7 @@ static int prepare(struct build *b, struct error **err)
 	if (b->wish->no_cleanup && !b->wish->tmpdir)
 		log_warning("--no-cleanup keeps nothing without --tmpdir: the container is built "
 			    "in memory");
-	if (find_privilege(b, err) < 0)
+	if (run_policy_profile(b->wish->config, err) < 0 || find_privilege(b, err) < 0)
 		return -1;
 	return b->user_namespace ? run_policy_user_namespace(b->wish->config, err) : 0;
 }

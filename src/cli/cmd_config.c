@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "run/run.h"
 
 #include "config.h"
 
@@ -29,13 +30,20 @@ static void report(void *context, const struct error *fault)
 static int run_check(const struct invocation *in, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	CLEANUP_CONFIG struct config config = { 0 };
+	CLEANUP_CONFIG struct config config = { 0 }, read = { 0 };
 	const char *path = in->argument_count ? in->arguments[0]
 			   : in->config	      ? in->config
 					      : COFFER_CONFIG_FILE;
-	int faults = config_check(path, report, NULL, err);
+	int faults = config_default(&read, err);
+	if (faults == 0)
+		faults = config_check(&read, path, report, NULL, err);
 	if (faults < 0)
 		return -1;
+	struct error *fault CLEANUP_ERROR = NULL;
+	if (run_policy_profile(&read, &fault) < 0) {
+		report(NULL, fault);
+		faults++;
+	}
 	/* All else that a run would stumble over: owner, mode, what would loosen the site's. */
 	if (!faults && !in->argument_count && settings_read_config(in, &config, err) < 0)
 		return -1;
@@ -52,7 +60,8 @@ const struct command cli_config_check = {
 		"Reads the file, or the site's own, as a run would, and says OK, or what is\n"
 		"wrong with each line: names that are no directive, values that are none of\n"
 		"its own, and what %s cannot obey. While the site's own file has a\n"
-		"fault nothing is run or built. Its owner and mode are checked for the\n"
+		"fault nothing is run or built. So it is with the profile of system calls\n"
+		"that it may name. Its owner and mode are checked for the\n"
 		"site's own file and that of --config; a file that is named here may be a\n"
 		"draft. The exit status is 0 when all is well and 1 when a line is at\n"
 		"fault.\n",

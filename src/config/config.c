@@ -153,9 +153,13 @@ void config_free(struct config *c)
 {
 	for (size_t i = 0; i < config_directive_count; i++) {
 		const struct config_directive *d = &config_directives[i];
-		if (d->effect == CONFIG_OBEYED &&
-		    (d->type == CONFIG_LIST || d->type == CONFIG_PATHS))
-			strings_free((struct strings *)((char *)c + d->at));
+		void *member = (char *)c + d->at;
+		if (d->effect != CONFIG_OBEYED)
+			continue;
+		if (d->type == CONFIG_LIST || d->type == CONFIG_PATHS)
+			strings_free(member);
+		if (d->type == CONFIG_FILE)
+			text_free(member);
 	}
 }
 
@@ -214,15 +218,22 @@ int config_read(struct config *c, const char *site, const char *asked, struct er
 	return asked ? read_file(c, asked, false, true, err) : 0;
 }
 
-int config_check(const char *path, void (*report)(void *context, const struct error *fault),
-		 void *context, struct error **err)
+int config_open_named(const char *path, struct error **err)
 {
-	CLEANUP_CONFIG struct config c;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return error_errno(err, errno, "open %s", path);
+	if (config_check_owner(fd, path, true, err) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+int config_check(struct config *c, const char *path,
+		 void (*report)(void *context, const struct error *fault), void *context,
+		 struct error **err)
+{
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	CLEANUP_READER struct config_reader r = { .c = &c, .path = path };
-	config_default(&c, err);
-	if (*err)
-		return -1;
+	CLEANUP_READER struct config_reader r = { .c = c, .path = path };
 	CLEANUP_FD int fd = open_file(path, err);
 	if (fd < 0 || fd_read_all(fd, CONFIG_LIMIT, path, &text, err) < 0)
 		return -1;

@@ -25,6 +25,7 @@ struct config {
 	enum config_mount_dev { CONFIG_DEV_YES, CONFIG_DEV_NO, CONFIG_DEV_MINIMAL } mount_dev;
 	bool config_passwd, config_group, config_resolv_conf;
 	bool user_bind_control, user_seccomp_control;
+	char *seccomp_profile; /* in place of the default filter; a file, or NULL */
 	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
 	/* `mount encrypted = kernel`: LUKS2 images as with --mount=kernel, where the caller may */
 	unsigned mount_kernel;
@@ -51,10 +52,15 @@ int config_parse(struct config *c, const char *path, struct buffer *text, struct
 /* The same over another file's, which it may only make tighter. */
 int config_tighten(struct config *c, const char *path, struct buffer *text, struct error **err);
 
-/* Reads a file as if it were the site's, whoever owns it, and reports each fault. Returns how many,
- * or -1 where it cannot be read. */
-int config_check(const char *path, void (*report)(void *context, const struct error *fault),
-		 void *context, struct error **err);
+/* Reads a file over the defaults in *c as if it were the site's, whoever owns it, and reports each
+ * fault. Returns how many, or -1 where it cannot be read. */
+int config_check(struct config *c, const char *path,
+		 void (*report)(void *context, const struct error *fault), void *context,
+		 struct error **err);
+
+/* Opens a file that a configuration names and that must be root's alone, as it is itself: else
+ * ERROR_POLICY. Returns a descriptor that the caller closes, or -1. */
+int config_open_named(const char *path, struct error **err);
 
 /* Appends a line for each directive: name, effect, default, with tabs between. */
 int config_print_directives(struct buffer *ret, struct error **err);

@@ -103,6 +103,7 @@ const struct config_directive config_directives[] = {
 	ALLOW("config resolv_conf", config_resolv_conf),
 	ALLOW("user bind control", user_bind_control),
 	ALLOW("user seccomp control", user_seccomp_control),
+	{ .name = "seccomp profile", .type = CONFIG_FILE, OBEYED(seccomp_profile) },
 	{ .name = "bind path",
 	  .type = CONFIG_LIST,
 	  OBEYED(bind_paths),

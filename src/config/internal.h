@@ -10,6 +10,7 @@ enum config_type {
 	CONFIG_NUMBER, /* a uint64_t */
 	CONFIG_LIST,   /* commas part items, and more lines add to it; a struct strings */
 	CONFIG_PATHS,  /* the same, of absolute paths of folders, each with all that is below */
+	CONFIG_FILE,   /* the absolute path of one file; a char * */
 	CONFIG_TEXT,   /* anything, also nothing */
 };
 

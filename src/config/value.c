@@ -152,6 +152,24 @@ static int add_items(struct config_reader *r, const struct config_directive *d, 
 	return 0;
 }
 
+static int set_file(struct config_reader *r, const struct config_directive *d, const char *value,
+		    struct error **err)
+{
+	char **to = member(r, d->at);
+	if (*value != '/' || climbs(value))
+		return config_refuse(r, err, "\"%s\" of \"%s\" is no absolute path without \"..\"",
+				     value, d->name);
+	/* Nobody can tell which of two allows less. */
+	if (r->tighten && (!*to || strcmp(*to, value) != 0))
+		return refuse_looser(r, d, value, *to ? *to : "none", err);
+	char *path = text_dup(value, err);
+	if (!path)
+		return -1;
+	text_free(to);
+	*to = path;
+	return 0;
+}
+
 int config_set(struct config_reader *r, const struct config_directive *d, char *value,
 	       struct error **err)
 {
@@ -173,6 +191,8 @@ int config_set(struct config_reader *r, const struct config_directive *d, char *
 	case CONFIG_LIST:
 	case CONFIG_PATHS:
 		return add_items(r, d, value, err);
+	case CONFIG_FILE:
+		return set_file(r, d, value, err);
 	case CONFIG_TEXT:
 		return 0;
 	}

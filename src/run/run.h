@@ -53,6 +53,11 @@ struct run_wish {
 int run_policy_image(const struct config *c, const struct image *img, struct error **err);
 int run_policy_encrypted(const struct config *c, const struct image *img, struct error **err);
 int run_policy_user_namespace(const struct config *c, struct error **err);
+/*
+ * Whether the site's profile of system calls, where it has one, can be read and is understood
+ * (filter.c): ERROR_POLICY where it is not root's alone. run_container asks that too.
+ */
+int run_policy_profile(const struct config *c, struct error **err);
 
 /*
  * The records of `audit log` (audit.c): one before anything is started, one with how it ended, both

@@ -9,6 +9,7 @@ setup_file() {
 	chmod 755 "$WORK"
 	make_keys
 	make_tree tree
+	cp "$COFFER_ROOT/bin/calls" tree/bin/calls
 	make_definition image.def "$WORK/tree"
 	coffer -q build plain.sif image.def
 	coffer -q build --sandbox box tree
@@ -307,4 +308,73 @@ s.connect(\"/dev/log\"); s.send(b\"stop\")"
 	run -0 --separate-stderr with_log "$BASH" -c "$(declare -f at_site as_user am_root); as_user coffer exec plain.sif echo ran"
 	[ "$output" = ran ]
 	err_has "No audit record"
+}
+
+@test "seccomp profile: in place of the default filter, for each user and in the sections of a build; nobody drops it" {
+	am_root || return 0
+	local who
+	cp "$COFFER_ROOT/tests/cli/profile.json" site/list.json
+	echo '{"defaultAction":"SCMP_ACT_ALLOW"}' >mine.json
+	make_definition post.def "$WORK/tree"
+	printf '\n%%post\n    calls terminal default >/etc/calls-post\n' >>post.def
+	site 'seccomp profile = /usr/local/etc/list.json' 'user seccomp control = no'
+	is_lists() { # TEXT
+		grep -qx 'tiocsti EPERM' <<<"$1"
+		grep -qx 'keyctl ENOSYS' <<<"$1"
+		grep -qx 'io_uring_setup EPERM' <<<"$1"
+	}
+	for who in at_site as_user; do
+		for options in "" --fakeroot --containall; do
+			# shellcheck disable=SC2086
+			run -0 --separate-stderr $who coffer -q exec $options plain.sif calls terminal default
+			is_lists "$output"
+		done
+		rm -rf /tmp/coffer-policy-out.$$
+		run -0 --separate-stderr $who coffer -q build --sandbox /tmp/coffer-policy-out.$$ post.def
+		is_lists "$(cat /tmp/coffer-policy-out.$$/etc/calls-post)"
+		rm -rf /tmp/coffer-policy-out.$$
+		for word in unconfined mine.json; do
+			run --separate-stderr $who coffer exec --security seccomp:$word plain.sif true
+			refused 255 'configuration disallows users from choosing the filter of system calls'
+		done
+	done
+	site 'seccomp profile = /usr/local/etc/list.json'
+	run -0 --separate-stderr as_user coffer -q exec --security seccomp:unconfined plain.sif calls page-zero
+	[ "$output" = 'page-zero done' ]
+	# Another by --config is no tighter, as far as anybody can tell.
+	echo "seccomp profile = $WORK/mine.json" >other.conf
+	run --separate-stderr as_user coffer -c other.conf exec plain.sif true
+	refused 255 'other.conf: line 1: "seccomp profile = '"$WORK"'/mine.json" is not as tight as the site has it (/usr/local/etc/list.json)'
+}
+
+@test "a seccomp profile that is not root's alone, or not understood, stops everything, with file and path" {
+	am_root || return 0
+	local words
+	sed 's/"names"/"nams"/' "$COFFER_ROOT/tests/cli/profile.json" >site/typo.json
+	cp "$COFFER_ROOT/tests/cli/profile.json" site/open.json
+	chmod 0666 site/open.json
+	cp site/open.json site/theirs.json
+	chmod 0644 site/theirs.json
+	chown 65533 site/theirs.json
+	for name in typo open theirs none; do
+		case $name in
+		typo) words='/usr/local/etc/typo.json: syscalls.0.nams is not supported' ;;
+		none) words='open /usr/local/etc/none.json: no such file or directory' ;;
+		*) words="/usr/local/etc/$name.json is not root's alone" ;;
+		esac
+		site "seccomp profile = /usr/local/etc/$name.json"
+		run --separate-stderr as_user coffer exec plain.sif true
+		refused 255 "$words"
+		run --separate-stderr at_site coffer exec --security seccomp:unconfined plain.sif true
+		refused 255 "$words"
+		run --separate-stderr at_site coffer build out.sif image.def
+		refused 255 "$words"
+		[ ! -e out.sif ]
+		run -1 --separate-stderr at_site coffer config check
+		err_has "$words"
+	done
+	# Of whoever made a namespace.
+	site 'seccomp profile = /usr/local/etc/theirs.json'
+	run --separate-stderr as_user unshare -Ur coffer exec plain.sif true
+	refused 255 "theirs.json is not root's alone"
 }

@@ -59,7 +59,7 @@ int run_drop_privileges(const struct run_plan *plan, struct error **err);
  * program of the image is started. Needs no_new_privs or CAP_SYS_ADMIN.
  */
 int run_filter_load(const struct run_plan *plan, struct error **err);
-/* What --security says of it, as far as the site lets users say anything. */
+/* What the site says of it; and --security, as far as the site lets users say anything. */
 int run_filter_choose(struct run_plan *plan, struct error **err);
 
 /* ---------------------------------------------------------------- profile.c */

@@ -36,17 +36,14 @@ static int load(const struct sock_filter *code, size_t len, struct error **err)
 
 #define LOAD(filter, err) load((filter), sizeof(filter) / sizeof(*(filter)), (err))
 
-/* A profile of the user's, as the file that he names is now. */
-static int take_profile(struct run_plan *plan, const char *path, struct error **err)
+/* The program of a profile, for a payload that is root (of a namespace) or not. */
+static int read_profile(int fd, const char *path, bool root, struct buffer *ret, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	CLEANUP_STRINGS struct strings skipped = { 0 };
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return error_errno(err, errno, "open %s", path);
 	if (fd_read_all(fd, RUN_PROFILE_MAX, path, &text, err) < 0 ||
-	    run_profile_make(text.data ? text.data : "", text.len, path, plan->inside_uid == 0,
-			     &plan->profile, &skipped, err) < 0)
+	    run_profile_make(text.data ? text.data : "", text.len, path, root, ret, &skipped, err) <
+		    0)
 		return -1;
 	for (size_t i = 0; i < skipped.len; i++)
 		log_verbose("%s: %s is no system call that this libseccomp knows: skipped", path,
@@ -54,10 +51,43 @@ static int take_profile(struct run_plan *plan, const char *path, struct error **
 	return 0;
 }
 
+/* A profile of the user's, as the file that he names is now. */
+static int take_profile(struct run_plan *plan, const char *path, struct error **err)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return error_errno(err, errno, "open %s", path);
+	return read_profile(fd, path, plan->inside_uid == 0, &plan->profile, err);
+}
+
+/* The site's. There is no going on without it. */
+static int take_site_profile(const struct config *c, bool root, struct buffer *ret,
+			     struct error **err)
+{
+	if (!c->seccomp_profile)
+		return 0;
+	CLEANUP_FD int fd = config_open_named(c->seccomp_profile, err);
+	if (fd >= 0 && read_profile(fd, c->seccomp_profile, root, ret, err) == 0)
+		return 0;
+	error_wrap(err, "`seccomp profile` of the site configuration");
+	return error_hint(err, "nothing is run with a profile that is not understood: "
+			       "`coffer config check` tells whether it is");
+}
+
+int run_policy_profile(const struct config *c, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer user = { 0 }, root = { 0 };
+	return take_site_profile(c, false, &user, err) < 0 ? -1
+							   : take_site_profile(c, true, &root, err);
+}
+
 int run_filter_choose(struct run_plan *plan, struct error **err)
 {
 	static const char key[] = "seccomp:";
 	const struct strings *words = &plan->wish->security;
+	/* Read also where the caller has another: a fault in it is to be seen by all. */
+	if (take_site_profile(plan->config, plan->inside_uid == 0, &plan->profile, err) < 0)
+		return -1;
 	for (size_t i = 0; i < words->len; i++) {
 		const char *value = words->items[i] + strlen(key);
 		if (strncmp(words->items[i], key, strlen(key)) != 0 || !*value) {
@@ -73,9 +103,10 @@ int run_filter_choose(struct run_plan *plan, struct error **err)
 			return error_hint(err, "`user seccomp control = no` in the site "
 					       "configuration: ask the administrator");
 		}
-		if (plan->unconfined || plan->profile.len)
+		if (i > 0)
 			return error_set(err, ERROR_USAGE,
 					 "--security names more than one filter of system calls");
+		buffer_free(&plan->profile);
 		if (!strcmp(value, "unconfined"))
 			plan->unconfined = true;
 		else if (take_profile(plan, value, err) < 0)

@@ -57,6 +57,7 @@ static void no_file(void **state)
 	assert_true(c.mount_slave);
 	assert_int_equal(c.mount_dev, CONFIG_DEV_YES);
 	assert_false(c.require_encrypted);
+	assert_null(c.seccomp_profile);
 	assert_false(c.limits_owners);
 	assert_int_equal(c.audit, CONFIG_AUDIT_NO);
 	assert_int_equal(c.sessiondir_max_mib, 64);
@@ -75,6 +76,7 @@ static void directives(void **state)
 		   "sessiondir max size = 16\nimage cache size = 512\nbind path = /a, /b:/c\n"
 		   "bind path = /d\nmount encrypted = kernel\nrequire encrypted = yes\n"
 		   "limit container owners = root, 7\nimage driver =\n"
+		   "seccomp profile = /etc/coffer/x.json # ours\n"
 		   "allow netns paths = /run/..a/a../.../b\n");
 	assert_false(c.allow_container_encrypted);
 	assert_true(c.allow_container_sif);
@@ -88,6 +90,7 @@ static void directives(void **state)
 	assert_string_equal(c.bind_paths.items[1], "/b:/c");
 	assert_true(c.limits_owners);
 	assert_int_equal(c.limit_owners.len, 2);
+	assert_string_equal(c.seccomp_profile, "/etc/coffer/x.json");
 	assert_false(c.limits_paths);
 	config_free(&c);
 
@@ -173,6 +176,12 @@ static void bad_lines(void **state)
 		{ "limit container paths = /srv/..\n", "goes up" },
 		{ "allow netns paths = /../run\n", "goes up" },
 		{ "bind path = etc\n", "no absolute path" },
+		{ "seccomp profile = x.json\n",
+		  "\"x.json\" of \"seccomp profile\" is no absolute" },
+		{ "seccomp profile = /etc/../home/x.json\n", "is no absolute path without \"..\"" },
+		{ "seccomp profile =\n", "has no value" },
+		{ "seccomp profile = /a\nseccomp profile = /b\n",
+		  "line 2: \"seccomp profile\" was" },
 		{ "mount tmp: no\n", "\"mount tmp: no\" is no \"directive = value\"" },
 		{ "mount tmp no\n", "is no \"directive = value\"" },
 		{ "mount tmp\n", "is no \"directive = value\"" },
@@ -217,13 +226,16 @@ static void every_fault(void **state)
 {
 	(void)state;
 	size_t told = 0;
+	struct config c;
 	struct error *e = NULL;
+	defaults(&c);
 	write_file(path, "mount tmp\nmount proc = no\n\nmount dev = x\n", 0644);
-	assert_int_equal(config_check(path, count, &told, &e), 2);
+	assert_int_equal(config_check(&c, path, count, &told, &e), 2);
 	assert_int_equal(told, 2);
 	write_file(path, "mount proc = no\n", 0644);
-	assert_int_equal(config_check(path, count, &told, &e), 0);
-	assert_fails(ERROR_NOT_FOUND, config_check("/nonexistent/x", count, &told, err));
+	assert_int_equal(config_check(&c, path, count, &told, &e), 0);
+	assert_fails(ERROR_NOT_FOUND, config_check(&c, "/nonexistent/x", count, &told, err));
+	config_free(&c);
 }
 
 static void tightens(const char *site, const char *asked, const char *words)
@@ -255,6 +267,10 @@ static void only_tighter(void **state)
 	tightens("mount encrypted = fuse\n", "mount encrypted = kernel\n", "(fuse)");
 	tightens("sessiondir max size = 16\n", "sessiondir max size = 17\n", "(16)");
 	tightens("sessiondir max size = 16\n", "sessiondir max size = 15\n", NULL);
+
+	tightens("seccomp profile = /a\n", "seccomp profile = /a\n", NULL);
+	tightens("seccomp profile = /a\n", "seccomp profile = /b\n", "(/a)");
+	tightens("mount tmp = no\n", "seccomp profile = /a\n", "(none)");
 
 	tightens("mksquashfs procs = 0\n", "mksquashfs procs = 2\n", NULL);
 	tightens("mksquashfs procs = 2\n", "mksquashfs procs = 0\n", "(2)");

@@ -484,6 +484,61 @@ static void chosen(void **state)
 	}
 }
 
+/* The site's profile is root's alone, and what users say stands behind it. */
+static void of_the_site(void **state)
+{
+	(void)state;
+	static const char text[] = "{\"defaultAction\":\"SCMP_ACT_ALLOW\"}", bad[] = "{}";
+	char path[] = "/tmp/coffer-profile-XXXXXX";
+	int fd = mkstemp(path);
+	bool can = geteuid() == 0;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	struct config config = { .seccomp_profile = path, .user_seccomp_control = true };
+	struct run_wish wish = { 0 };
+	const mode_t modes[] = { 0664, 0646, 0644 };
+	for (size_t i = 0; i < 3; i++) {
+		struct error *err = NULL;
+		struct run_plan plan = { .wish = &wish, .config = &config };
+		bool good = can && modes[i] == 0644;
+		assert_int_equal(fchmod(fd, modes[i]), 0);
+		assert_int_equal(run_filter_choose(&plan, &err), good ? 0 : -1);
+		assert_int_equal(plan.profile.len > 0, good);
+		if (!good)
+			assert_int_equal(error_kind(err), ERROR_POLICY);
+		error_free(&err);
+		assert_int_equal(run_policy_profile(&config, &err), good ? 0 : -1);
+		error_free(&err);
+		buffer_free(&plan.profile);
+	}
+	char *items[] = { (char *)"seccomp:unconfined" };
+	wish.security = (struct strings){ .items = items, .len = 1 };
+	for (int may = 0; may < 2; may++) {
+		struct error *err = NULL;
+		struct run_plan plan = { .wish = &wish, .config = &config };
+		config.user_seccomp_control = may;
+		assert_int_equal(run_filter_choose(&plan, &err), can && may ? 0 : -1);
+		if (can && may)
+			assert_true(plan.unconfined && !plan.profile.len);
+		else
+			assert_int_equal(error_kind(err), ERROR_POLICY);
+		error_free(&err);
+		buffer_free(&plan.profile);
+	}
+	/* A fault in it is to be seen by who has another, too. */
+	assert_int_equal(pwrite(fd, bad, sizeof(bad), 0), sizeof(bad));
+	assert_int_equal(ftruncate(fd, (off_t)strlen(bad)), 0);
+	struct error *err = NULL;
+	struct run_plan plan = { .wish = &wish, .config = &config };
+	assert_int_equal(run_filter_choose(&plan, &err), -1);
+	assert_non_null(
+		strstr(error_message(err), can ? "defaultAction is missing" : "not root's"));
+	assert_non_null(strstr(error_message(err), path));
+	error_free(&err);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(close(fd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +551,7 @@ int main(void)
 		cmocka_unit_test(pretended_owners),
 		cmocka_unit_test(in_the_kernel),
 		cmocka_unit_test(chosen),
+		cmocka_unit_test(of_the_site),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "crypto/crypto.h"
+
+/* OCI image layout, "Blobs": a file is called by the digest of its bytes. */
+
+char *oci_blob_path(const struct oci_blob *blob, struct error **err)
+{
+	static const char digits[] = "0123456789abcdef";
+	char hex[2 * sizeof(blob->digest) + 1] = { 0 };
+	for (size_t i = 0; i < sizeof(blob->digest); i++) {
+		hex[2 * i] = digits[blob->digest[i] >> 4];
+		hex[2 * i + 1] = digits[blob->digest[i] & 15];
+	}
+	return text_printf(err, "blobs/sha256/%s", hex);
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int oci_blob_parse_digest(const char *text, uint8_t ret[32], struct error **err)
+{
+	static const char prefix[] = "sha256:";
+	uint8_t digest[32];
+	if (!strncmp(text, "sha512:", 7) || !strncmp(text, "blake3:", 7))
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "digests other than sha256 are not supported by coffer");
+	bool good = !strncmp(text, prefix, sizeof(prefix) - 1) &&
+		    strlen(text) == sizeof(prefix) - 1 + 2 * sizeof(digest);
+	const char *hex = text + sizeof(prefix) - 1;
+	for (size_t i = 0; good && i < sizeof(digest); i++) {
+		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+		good = high >= 0 && low >= 0;
+		digest[i] = (uint8_t)(high << 4 | low);
+	}
+	if (!good)
+		return error_set(err, ERROR_DAMAGED, "a digest that is none");
+	memcpy(ret, digest, sizeof(digest));
+	return 0;
+}
+
+int oci_blob_open(int layout, const struct oci_blob *blob, struct error **err)
+{
+	struct stat st;
+	CLEANUP_TEXT char *path = oci_blob_path(blob, err);
+	if (!path)
+		return -1;
+	/* Not to wait for a pipe. */
+	CLEANUP_FD int fd = path_open_no_links(layout, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	if (fd < 0)
+		return error_errno(err, -fd, "open %s", path);
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, errno, "look at %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERROR_DAMAGED, "%s is no file", path);
+	if ((uint64_t)st.st_size != blob->size)
+		return error_set(err, ERROR_DAMAGED, "%s has %llu bytes, not %llu", path,
+				 (unsigned long long)st.st_size, (unsigned long long)blob->size);
+	return fd_steal(&fd);
+}
+
+int oci_blob_read(int layout, const struct oci_blob *blob, struct buffer *ret, struct error **err)
+{
+	uint8_t digest[CRYPTO_SHA256_LEN];
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_TEXT char *path = oci_blob_path(blob, err);
+	if (!path)
+		return -1;
+	if (blob->size > OCI_JSON_MAX)
+		return error_set(err, ERROR_LIMIT, "%s has more than %zu bytes", path,
+				 OCI_JSON_MAX);
+	CLEANUP_FD int fd = oci_blob_open(layout, blob, err);
+	if (fd < 0 || fd_read_all(fd, OCI_JSON_MAX, path, &text, err) < 0 ||
+	    crypto_sha256(text.data ? text.data : "", text.len, digest, err) < 0)
+		return -1;
+	if (memcmp(digest, blob->digest, sizeof(digest)) != 0)
+		return error_set(err, ERROR_DAMAGED, "%s does not have this digest", path);
+	return buffer_append(ret, text.data ? text.data : "", text.len, err);
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/json.h"
+
+/*
+ * OCI image layout, index and manifest: index.json leads to a manifest, that one to the
+ * configuration and the layers. Docker's names for the same are taken as well.
+ */
+
+#define REF_NAME "org.opencontainers.image.ref.name"
+
+static struct json_limits limits(const char *what)
+{
+	return (struct json_limits){ .what = what,
+				     .bytes = OCI_JSON_MAX,
+				     .depth = OCI_JSON_DEPTH,
+				     .values = OCI_JSON_VALUES,
+				     .last_counts = true };
+}
+
+/* ------------------------------------------------------------------ descriptors */
+
+enum media { MEDIA_INDEX, MEDIA_MANIFEST, MEDIA_OTHER };
+
+struct descriptor {
+	struct oci_blob blob;
+	const char *type; /* borrowed; "" where there is none */
+};
+
+static int read_descriptor(const struct json_at *at, struct descriptor *ret, struct error **err)
+{
+	const char *digest;
+	struct json_at type;
+	ret->type = "";
+	if (json_find(at, "mediaType", &type) && json_kind(&type) != JSON_NULL &&
+	    json_get_text(at, "mediaType", &ret->type, err) < 0)
+		return -1;
+	if (json_get_text(at, "digest", &digest, err) < 0 ||
+	    json_get_number(at, "size", 0, OCI_BLOB_MAX, &ret->blob.size, err) < 0)
+		return -1;
+	return oci_blob_parse_digest(digest, ret->blob.digest, err) < 0
+		       ? error_wrap(err, "%s", at->path)
+		       : 0;
+}
+
+/* What is not named is a manifest: what it really is shows when it is read. */
+static int media_of(const char *type, enum media *ret, struct error **err)
+{
+	static const char *const indexes[] = {
+		"application/vnd.oci.image.index.v1+json",
+		"application/vnd.docker.distribution.manifest.list.v2+json", NULL
+	};
+	static const char *const manifests[] = {
+		"", "application/vnd.oci.image.manifest.v1+json",
+		"application/vnd.docker.distribution.manifest.v2+json", NULL
+	};
+	*ret = MEDIA_OTHER;
+	for (size_t i = 0; indexes[i]; i++)
+		if (!strcmp(indexes[i], type))
+			*ret = MEDIA_INDEX;
+	for (size_t i = 0; manifests[i]; i++)
+		if (!strcmp(manifests[i], type))
+			*ret = MEDIA_MANIFEST;
+	if (!strncmp(type, "application/vnd.docker.distribution.manifest.v1+", 48)) {
+		error_set(err, ERROR_UNSUPPORTED,
+			  "an image of Docker's first form (schema 1) is not read by coffer");
+		return error_hint(err, "skopeo copy --format oci makes a new one of it");
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ choosing */
+
+struct search {
+	int layout;
+	const struct oci_wish *wish;
+	uint8_t digest[32];	 /* of the wish */
+	struct buffer platforms; /* that were not chosen, for the message */
+};
+
+static const char *text_or(const struct json_at *at, const char *member, const char *otherwise)
+{
+	struct json_at value;
+	size_t len;
+	const char *text = json_find(at, member, &value) ? json_text(&value, &len) : NULL;
+	return text && strlen(text) == len ? text : otherwise;
+}
+
+/* Whether an entry of an index is for the machine: 1, 0; -1 where it does not say. */
+static int fits(struct search *s, const struct json_at *entry, struct error **err)
+{
+	struct json_at platform;
+	if (!json_find(entry, "platform", &platform) || json_kind(&platform) != JSON_OBJECT)
+		return -1;
+	const char *os = text_or(&platform, "os", ""),
+		   *arch = text_or(&platform, "architecture", "");
+	if (!strcmp(os, "linux") && !strcmp(arch, s->wish->arch))
+		return 1;
+	/* What is no image at all, as build systems put it there, is not worth a word. */
+	if (strcmp(arch, "unknown") != 0 && s->platforms.len < 200 &&
+	    buffer_printf(&s->platforms, err, "%s%s/%s", s->platforms.len ? ", " : "",
+			  json_shown(os), json_shown(arch)) < 0)
+		return -2;
+	return 0;
+}
+
+static bool has_name(const struct json_at *entry, const char *name)
+{
+	struct json_at annotations;
+	return json_find(entry, "annotations", &annotations) &&
+	       json_kind(&annotations) == JSON_OBJECT &&
+	       !strcmp(text_or(&annotations, REF_NAME, ""), name);
+}
+
+static int search_index(struct search *s, const struct json *index, unsigned depth, bool by_digest,
+			struct oci_blob *ret, struct error **err);
+
+/* What an entry leads to. With by_digest: 0 where what is wished for is not below it. */
+static int follow(struct search *s, const struct descriptor *d, unsigned depth, bool by_digest,
+		  struct oci_blob *ret, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_JSON struct json *index = NULL;
+	enum media media;
+	const struct json_limits l = limits("image index");
+	if (media_of(d->type, &media, err) < 0)
+		return -1;
+	if (media == MEDIA_MANIFEST && !by_digest) {
+		*ret = d->blob;
+		return 1;
+	}
+	if (media != MEDIA_INDEX)
+		return by_digest ? 0
+				 : error_set(err, ERROR_UNSUPPORTED,
+					     "the layout has a thing of type %s, which is no image",
+					     json_shown(d->type));
+	if (depth >= OCI_INDEX_DEPTH)
+		return error_set(err, ERROR_LIMIT, "more than %d indexes in indexes",
+				 OCI_INDEX_DEPTH);
+	if (oci_blob_read(s->layout, &d->blob, &text, err) < 0 ||
+	    json_read(text.data ? text.data : "", text.len, &l, &index, err) < 0)
+		return -1;
+	return search_index(s, index, depth + 1, by_digest, ret, err);
+}
+
+static int search_digest(struct search *s, const struct json_at *list, unsigned depth,
+			 struct oci_blob *ret, struct error **err)
+{
+	for (size_t i = 0; i < json_count(list); i++) {
+		struct json_at entry = json_item(list, i);
+		struct descriptor d;
+		if (read_descriptor(&entry, &d, err) < 0)
+			return -1;
+		bool same = !memcmp(d.blob.digest, s->digest, sizeof(s->digest));
+		int r = follow(s, &d, depth, !same, ret, err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* The one entry that is meant: its number, -1 with *err. */
+static int choose(struct search *s, const struct json_at *list, unsigned depth, size_t *ret,
+		  struct error **err)
+{
+	size_t named = 0, silent = 0, last = 0, fitting = 0, best = 0;
+	const char *name = depth ? NULL : s->wish->name;
+	for (size_t i = 0; i < json_count(list); i++) {
+		struct json_at entry = json_item(list, i);
+		if (name && !has_name(&entry, name))
+			continue;
+		int r = fits(s, &entry, err);
+		if (r < -1)
+			return -1;
+		named++;
+		last = i;
+		silent += r == -1;
+		/* The first of several, as everybody else takes it. */
+		if (r == 1 && !fitting++)
+			best = i;
+	}
+	if (fitting) {
+		*ret = best;
+		return 0;
+	}
+	if (named == 1 && silent) {
+		*ret = last;
+		return 0;
+	}
+	if (!named)
+		return name ? error_set(err, ERROR_NOT_FOUND, "image \"%s\" not found in layout",
+					name)
+			    : error_set(err, ERROR_NOT_FOUND, "there is no image in the layout");
+	if (silent) {
+		error_set(err, ERROR_USAGE,
+			  "must specify a digest - layout contains multiple images");
+		return error_hint(err,
+				  "write @sha256:... behind the folder; its index.json has them");
+	}
+	error_set(err, ERROR_NOT_FOUND, "there is no image for linux/%s in it, but for %s",
+		  s->wish->arch, s->platforms.len ? s->platforms.data : "no machine");
+	return error_hint(err, "--arch NAME chooses another");
+}
+
+/* 1 with *ret; with by_digest 0 where it is not there. */
+static int search_index(struct search *s, const struct json *index, unsigned depth, bool by_digest,
+			struct oci_blob *ret, struct error **err)
+{
+	struct json_at root = json_root(index), list;
+	struct descriptor d;
+	size_t i;
+	if (json_get(&root, "manifests", JSON_LIST, &list, err) < 0)
+		return -1;
+	if (by_digest)
+		return search_digest(s, &list, depth, ret, err);
+	if (choose(s, &list, depth, &i, err) < 0)
+		return -1;
+	struct json_at entry = json_item(&list, i);
+	if (read_descriptor(&entry, &d, err) < 0)
+		return -1;
+	return follow(s, &d, depth, false, ret, err);
+}
+
+static int find_manifest(int layout, const struct oci_wish *wish, struct oci_blob *ret,
+			 struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_JSON struct json *index = NULL;
+	struct search s = { .layout = layout, .wish = wish };
+	const struct json_limits l = limits("index.json");
+	if (wish->digest && oci_blob_parse_digest(wish->digest, s.digest, err) < 0)
+		return error_set_kind(err, ERROR_USAGE);
+	CLEANUP_FD int fd =
+		path_open_no_links(layout, "index.json", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	if (fd < 0)
+		return error_errno(err, -fd, "open index.json");
+	if (fd_read_all(fd, OCI_JSON_MAX, "index.json", &text, err) < 0 ||
+	    json_read(text.data ? text.data : "", text.len, &l, &index, err) < 0)
+		return -1;
+	int r = search_index(&s, index, 0, wish->digest != NULL, ret, err);
+	buffer_free(&s.platforms);
+	if (r)
+		return r < 0 ? -1 : 0;
+	return error_set(err, ERROR_NOT_FOUND, "image \"%s\" not found in layout", wish->digest);
+}
+
+/* ------------------------------------------------------------------ the manifest */
+
+static int check_layer_type(const char *type, struct error **err)
+{
+	static const char *const known[] = {
+		"application/vnd.oci.image.layer.v1.tar",
+		"application/vnd.oci.image.layer.v1.tar+gzip",
+		"application/vnd.oci.image.layer.v1.tar+zstd",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+		"application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.zstd",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+	};
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(known[i], type))
+			return 0;
+	size_t len = strlen(type);
+	static const char encrypted[] = "+encrypted";
+	if (len > strlen(encrypted) && !strcmp(type + len - strlen(encrypted), encrypted)) {
+		error_set(err, ERROR_UNSUPPORTED, "its layers are encrypted, as OCI layers can be");
+		return error_hint(err, "skopeo copy --decryption-key KEY decrypts them into a "
+				       "layout; build from that");
+	}
+	error_set(err, ERROR_UNSUPPORTED,
+		  "no extractable OCI/Docker tar layers found in this image");
+	return error_hint(err, "it has a layer of type %s", json_shown(type));
+}
+
+static int read_layers(const struct json_at *list, struct oci_image *image, struct error **err)
+{
+	size_t count = json_count(list);
+	if (!count) {
+		error_set(err, ERROR_UNSUPPORTED,
+			  "no extractable OCI/Docker tar layers found in this image");
+		return error_hint(err, "it has no layers at all");
+	}
+	if (count > OCI_LAYERS_MAX)
+		return error_set(err, ERROR_LIMIT, "more than %d layers", OCI_LAYERS_MAX);
+	image->layers = calloc(count, sizeof(*image->layers));
+	if (!image->layers)
+		return error_no_memory(err);
+	for (; image->layer_count < count; image->layer_count++) {
+		struct json_at entry = json_item(list, image->layer_count);
+		struct descriptor d;
+		if (read_descriptor(&entry, &d, err) < 0 || check_layer_type(d.type, err) < 0)
+			return -1;
+		image->layers[image->layer_count].blob = d.blob;
+	}
+	return 0;
+}
+
+/* OCI image configuration, rootfs: the digest of each layer uncompressed. */
+static int read_contents(const struct json_at *root, struct oci_image *image, struct error **err)
+{
+	struct json_at rootfs, list;
+	const char *digest;
+	if (json_get(root, "rootfs", JSON_OBJECT, &rootfs, err) < 0 ||
+	    json_get(&rootfs, "diff_ids", JSON_LIST, &list, err) < 0)
+		return -1;
+	if (json_count(&list) != image->layer_count)
+		return json_damaged(&rootfs, "diff_ids", "are not as many as there are layers",
+				    err);
+	for (size_t i = 0; i < image->layer_count; i++) {
+		struct json_at item = json_item(&list, i);
+		if (json_own_text(&item, &digest, err) < 0 ||
+		    oci_blob_parse_digest(digest, image->layers[i].content, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_manifest(int layout, const struct json *manifest, struct oci_image *image,
+			 struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_JSON struct json *config = NULL;
+	struct json_at root = json_root(manifest), layers, at;
+	struct descriptor d;
+	const struct json_limits l = limits("image configuration");
+	if (json_get(&root, "config", JSON_OBJECT, &at, err) < 0 ||
+	    read_descriptor(&at, &d, err) < 0 ||
+	    json_get(&root, "layers", JSON_LIST, &layers, err) < 0 ||
+	    read_layers(&layers, image, err) < 0)
+		return -1;
+	if (oci_blob_read(layout, &d.blob, &text, err) < 0 ||
+	    json_read(text.data ? text.data : "", text.len, &l, &config, err) < 0)
+		return -1;
+	struct json_at top = json_root(config);
+	if (json_kind(&top) != JSON_OBJECT)
+		return json_damaged(&top, "", "is no object", err);
+	return read_contents(&top, image, err) < 0 ? -1
+						   : oci_config_read(&top, &image->config, err);
+}
+
+int oci_open(int layout, const struct oci_wish *wish, struct oci_image **ret, struct error **err)
+{
+	CLEANUP_OCI_IMAGE struct oci_image *image = calloc(1, sizeof(*image));
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	CLEANUP_JSON struct json *manifest = NULL;
+	struct oci_blob blob;
+	const struct json_limits l = limits("image manifest");
+	if (!image)
+		return error_no_memory(err);
+	if (find_manifest(layout, wish, &blob, err) < 0 ||
+	    oci_blob_read(layout, &blob, &text, err) < 0 ||
+	    json_read(text.data ? text.data : "", text.len, &l, &manifest, err) < 0 ||
+	    read_manifest(layout, manifest, image, err) < 0)
+		return -1;
+	*ret = take_pointer(&image);
+	return 0;
+}
+
+void oci_free(struct oci_image **image)
+{
+	if (!*image)
+		return;
+	free((*image)->layers);
+	oci_config_free(&(*image)->config);
+	free(*image);
+	*image = NULL;
+}

@@ -38,13 +38,13 @@ static int refuse_transport(const char *spec, struct error **err)
 }
 
 /* Whether the file is an image by its first bytes, or a folder: not whether it is a good one. */
-static int looks_like_image(int fd, bool *ret, struct error **err)
+static int look_at_file(int fd, struct image_probe *ret, struct error **err)
 {
 	struct stat st;
-	uint8_t head[2048];
+	uint8_t head[IMAGE_HEAD_LEN];
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, errno, "look at it");
-	*ret = true;
+	*ret = (struct image_probe){ .known = true };
 	if (S_ISDIR(st.st_mode))
 		return 0;
 	if (!S_ISREG(st.st_mode))
@@ -52,8 +52,7 @@ static int looks_like_image(int fd, bool *ret, struct error **err)
 	ssize_t n = fd_pread(fd, head, sizeof(head), 0);
 	if (n < 0)
 		return error_errno(err, (int)-n, "read it");
-	*ret = sif_probe(head, (size_t)n) || (n >= 4 && !memcmp(head, "hsqs", 4)) ||
-	       (n > 2 && !memcmp(head, "#!", 2) && memmem(head, (size_t)n, " run-singularity", 16));
+	image_probe(head, (size_t)n, ret);
 	return 0;
 }
 
@@ -97,8 +96,9 @@ static int check_unused(const struct build_wish *wish, const struct definition_a
 	return 0;
 }
 
-static int parse_file(const struct build_wish *wish, int fd, struct definition_arguments *given,
-		      struct definition **ret, struct error **err)
+static int parse_file(const struct build_wish *wish, int fd, const struct image_probe *probe,
+		      struct definition_arguments *given, struct definition **ret,
+		      struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	if (lseek(fd, 0, SEEK_SET) < 0)
@@ -107,6 +107,9 @@ static int parse_file(const struct build_wish *wish, int fd, struct definition_a
 	    definition_parse(text.data, text.len, given, ret, err) < 0) {
 		error_wrap(err, "Unable to build from %s: while parsing definition: %s", wish->spec,
 			   wish->spec);
+		/* Where no text was meant that has a slip in it, but another file. */
+		if (probe->what && !probe->definition)
+			return error_hint(err, "it is %s: %s", probe->what, probe->advice);
 		return error_hint(err, "coffer-build(1) describes definition files");
 	}
 	return 0;
@@ -116,22 +119,22 @@ static int find_definition(struct build *b, struct error **err)
 {
 	const struct build_wish *wish = b->wish;
 	struct definition_arguments given = { 0 };
-	bool image = false;
+	struct image_probe probe;
 	if (refuse_transport(wish->spec, err) < 0)
 		return -1;
 	CLEANUP_FD int fd = open(*wish->spec ? wish->spec : ".", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "Unable to build from %s: open %s", wish->spec,
 				   wish->spec);
-	if (looks_like_image(fd, &image, err) < 0)
+	if (look_at_file(fd, &probe, err) < 0)
 		return error_wrap(err, "Unable to build from %s", wish->spec);
-	if (image)
+	if (probe.known)
 		return definition_generate("localimage", wish->spec, &b->definition, err);
 	int result = read_arguments(wish, &given, err);
 	if (result < 0)
 		error_wrap(err, "While processing the definition file");
 	else
-		result = parse_file(wish, fd, &given, &b->definition, err);
+		result = parse_file(wish, fd, &probe, &given, &b->definition, err);
 	if (result == 0)
 		result = check_unused(wish, &given, err);
 	definition_arguments_free(&given);

@@ -29,7 +29,21 @@ struct image {
 	struct source *file; /* the whole file; NULL for a sandbox */
 	struct sif *sif;     /* NULL unless a SIF */
 	const struct sif_descriptor *partition; /* the primary one; borrowed from sif */
+	uint64_t before; /* IMAGE_SQUASHFS: bytes of the launch line that stands before it */
 };
+
+/* As many of a file's first bytes tell what it is: runtime.md 2. */
+#define IMAGE_HEAD_LEN 2048
+struct image_probe {
+	bool known;	      /* one of the kinds below; not whether it is a good one */
+	enum image_kind kind; /* IMAGE_SQUASHFS, or IMAGE_SIF for all kinds of SIF */
+	uint64_t off;	      /* where a squashfs begins */
+	/* Not known: what it is ("a web page", "empty"), and what to do then; or NULL. Static. */
+	const char *what, *advice;
+	bool definition; /* not known, but what build takes */
+};
+/* What a file is by its first bytes, at most IMAGE_HEAD_LEN of them. */
+void image_probe(const void *head, size_t len, struct image_probe *ret);
 
 /*
  * Opens the file, finds out what it is and vets what can be vetted without a key. The words of
@@ -40,6 +54,8 @@ int image_open(const char *path, struct image **ret, struct error **err);
 /* Closes the file, frees *img, if any, and sets it to NULL. */
 void image_free(struct image **img);
 #define CLEANUP_IMAGE __attribute__((cleanup(image_free)))
+/* Where its root file system lies in the file, sealed or not. Not for a sandbox. */
+void image_extent(const struct image *img, uint64_t *ret_off, uint64_t *ret_len);
 /* The seal of its root file system, or NULL when that lies there in clear. */
 const struct seal *image_seal(const struct image *img);
 /* Whether it takes a key. */

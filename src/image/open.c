@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,9 +25,12 @@
 /* The outer file system holds two files; a large cache has no use there. */
 #define OUTER_CACHE_BYTES ((size_t)1 << 20)
 
-static int not_recognised(struct error **err)
+/* what, advice: what it is instead; or NULL. */
+static int not_recognised(const char *what, const char *advice, struct error **err)
 {
 	error_set(err, ERROR_UNSUPPORTED, "image format not recognized");
+	if (what)
+		return error_hint(err, "it is %s: %s", what, advice);
 	return error_hint(err, "coffer runs SIF images, squashfs images and sandbox directories");
 }
 
@@ -63,30 +67,42 @@ static int classify_sif(struct image *img, struct error **err)
 
 static int classify_file(struct image *img, struct error **err)
 {
-	char head[2048] = "";
+	char head[IMAGE_HEAD_LEN] = "";
+	struct image_probe probe;
 	size_t len = img->file->size < sizeof(head) ? (size_t)img->file->size : sizeof(head);
 	if (source_read(img->file, head, len, 0, err) < 0)
 		return -1;
-	if (sif_probe(head, len))
+	image_probe(head, len, &probe);
+	if (!probe.known)
+		return not_recognised(probe.what, probe.advice, err);
+	if (probe.kind == IMAGE_SIF)
 		return classify_sif(img, err);
-	if (len >= 4 && !memcmp(head, "hsqs", 4)) {
-		img->kind = IMAGE_SQUASHFS;
-		return 0;
-	}
-	return not_recognised(err);
+	img->kind = probe.kind;
+	img->before = probe.off;
+	return 0;
+}
+
+/* A name that leads nowhere: often a link to what git-annex has not fetched. */
+static int not_there(const char *path, int errnum, struct error **err)
+{
+	char link[PATH_MAX];
+	error_errno(err, errnum, "failed to retrieve path for %s: lstat %s", path, path);
+	ssize_t len = errnum == ENOENT ? readlink(path, link, sizeof(link)) : -1;
+	if (len > 0 && memmem(link, (size_t)len, "annex/objects/", 14))
+		return error_hint(err, "it is a link of git-annex to what is not here: get the "
+				       "image with `git annex get`");
+	if (len > 0)
+		return error_hint(err, "it is a link to %.*s, which is not there", (int)len, link);
+	return errnum == ENOENT || errnum == ENOTDIR || errnum == ENAMETOOLONG
+		       ? error_hint(err, "check the name of the image")
+		       : -1;
 }
 
 static int open_path(struct image *img, struct error **err)
 {
 	struct stat st;
-	if (stat(img->path, &st) < 0) {
-		int errnum = errno;
-		error_errno(err, errnum, "failed to retrieve path for %s: lstat %s", img->path,
-			    img->path);
-		return errnum == ENOENT || errnum == ENOTDIR || errnum == ENAMETOOLONG
-			       ? error_hint(err, "check the name of the image")
-			       : -1;
-	}
+	if (stat(img->path, &st) < 0)
+		return not_there(img->path, errno, err);
 	if (S_ISDIR(st.st_mode)) {
 		if (!strcmp(img->path, "/")) {
 			error_set(err, ERROR_POLICY, "/ as sandbox is not authorized");
@@ -97,7 +113,10 @@ static int open_path(struct image *img, struct error **err)
 		return img->directory < 0 ? error_errno(err, errno, "open %s", img->path) : 0;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return not_recognised(err);
+		return not_recognised(S_ISCHR(st.st_mode)    ? "a device"
+				      : S_ISFIFO(st.st_mode) ? "a pipe"
+							     : "a socket",
+				      "give the name of a file or a folder", err);
 	/* Not to wait for a writer, should the name have become a fifo meanwhile. */
 	img->fd = open(img->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (img->fd < 0) {
@@ -149,6 +168,12 @@ void image_free(struct image **img)
 	fd_close(&i->directory);
 	free(i->path);
 	free(i);
+}
+
+void image_extent(const struct image *img, uint64_t *ret_off, uint64_t *ret_len)
+{
+	*ret_off = img->partition ? img->partition->off : img->before;
+	*ret_len = img->partition ? img->partition->len : img->file->size - img->before;
 }
 
 const struct seal *image_seal(const struct image *img)
@@ -337,8 +362,8 @@ int image_unseal(const struct image *img, const struct key *key,
 		return error_no_memory(err);
 	if (img->kind == IMAGE_SANDBOX)
 		return error_set(err, ERROR_INTERNAL, "a sandbox needs no unsealing");
-	uint64_t off = img->partition ? img->partition->off : 0;
-	uint64_t len = img->partition ? img->partition->len : img->file->size;
+	uint64_t off, len;
+	image_extent(img, &off, &len);
 	if (source_slice(img->file, off, len, &t->partition, err) < 0)
 		return unseal_failed(img, err);
 	if (image_is_encrypted(img) && image_open_secret(img, key, &secret, err) < 0)

@@ -114,12 +114,9 @@ int mount_kernel(const struct image *img, const struct key *key, int *ret_fd, st
 	uint64_t off = 0, len = 0;
 	switch (img->kind) {
 	case IMAGE_SQUASHFS:
-		len = img->file->size;
-		break;
 	case IMAGE_SIF:
 	case IMAGE_LUKS2:
-		off = img->partition->off;
-		len = img->partition->len;
+		image_extent(img, &off, &len);
 		break;
 	case IMAGE_GOCRYPTFS:
 		error_set(err, ERROR_UNSUPPORTED, "the kernel cannot mount a gocryptfs image");

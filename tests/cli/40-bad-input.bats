@@ -178,6 +178,33 @@ K=--pem-path=rsa_pri.pem
 	: >"$BATS_TEST_TMPDIR/empty"
 	refuse 255 "image format not recognized" coffer run "$BATS_TEST_TMPDIR/empty"
 }
+@test "what is no image is named, for run, inspect and build" {
+	local f what
+	cd "$BATS_TEST_TMPDIR"
+	printf 'version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n' >lfs.sif
+	printf '\n <!DOCTYPE HTML>\n<title>Log in</title>\n' >page.sif
+	tar cf tar.sif lfs.sif
+	gzip -c tar.sif >gzip.sif
+	truncate -s 5000 zeros.sif
+	: >empty.sif
+	for f in lfs:'a pointer of Git LFS: get the image with' page:'a web page: look what it says' tar:'a tar archive: unpack it' \
+		gzip:'packed with gzip: unpack it' zeros:'full of zeros at its beginning: its download or its copy broke off' \
+		empty:'empty: its download or its build did not come'; do
+		what="it is ${f#*:}" f=${f%%:*}.sif
+		refuse 255 "$what" coffer run "$f"
+		[[ "$stderr" == *"image format not recognized"* ]]
+		refuse 255 "$what" coffer inspect "$f"
+		refuse 255 "$what" coffer build new.sif "$f"
+	done
+	printf 'Bootstrap: scratch\n' >x.def
+	refuse 255 "it is a definition file: build an image of it first" coffer run x.def
+	mkfifo pipe
+	refuse 255 "it is a pipe" coffer run pipe
+	ln -s ../.git/annex/objects/a/b/c annexed.sif
+	refuse 255 "get the image with \`git annex get\`" coffer run annexed.sif
+	ln -s nowhere.sif link.sif
+	refuse 255 "it is a link to nowhere.sif, which is not there" coffer run link.sif
+}
 @test "truncated anywhere" {
 	for f in g l p; do
 		size=$(stat -c %s $f.sif)

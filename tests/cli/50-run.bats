@@ -344,3 +344,32 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 	refused 255 "policy.conf"
 	rm -f policy.conf
 }
+
+@test "a squashfs behind a launch line, as Singularity 2 wrote them" {
+	make_tree old
+	mkdir -p old/.singularity.d
+	printf '#!/bin/sh\necho "old, args: $*"\n' >old/.singularity.d/runscript
+	chmod 755 old/.singularity.d/runscript
+	mksquashfs old old.sqfs -quiet -no-progress -all-root >/dev/null
+	{ printf '#!/usr/bin/env run-singularity\n'; cat old.sqfs; } >old.simg
+	run -0 --separate-stderr coffer exec old.simg cat /etc/secret.txt
+	[ "$output" = 'a marker that must stay hidden' ]
+	run -0 --separate-stderr coffer run old.simg a b
+	[ "$output" = 'old, args: a b' ]
+	# It runs by that line, too.
+	chmod 755 old.simg
+	run -0 --separate-stderr ./old.simg c
+	[ "$output" = 'old, args: c' ]
+	# And can be encrypted.
+	APPTAINER_ENCRYPTION_PASSPHRASE=simg run -0 --separate-stderr coffer -s build --encrypt new.sif old.simg
+	refute grep -q 'a marker that must stay hidden' new.sif
+	APPTAINER_ENCRYPTION_PASSPHRASE=simg run -0 --separate-stderr coffer run new.sif d
+	[ "$output" = 'old, args: d' ]
+	# The line alone, and one that ends with the file system cut off.
+	printf '#!/usr/bin/env run-singularity\n' >line.simg
+	run -255 --separate-stderr coffer run line.simg
+	[[ "$stderr" == *"image format not recognized"*"it is a script"* ]]
+	head -c 100 old.simg >cut.simg
+	run -255 --separate-stderr coffer run cut.simg
+	[[ "$stderr" == *"cut.simg"* ]]
+}

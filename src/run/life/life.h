@@ -79,7 +79,36 @@ void run_relay_finish(struct run_relay *r, int signals);
 bool run_relay_signal(const struct run_plan *plan, struct run_relay *r, const struct process *child,
 		      int sig, bool of_kernel);
 
-/* ---------------------------------------------------------------- container.c and its parts */
+/* ---------------------------------------------------------------- container.c, supervise.c */
+
+/* A container that runs, as the command that has started it holds it. */
+struct run_container {
+	const struct run_plan *plan; /* borrowed */
+	struct process child;	     /* owned: its process, or pid 1, which takes all with it */
+	struct process server; /* owned: of the image; none with a kernel mount or a sandbox */
+	int channel;	       /* owned: to the child; -1 once the payload runs */
+	int says;	       /* owned: of the server; -1: nothing to hear (any more) */
+};
+#define RUN_CONTAINER_NONE       \
+	((struct run_container){ \
+		.child = PROCESS_NONE, .server = PROCESS_NONE, .channel = -1, .says = -1 })
+/* Kills what of it still runs. */
+void run_container_free(struct run_container *c);
+#define CLEANUP_RUN_CONTAINER __attribute__((cleanup(run_container_free)))
+/*
+ * Starts the plan's container. *key as with run_container. It returns once the image is served and
+ * the child goes on by itself, which may still fail: run_supervise says so. *ret is
+ * the caller's; on an error nothing is left running.
+ */
+int run_start(const struct run_plan *plan, struct key **key, struct run_container *ret,
+	      struct error **err);
+/*
+ * Waits for the end of a started container: passes signals on, carries its terminal. Returns 0 and
+ * *ret_status as run_container does, or -1 with *err: then run_container_free ends what is left.
+ */
+int run_supervise(struct run_container *c, int *ret_status, struct error **err);
+
+/* ---------------------------------------------------------------- child.c and its parts */
 
 /* The container's process after its clone. Does not return. */
 _Noreturn void run_child(const struct run_plan *plan, int sock);

@@ -15,8 +15,9 @@
  *   SHIFTED      0, 1, ... are ids that are nobody's here: for the machine's root (shift.c)
  *
  * The maps are written from outside, by the command, while the child waits: newuidmap has its
- * rights only in the namespace in which it is setuid root. For that moment the child is dumpable,
- * else its files below /proc would be root's; it has no secret any more (container.c).
+ * rights only in the namespace in which it is setuid root. The child is not dumpable, so its files
+ * below /proc are root's; a user's maps are written through another member of the namespace, which
+ * has nothing that anybody might look at (run/confine/member.c).
  */
 #include "run/run.h"
 

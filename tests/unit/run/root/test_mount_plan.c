@@ -169,7 +169,7 @@ static bool own_namespaces(const struct run_plan *plan)
 	return write_map("/proc/self/gid_map", map) == 0;
 }
 
-/* As container.c does it with a sandbox. */
+/* As child.c does it with a sandbox. */
 static int attach(const struct run_plan *plan, struct run_session *s, struct error **err)
 {
 	int tree = run_tree_clone(AT_FDCWD, plan->image->path, err);

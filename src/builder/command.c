@@ -329,7 +329,7 @@ static int write_sif(struct job *j, struct output *out, struct error **err)
 	j->out = out->fd;
 	if (run_helper(packer_work, j, "packer", err) < 0)
 		return error_wrap(err, "while creating SIF");
-	if (j->build->wish->force && target_may_go(out->path, err) < 0)
+	if (j->build->wish->force && target_may_go(AT_FDCWD, out->path, out->path, err) < 0)
 		return error_wrap(err, "while creating SIF");
 	if (output_commit(out, 0777 & ~j->build->umask, j->build->wish->force, err) < 0)
 		return -1;
@@ -340,33 +340,6 @@ static int write_sif(struct job *j, struct output *out, struct error **err)
 
 /* ------------------------------------------------------------------ a sandbox */
 
-/*
- * Where the file system takes no flags (NFS): the same in steps, which others may see. Returns -1
- * with errno.
- */
-static int place_in_steps(struct build *b, const char *tree, const char *target, const char *old)
-{
-	struct stat st;
-	if (lstat(target, &st) < 0)
-		return errno == ENOENT ? rename(tree, target) : -1;
-	if (!b->wish->force) {
-		errno = EEXIST;
-		return -1;
-	}
-	if (rename(target, old) < 0)
-		return -1;
-	if (rename(tree, target) == 0)
-		return 0;
-	int errnum = errno;
-	if (rename(old, target) < 0) {
-		/* It is not ours to remove now. */
-		log_warning("What was %s before is %s now", b->wish->target, old);
-		text_free(&b->disk);
-	}
-	errno = errnum;
-	return -1;
-}
-
 static int place_sandbox(struct job *j, struct error **err)
 {
 	struct build *b = j->build;
@@ -376,17 +349,14 @@ static int place_sandbox(struct job *j, struct error **err)
 	log_info("Creating sandbox directory...");
 	if (!target)
 		return -1;
-	if (b->wish->force && target_may_go(target, err) < 0)
+	if (b->wish->force && target_may_go(AT_FDCWD, target, target, err) < 0)
 		return error_wrap(err, "while creating sandbox");
-	if (renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
-		return 0;
 	/* What was there before goes with the temporary folder. */
-	if (errno == EEXIST && b->wish->force &&
-	    renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_EXCHANGE) == 0)
-		return 0;
-	if (errno == EINVAL && place_in_steps(b, tree, target, old) == 0)
-		return 0;
-	return error_errno(err, errno, "while creating sandbox: create %s", b->wish->target);
+	bool keep = false;
+	int r = output_place_folder(tree, target, old, b->wish->force, &keep, err);
+	if (keep)
+		text_free(&b->disk);
+	return r;
 }
 
 /* ------------------------------------------------------------------ on disk */

@@ -158,12 +158,10 @@ int build_as_command(struct build *b, struct error **err);
 
 /* ------------------------------------------------------------------ the target */
 
-/*
- * target.c: whether what is at path may be replaced by an image: nothing, a file, a link to one, an
- * empty folder or a sandbox; whatever --force says. Asked before anything is done, and once more
- * before it goes: a build takes long.
- */
-int target_may_go(const char *path, struct error **err);
+/* target.c: whether what is at path (shown: in messages) may be replaced: nothing, a file, a link
+ * to one, an empty folder or a sandbox; whatever --force says. Asked before anything is done,
+ * before it goes, and of a folder that was replaced: it may have come between. */
+int target_may_go(int folder, const char *path, const char *shown, struct error **err);
 
 /* output.c */
 
@@ -181,6 +179,10 @@ struct output {
 int output_open(const char *target, struct output *ret, struct error **err);
 /* Gives it its name, mode and place, in one step. */
 int output_commit(struct output *o, mode_t mode, bool replace, struct error **err);
+/* Gives the folder `tree` the name `target`. With replace the caller removes what is at `tree` or
+ * `old` then; not where *ret_keep is set: that may not go, and could not be put back. */
+int output_place_folder(const char *tree, const char *target, const char *old, bool replace,
+			bool *ret_keep, struct error **err);
 /* Removes it unless it was committed. */
 void output_free(struct output *o);
 #define CLEANUP_OUTPUT __attribute__((cleanup(output_free)))

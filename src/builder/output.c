@@ -110,21 +110,45 @@ static int link_name(struct output *o, struct error **err)
 	return -1;
 }
 
-/* From the temporary name to its own. Returns -1 with errno. */
-static int place(struct output *o, bool replace)
+/*
+ * Looks at the folder that has changed places with a new target: what lay there when it was looked
+ * at before may have been another one. Where it may not go both change back. The two are below
+ * the folder, or have absolute paths; *ret_keep: that failed, and it is at `old` now.
+ */
+static int check_exchanged(int folder, const char *old, const char *target, bool *ret_keep,
+			   struct error **err)
 {
+	if (target_may_go(folder, old, target, err) == 0)
+		return 0;
+	if (renameat2(folder, old, folder, target, RENAME_EXCHANGE) < 0) {
+		log_warning("What was %s before is %s now", target, old);
+		*ret_keep = true;
+	}
+	return -1;
+}
+
+/* From the temporary name to its own. */
+static int place(struct output *o, bool replace, struct error **err)
+{
+	bool keep = false;
 	if (!replace) {
 		/* What has appeared since the target was looked at is not overwritten. */
 		int r = renameat2(o->folder, o->temporary, o->folder, o->name, RENAME_NOREPLACE);
-		if (r == 0 || errno != EINVAL)
-			return r;
+		if (r == 0)
+			return 0;
+		if (errno != EINVAL)
+			return error_errno(err, errno, "while creating SIF: create %s", o->path);
 	}
 	if (renameat(o->folder, o->temporary, o->folder, o->name) == 0)
 		return 0;
 	/* An old sandbox: both change places, and the caller removes it. */
 	if ((errno != EISDIR && errno != EEXIST && errno != ENOTEMPTY) ||
 	    renameat2(o->folder, o->temporary, o->folder, o->name, RENAME_EXCHANGE) < 0)
-		return -1;
+		return error_errno(err, errno, "while creating SIF: create %s", o->path);
+	if (check_exchanged(o->folder, o->temporary, o->name, &keep, err) < 0) {
+		o->done = keep;
+		return error_wrap(err, "while creating SIF");
+	}
 	o->old_folder = true;
 	return 0;
 }
@@ -137,13 +161,61 @@ int output_commit(struct output *o, mode_t mode, bool replace, struct error **er
 		return error_errno(err, errno, "while creating SIF: write %s", o->path);
 	if (!o->temporary && link_name(o, err) < 0)
 		return -1;
-	if (place(o, replace) < 0)
-		return error_errno(err, errno, "while creating SIF: create %s", o->path);
+	if (place(o, replace, err) < 0)
+		return -1;
 	o->done = true;
 	if (fsync(o->folder) < 0 && errno != EINVAL)
 		return error_errno(err, errno, "while creating SIF: write the folder of %s",
 				   o->path);
 	return 0;
+}
+
+/* ------------------------------------------------------------------ a folder */
+
+/*
+ * Where the file system takes no flags (NFS): the same in steps, which others may see. Returns -1
+ * with errno, and with *err where what was there may not go.
+ */
+static int place_in_steps(const char *tree, const char *target, const char *old, bool replace,
+			  bool *ret_keep, struct error **err)
+{
+	struct stat st;
+	if (lstat(target, &st) < 0)
+		return errno == ENOENT ? rename(tree, target) : -1;
+	if (!replace) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (rename(target, old) < 0)
+		return -1;
+	if (target_may_go(AT_FDCWD, old, target, err) == 0 && rename(tree, target) == 0)
+		return 0;
+	int errnum = errno;
+	if (rename(old, target) < 0) {
+		/* It is not ours to remove now. */
+		log_warning("What was %s before is %s now", target, old);
+		*ret_keep = true;
+	}
+	errno = errnum;
+	return -1;
+}
+
+int output_place_folder(const char *tree, const char *target, const char *old, bool replace,
+			bool *ret_keep, struct error **err)
+{
+	if (renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EEXIST && replace &&
+	    renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_EXCHANGE) == 0) {
+		if (check_exchanged(AT_FDCWD, tree, target, ret_keep, err) == 0)
+			return 0;
+		return error_wrap(err, "while creating sandbox");
+	}
+	if (errno == EINVAL && place_in_steps(tree, target, old, replace, ret_keep, err) == 0)
+		return 0;
+	if (*err)
+		return error_wrap(err, "while creating sandbox");
+	return error_errno(err, errno, "while creating sandbox: create %s", target);
 }
 
 void output_free(struct output *o)

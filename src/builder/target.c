@@ -27,39 +27,39 @@ static bool is_sandbox(int folder)
 	       strstr(labels.data, "\"org.label-schema.");
 }
 
-static bool is_empty_or_sandbox(const char *path)
+static bool is_empty_or_sandbox(int folder, const char *path)
 {
 	CLEANUP_ERROR struct error *ignored = NULL;
 	CLEANUP_STRINGS struct strings names = { 0 };
-	CLEANUP_FD int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP_FD int fd = openat(folder, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd >= 0 && tree_list(fd, "/", &names, &ignored) == 0 &&
 	       (!names.len || is_sandbox(fd));
 }
 
-int target_may_go(const char *path, struct error **err)
+int target_may_go(int folder, const char *path, const char *shown, struct error **err)
 {
 	struct stat st, end;
 	const char *what = NULL;
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : error_errno(err, errno, "%s", path);
+	if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "%s", shown);
 	switch (st.st_mode & S_IFMT) {
 	case S_IFREG:
 		return 0;
 	case S_IFLNK:
 		/* Only the link goes; but who names a folder by one means the folder. */
-		if (stat(path, &end) < 0 || S_ISREG(end.st_mode))
+		if (fstatat(folder, path, &end, 0) < 0 || S_ISREG(end.st_mode))
 			return 0;
 		what = "is a link to something that is no file";
 		break;
 	case S_IFDIR:
-		if (is_empty_or_sandbox(path))
+		if (is_empty_or_sandbox(folder, path))
 			return 0;
 		what = "is not empty and is not an Apptainer sandbox";
 		break;
 	default:
 		what = "is a device, a pipe or a socket";
 	}
-	error_set(err, ERROR_EXISTS, "%s %s: it is not overwritten", path, what);
+	error_set(err, ERROR_EXISTS, "%s %s: it is not overwritten", shown, what);
 	return error_hint(err, "choose another name, or look at what it is and move it away "
 			       "yourself");
 }
@@ -84,7 +84,7 @@ static int check(struct build_wish *wish, bool (*confirm)(void *context, const c
 			return 0;
 		return error_errno(err, errno, "%s", wish->target);
 	}
-	if (target_may_go(path, err) < 0)
+	if (target_may_go(AT_FDCWD, path, path, err) < 0)
 		return -1;
 	if (wish->force)
 		return 0;

@@ -9,7 +9,7 @@
 
 /* What the words of a profile stand for here: see profile.c. */
 
-#define PROFILE_ERRNO 4095 /* the kernel's largest */
+#define PROFILE_ERRNO 4094 /* libseccomp's largest; the kernel's is one more */
 
 struct word {
 	const char *word;

@@ -65,6 +65,9 @@ static void actions(void **state)
 	assert_int_equal(answer(ALLOWS("{\"name\":\"getpriority\",\"action\":\"SCMP_ACT_ERRNO\"}"),
 				false, 0, 0),
 			 EPERM);
+	CLEANUP_BUFFER struct buffer program = { 0 };
+	assert_ok(make("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":4094}", false,
+		       &program, err));
 	assert_int_equal(answer("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":22,"
 				"\"syscalls\":[{\"names\":[\"exit_group\",\"ioctl\"],"
 				"\"action\":\"SCMP_ACT_ALLOW\"}]}",
@@ -135,7 +138,7 @@ static void faults(void **state)
 		{ "{\"defaultAction\":\"SCMP_ACT_TRACE\"}", "SCMP_ACT_TRACE", ERROR_UNSUPPORTED },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}",
 		  "defaultErrnoRet is of no use", ERROR_DAMAGED },
-		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":4096}",
+		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":4095}",
 		  "defaultErrnoRet is over the limit", ERROR_LIMIT },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/x\"}",
 		  "listenerPath is not supported", ERROR_UNSUPPORTED },
@@ -149,7 +152,30 @@ static void faults(void **state)
 		  "archMap.0.architecture", ERROR_UNSUPPORTED },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"SECCOMP_FILTER_FLAG_X\"]}",
 		  "flags.0", ERROR_UNSUPPORTED },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[7]}", "flags.0 is not a text",
+		  ERROR_DAMAGED },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"archMap\":[7]}",
+		  "archMap.0 is not an object", ERROR_DAMAGED },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"archMap\":[{\"architecture\":"
+		  "\"SCMP_ARCH_X86_64\",\"subArchitectures\":7}]}",
+		  "subArchitectures is not a list", ERROR_DAMAGED },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"archMap\":[{\"architecture\":"
+		  "\"SCMP_ARCH_X86_64\",\"other\":7}]}",
+		  "archMap.0.other", ERROR_UNSUPPORTED },
 		{ ALLOWS("7"), "syscalls.0 is not an object", ERROR_DAMAGED },
+		{ ALLOWS(RULE(",\"args\":[" ARG(
+			  "0", "EQ", "1") "]") ",{\"names\":[\"getpriority\"],"
+					       "\"action\":\"SCMP_ACT_KILL\",\"args\":[" ARG(
+						       "0", "EQ", "1") "]}"),
+		  "syscalls.1 contradicts another rule", ERROR_DAMAGED },
+		{ ALLOWS(RULE(",\"includes\":{\"caps\":[7]}")), "includes.caps.0 is not a text",
+		  ERROR_DAMAGED },
+		{ ALLOWS(RULE(",\"includes\":{\"arches\":{}}")), "includes.arches is not a list",
+		  ERROR_DAMAGED },
+		{ ALLOWS(RULE(",\"includes\":{\"minKernel\":\"4\"}")), "includes.minKernel is no",
+		  ERROR_DAMAGED },
+		{ ALLOWS(RULE(",\"args\":[7]")), "syscalls.0.args.0 is not an object",
+		  ERROR_DAMAGED },
 		{ ALLOWS("{\"action\":\"SCMP_ACT_ERRNO\"}"), "syscalls.0.names is missing",
 		  ERROR_DAMAGED },
 		{ ALLOWS("{\"names\":[\"read\"]}"), "syscalls.0.action is missing", ERROR_DAMAGED },

@@ -47,6 +47,8 @@ static int make_wish(const struct invocation *in, enum run_action action, struct
 		.no_mount = invocation_option(in, "no-mount")->list,
 		.keep_fd = invocation_option(in, "keep-fd")->list,
 		.security = invocation_option(in, "security")->list,
+		.scratch = invocation_option(in, "scratch")->list,
+		.workdir = text(in, "workdir"),
 		.home = text(in, "home"),
 		.cwd = text(in, "cwd") ? text(in, "cwd") : text(in, "pwd"),
 		.app = text(in, "app"),

@@ -100,12 +100,19 @@
 		SWITCH_("pid", 'p', "PID UNSHARE_PID", "in a PID namespace of its own"),          \
 		SWITCH_("require-encrypted", 0, "REQUIRE_ENCRYPTED",                              \
 			"refuse an image that is not encrypted"),                                 \
+		VALUE_("scratch", 'S', OPTION_LIST, "dir", "SCRATCH SCRATCHDIR",                  \
+		       "an empty folder there that the container can write into, gone at its "    \
+		       "end; "                                                                    \
+		       "several with commas; kept with --workdir"),                               \
 		VALUE_("security", 0, OPTION_LIST, "spec", "SECURITY",                            \
 		       "seccomp:unconfined: without the default filter of system calls; "         \
 		       "seccomp:FILE: with a profile in its place"),                              \
 		SWITCH_("userns", 'u', "USERNS UNSHARE_USERNS",                                   \
 			"in a user namespace of its own, root too"),                              \
 		SWITCH_("uts", 0, "UTS UNSHARE_UTS", "in a UTS namespace of its own"),            \
+		VALUE_("workdir", 'W', OPTION_TEXT, "dir", "WORKDIR",                             \
+		       "keep the /tmp, /var/tmp and home of --contain, and --scratch, in this "   \
+		       "folder"),                                                                 \
 		SWITCH_("writable", 'w', "WRITABLE", "write into the container: sandboxes only"), \
 		SWITCH_("writable-tmpfs", 0, "WRITABLE_TMPFS",                                    \
 			"let the container write; what it writes is gone at its end")
@@ -159,10 +166,8 @@
 		MISSING_("overlay", 'o', OPTION_LIST, "image", "OVERLAY OVERLAYIMAGE"),         \
 		MISSING_("pids-limit", 0, OPTION_INT, "n", "PIDS_LIMIT"),                       \
 		MISSING_("rocm", 0, OPTION_SWITCH, NULL, "ROCM"),                               \
-		MISSING_("scratch", 'S', OPTION_LIST, "dir", "SCRATCH SCRATCHDIR"),             \
 		MISSING_("sharens", 0, OPTION_SWITCH, NULL, "SHARENS"),                         \
-		MISSING_("unsquash", 0, OPTION_SWITCH, NULL, "UNSQUASH"),                       \
-		MISSING_("workdir", 'W', OPTION_TEXT, "dir", "WORKDIR")
+		MISSING_("unsquash", 0, OPTION_SWITCH, NULL, "UNSQUASH")
 
 #define RUN_OPTIONS RUN_OPTIONS_WORKING, RUN_OPTIONS_NOTHING, RUN_OPTIONS_MISSING
 

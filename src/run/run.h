@@ -29,6 +29,8 @@ struct run_wish {
 	struct strings no_mount;
 	struct strings keep_fd;	 /* each: a number */
 	struct strings security; /* each: one word of --security */
+	struct strings scratch;	 /* each: a folder of the container */
+	const char *workdir;	 /* --workdir */
 	const char *home;	 /* SRC[:DST] */
 	const char *cwd;	 /* --pwd, --cwd */
 	const char *app;

@@ -91,13 +91,25 @@ int run_choose_directory(struct run_plan *plan, struct error **err)
 static int cover_home_top(struct run_plan *plan, struct error **err)
 {
 	const char *slash = strchr(plan->home + 1, '/');
-	if (!plan->writable || !slash)
+	if (!plan->writable || !slash || run_home_in_tmp(plan))
 		return 0;
 	CLEANUP_TEXT char *top = text_dup_len(plan->home, (size_t)(slash - plan->home), err);
 	if (!top || run_add_session(plan, "home-top", top, 0755, "home", err) < 0)
 		return -1;
 	plan->mounts[plan->mount_count - 1].quiet = true;
 	return 0;
+}
+
+bool run_home_in_tmp(const struct run_plan *plan)
+{
+	static const char *const places[] = { "/tmp", "/var/tmp" };
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		size_t len = strlen(places[i]);
+		if (!strncmp(plan->home, places[i], len) &&
+		    (!plan->home[len] || plan->home[len] == '/'))
+			return true;
+	}
+	return false;
 }
 
 static bool is_directory(const char *path)
@@ -125,12 +137,14 @@ int run_add_home(struct run_plan *plan, const char *source, struct error **err)
 	if (foreign && !plan->contain)
 		log_info("The home of root is left out: %s is an empty one", plan->home);
 	bool empty = (plan->contain && !wish->home) || foreign || !is_directory(source);
-	int r = empty ? run_add_session(plan, "home", plan->home, 0755, "home", err)
-		      : run_add_bind(plan, source, plan->home, "home", err);
+	bool work = empty && plan->contain && !foreign && plan->work;
+	int r = work	? run_add_work(plan, "home", plan->home, 0700, "home", err)
+		: empty ? run_add_session(plan, "home", plan->home, 0755, "home", err)
+			: run_add_bind(plan, source, plan->home, "home", err);
 	if (r == 0) {
 		plan->mounts[plan->mount_count - 1].needed = true;
 		plan->mounts[plan->mount_count - 1].layered = true;
-		plan->mounts[plan->mount_count - 1].asked = !empty;
+		plan->mounts[plan->mount_count - 1].asked = !empty || work;
 	}
 	return r;
 }

@@ -21,15 +21,21 @@ int run_choose_namespaces(struct run_plan *plan, struct error **err);
 int run_choose_home(struct run_plan *plan, char **ret_source, struct error **err);
 int run_choose_directory(struct run_plan *plan, struct error **err);
 
+/* work.c: the folder of --workdir, where --contain or --scratch has a use for it. */
+int run_choose_work(struct run_plan *plan, struct error **err);
+
 /* binds.c: what --bind and --mount ask for, without what is ruled out. */
 int run_choose_binds(struct run_plan *plan, struct error **err);
 
 /* mounts.c: all rows of the list, in their order; home: the source that run_choose_home said. */
 int run_list_mounts(struct run_plan *plan, const char *home, struct error **err);
 
-/* What run_list_mounts asks of home.c and binds.c: the rows of theirs. */
+/* What run_list_mounts asks of home.c, work.c and binds.c: the rows of theirs. */
 int run_add_home(struct run_plan *plan, const char *source, struct error **err);
 int run_add_cwd(struct run_plan *plan, struct error **err);
+int run_add_scratch(struct run_plan *plan, struct error **err);
+/* Whether the home is one of the temporary folders or lies below one, which must come first. */
+bool run_home_in_tmp(const struct run_plan *plan);
 int run_add_binds(struct run_plan *plan, struct error **err);
 
 /* mounts.c: one row more, of which the texts are copied. */
@@ -43,6 +49,9 @@ int run_add_bind(struct run_plan *plan, const char *source, const char *target, 
 /* A folder in the session's memory: empty, and gone with the container. */
 int run_add_session(struct run_plan *plan, const char *name, const char *target, mode_t mode,
 		    const char *phase, struct error **err);
+/* work.c: a folder of that name below --workdir, which outlives the container; else the same. */
+int run_add_work(struct run_plan *plan, const char *name, const char *target, mode_t mode,
+		 const char *phase, struct error **err);
 /* Whether --no-mount names it. */
 bool run_no_mount(const struct run_plan *plan, const char *word);
 /* Whether there is something at the path, links followed. */

@@ -209,7 +209,7 @@ int run_add_session(struct run_plan *plan, const char *name, const char *target,
 	return run_add_mount(plan, &m, err);
 }
 
-/* /tmp and /var/tmp: the host's, or with --contain empty ones. */
+/* /tmp and /var/tmp: the host's, or with --contain empty ones, or those of --workdir. */
 static int add_tmp(struct run_plan *plan, struct error **err)
 {
 	if (!plan->config->mount_tmp || run_no_mount(plan, "tmp"))
@@ -219,12 +219,13 @@ static int add_tmp(struct run_plan *plan, struct error **err)
 	} places[] = { { "/tmp", "tmp" }, { "/var/tmp", "var_tmp" } };
 	for (size_t i = 0; i < 2; i++) {
 		int r = plan->contain
-				? run_add_session(plan, places[i].name, places[i].path, 01777,
-						  "tmp", err)
+				? run_add_work(plan, places[i].name, places[i].path, 01777, "tmp",
+					       err)
 				: run_add_bind(plan, places[i].path, places[i].path, "tmp", err);
 		if (r < 0)
 			return -1;
-		plan->mounts[plan->mount_count - 1].layered = false;
+		/* What lies below needs it, also where the image has none. */
+		plan->mounts[plan->mount_count - 1].layered = run_home_in_tmp(plan);
 		/* Some images have one as a link to the other. */
 		plan->mounts[plan->mount_count - 1].twin = i ? places[0].path : NULL;
 	}
@@ -262,12 +263,17 @@ static int add_files(struct run_plan *plan, struct error **err)
 	return c->config_group ? run_add_mount(plan, &text, err) : 0;
 }
 
-/* In the order in which they are made: runtime.md 6.1. */
+/*
+ * In the order in which they are made: runtime.md 6.1. A home below /tmp comes after that, which
+ * would cover it.
+ */
 int run_list_mounts(struct run_plan *plan, const char *home, struct error **err)
 {
+	bool tmp_first = run_home_in_tmp(plan);
 	warn_no_mount(plan);
 	if (add_dev(plan, err) < 0 || add_bind_paths(plan, err) < 0 || add_kernel(plan, err) < 0 ||
-	    run_add_home(plan, home, err) < 0 || add_tmp(plan, err) < 0 ||
+	    (tmp_first && add_tmp(plan, err) < 0) || run_add_home(plan, home, err) < 0 ||
+	    (!tmp_first && add_tmp(plan, err) < 0) || run_add_scratch(plan, err) < 0 ||
 	    add_files(plan, err) < 0 || run_add_binds(plan, err) < 0)
 		return -1;
 	return run_add_cwd(plan, err);

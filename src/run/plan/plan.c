@@ -41,6 +41,7 @@ void run_plan_free(struct run_plan *plan)
 	text_free(&plan->gecos);
 	text_free(&plan->passwd_home);
 	text_free(&plan->shell);
+	text_free(&plan->work);
 	text_free(&plan->home);
 	text_free(&plan->cwd);
 	text_free(&plan->start);
@@ -89,7 +90,8 @@ int run_plan_prepare(struct image *image, const struct run_wish *wish, struct ru
 	    run_choose_kernel_mount(plan, err) < 0 || run_choose_namespaces(plan, err) < 0 ||
 	    run_descriptors_choose(plan, err) < 0 || run_look_up_user(plan, err) < 0 ||
 	    run_choose_home(plan, &home, err) < 0 || run_choose_directory(plan, err) < 0 ||
-	    run_choose_binds(plan, err) < 0 || run_list_mounts(plan, home, err) < 0)
+	    run_choose_work(plan, err) < 0 || run_choose_binds(plan, err) < 0 ||
+	    run_list_mounts(plan, home, err) < 0)
 		return -1;
 	struct run_env_source source = {
 		.host = (const char *const *)environ,

@@ -29,6 +29,7 @@ int run_mount_parse(const char *records, struct run_binds *ret, struct error **e
 enum run_mount_kind {
 	RUN_MOUNT_BIND,	   /* source: a path of the host */
 	RUN_MOUNT_SESSION, /* source: a name below the session directory, made when missing */
+	RUN_MOUNT_WORK,	   /* source: a path of the host, made when missing below --workdir */
 	RUN_MOUNT_TEXT,	   /* source: the text of a read-write file of the session */
 	RUN_MOUNT_PROC,	   /* a new proc */
 	RUN_MOUNT_SYSFS,   /* a new sysfs, else the host's */
@@ -59,7 +60,9 @@ struct run_mount {
 	bool asked;	 /* by name: found with the caller's rights (shift.c) */
 	bool layered;	 /* a missing target is made in the layer */
 	bool over_link;	 /* a link at the target is covered by the layer, not followed */
-	mode_t mode;	 /* RUN_MOUNT_SESSION */
+	mode_t mode;	 /* RUN_MOUNT_SESSION, RUN_MOUNT_WORK: of what is made */
+	/* RUN_MOUNT_WORK: so many bytes of source name the folder that is there and witnessed. */
+	size_t within;
 	/* The source must still be what it was. Not so of files of the system, which are replaced
 	 * at any time, by root alone. */
 	bool witnessed;
@@ -93,6 +96,8 @@ struct run_plan {
 	int terminal;	  /* which of 0 to 2 is the caller's terminal, to be replaced; or -1 */
 	int listen_fds;	  /* how many descriptors from 3 on are handed on by sd_listen_fds(3) */
 
+	char *work; /* --workdir, where it is used; or NULL */
+	struct run_witness work_witness;
 	char *home;	  /* inside */
 	char *cwd;	  /* the host's, physical; or NULL */
 	char *start;	  /* where to begin */

@@ -156,47 +156,6 @@ int run_root_change(struct run_session *session, struct error **err)
 	return chdir("/") < 0 ? error_errno(err, errno, "enter the container's root") : 0;
 }
 
-/* ---------------------------------------------------------------- targets */
-
-/* A missing place can be made only where the session's own memory lies. */
-static int make_target(const struct run_session *session, const struct run_mount *m)
-{
-	CLEANUP_ERROR struct error *ignored = NULL;
-	CLEANUP_TEXT char *parent = text_dup(m->target, &ignored);
-	if (!parent)
-		return -ENOMEM;
-	char *slash = strrchr(parent, '/');
-	while (slash && slash > parent) {
-		*slash = '\0';
-		CLEANUP_FD int fd = path_open_in_root(session->final, parent, O_PATH, 0);
-		struct stat st;
-		if (fd >= 0) {
-			if (fstat(fd, &st) < 0 || st.st_dev != session->device)
-				return -ENOENT;
-			break;
-		}
-		slash = strrchr(parent, '/');
-	}
-	if (!slash || slash == parent)
-		return -ENOENT;
-	if (m->directory)
-		return path_make_directories(session->final, m->target, 0755);
-	slash = strrchr(m->target, '/');
-	CLEANUP_TEXT char *dir = text_dup_len(m->target, (size_t)(slash - m->target), &ignored);
-	CLEANUP_FD int at = dir ? path_make_directories(session->final, dir, 0755) : -ENOMEM;
-	if (at < 0)
-		return at;
-	int fd = openat(at, slash + 1, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Inside the container's root, links and all; what is missing there only in our own memory. */
-static int open_target(const struct run_session *session, const struct run_mount *m)
-{
-	int fd = path_open_in_root(session->final, m->target, O_PATH, 0);
-	return fd == -ENOENT ? make_target(session, m) : fd;
-}
-
 /* ---------------------------------------------------------------- sources */
 
 static int session_place(const struct run_session *session, const char *name, mode_t mode,
@@ -321,6 +280,8 @@ static int open_source(const struct run_plan *plan, const struct run_session *se
 		return new_or_bound(plan, m, "sysfs", err);
 	case RUN_MOUNT_DEV:
 		return session_place(session, "dev", 0755, err);
+	case RUN_MOUNT_WORK:
+		return run_work_open(m, err);
 	case RUN_MOUNT_CWD:
 		return clone_cwd(plan, session, m, err);
 	case RUN_MOUNT_BIND:
@@ -342,7 +303,8 @@ void run_sources_open(const struct run_plan *plan, struct run_session *session)
 		 * others when a clone is let go of. The current directory often is there already.
 		 */
 		bool of_image = m->kind == RUN_MOUNT_PASSWD || m->kind == RUN_MOUNT_GROUP;
-		bool maybe = of_image || m->kind == RUN_MOUNT_CWD;
+		/* And nothing is made on the disk before the image is known to be open. */
+		bool maybe = of_image || m->kind == RUN_MOUNT_CWD || m->kind == RUN_MOUNT_WORK;
 		if (some && session->sources[i] >= 0)
 			continue;
 		session->sources[i] = maybe ? -1 : open_source(plan, session, m, &later);
@@ -397,17 +359,39 @@ static int missing(const struct run_plan *plan, const struct run_mount *m, int e
 		error_errno(err, errnum, "container creation failed: destination %s", m->target);
 	if (plan->wish->for_build)
 		return error_hint(err, "choose a place that the base has, or make it in %%setup");
+	if (errnum == EROFS || errnum == EACCES || errnum == EPERM)
+		return error_hint(err, "make it first in the folder that is mounted there, which "
+				       "the container cannot, or choose another place for it");
 	return error_hint(err, asked ? "make it in the image first, or leave --writable out"
 				     : "choose another place for it");
 }
 
-/* Source, options, place, in this order. */
-static int mount_at(const struct run_plan *plan, struct run_session *session,
-		    const struct run_mount *m, int target, struct error **err)
+/* The kernel says EINVAL of a file that shall cover a folder, as of much else. */
+static int check_kinds(const struct run_mount *m, int tree, int target, struct error **err)
 {
-	CLEANUP_FD int tree = take_source(plan, session, m, err);
-	if (tree < 0)
-		return *err ? -1 : 0;
+	struct stat from, to;
+	if (fstat(tree, &from) < 0 || fstat(target, &to) < 0)
+		return error_errno(err, errno, "look at %s", m->target);
+	if (S_ISDIR(from.st_mode) == S_ISDIR(to.st_mode))
+		return 0;
+	const char *source = m->kind == RUN_MOUNT_BIND ? m->source : path_base_name(m->target);
+	error_errno(err, ENOTDIR,
+		    "container creation failed: mount hook function failure: mount %s->%s error: "
+		    "while mounting %s: could not mount %s",
+		    source, m->target, source, source);
+	return error_hint(err,
+			  S_ISDIR(from.st_mode)
+				  ? "%s is a folder, and %s a file in the container: bind it "
+				    "to another place"
+				  : "%s is a file, and %s a folder in the container: bind it "
+				    "to a place in that folder",
+			  source, m->target);
+}
+
+/* Options, then the place. */
+static int place_tree(const struct run_plan *plan, const struct run_mount *m, int tree, int target,
+		      struct error **err)
+{
 	uint64_t set = MOUNT_ATTR_NOSUID;
 	if (m->restricted)
 		set |= MOUNT_ATTR_NODEV;
@@ -422,15 +406,27 @@ static int mount_at(const struct run_plan *plan, struct run_session *session,
 		}
 		log_verbose("%s: %s", m->target, error_message(refused));
 	}
-	if (run_tree_place(tree, target, err) < 0)
+	return run_tree_place(tree, target, err);
+}
+
+static int mount_at(const struct run_plan *plan, struct run_session *session,
+		    const struct run_mount *m, int target, struct error **err)
+{
+	CLEANUP_FD int tree = take_source(plan, session, m, err);
+	if (tree < 0)
+		return *err ? error_wrap(err, "while mounting %s", m->target) : 0;
+	if (check_kinds(m, tree, target, err) < 0)
 		return -1;
-	return m->kind == RUN_MOUNT_DEV ? run_dev_make(plan, session, err) : 0;
+	if (place_tree(plan, m, tree, target, err) < 0 ||
+	    (m->kind == RUN_MOUNT_DEV && run_dev_make(plan, session, err) < 0))
+		return error_wrap(err, "while mounting %s", m->target);
+	return 0;
 }
 
 static int mount_one(const struct run_plan *plan, struct run_session *session,
 		     const struct run_mount *m, struct error **err)
 {
-	CLEANUP_FD int target = open_target(session, m);
+	CLEANUP_FD int target = run_target_open(plan, session, m);
 	if (target < 0)
 		return missing(plan, m, -target, err);
 	if ((m->kind == RUN_MOUNT_CWD || m->twin) && is_there(session, m, target))
@@ -444,9 +440,7 @@ static int mount_one(const struct run_plan *plan, struct run_session *session,
 				  "the image has a link there: mend it, or leave the mount out "
 				  "(--no-mount)");
 	}
-	if (mount_at(plan, session, m, target, err) < 0)
-		return error_wrap(err, "while mounting %s", m->target);
-	return 0;
+	return mount_at(plan, session, m, target, err);
 }
 
 static int make_mounts(const struct run_plan *plan, struct run_session *session, struct error **err)
@@ -461,7 +455,9 @@ static int make_mounts(const struct run_plan *plan, struct run_session *session,
 			log_verbose("%s: %s", m->target, error_message(failed));
 			continue;
 		}
-		if (!m->needed && error_kind(failed) != ERROR_MEMORY) {
+		/* Without what --workdir holds the container would write into the image's. */
+		bool needed = m->needed || m->kind == RUN_MOUNT_WORK;
+		if (!needed && error_kind(failed) != ERROR_MEMORY) {
 			log_warning("Skipping mount %s [%s]: %s", m->target, m->phase,
 				    error_message(failed));
 			continue;

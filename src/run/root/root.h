@@ -48,10 +48,21 @@ bool run_dev_has(const char *path);
 int run_dev_make(const struct run_plan *plan, struct run_session *session, struct error **err);
 int run_root_change(struct run_session *session, struct error **err);
 
+/*
+ * target.c: the place of a row inside the container's root, links and all. What is missing is made
+ * in the session's memory, and, for a row that is needed, in what an earlier row has mounted there.
+ * Returns a descriptor or -errno.
+ */
+int run_target_open(const struct run_plan *plan, const struct run_session *session,
+		    const struct run_mount *m);
+/* work.c: a clone of a folder below --workdir, made where it is missing. */
+int run_work_open(const struct run_mount *m, struct error **err);
+
 /* ---------------------------------------------------------------- witness.c */
 
 void run_witness_look(const char *path, struct run_witness *ret);
-/* run_tree_clone of what is at path, which must be that object still. */
+/* What fd is of must be that object still; then run_tree_clone of what is at path, which must. */
+int run_witness_check(const struct run_witness *w, int fd, const char *path, struct error **err);
 int run_witness_clone(const struct run_witness *w, const char *path, struct error **err);
 
 /* ---------------------------------------------------------------- shift.c: RUN_MAP_SHIFTED */

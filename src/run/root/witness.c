@@ -46,18 +46,23 @@ static bool same(const struct run_witness *a, const struct run_witness *b)
 	       a->born_s == b->born_s && a->born_ns == b->born_ns;
 }
 
-int run_witness_clone(const struct run_witness *w, const char *path, struct error **err)
+int run_witness_check(const struct run_witness *w, int fd, const char *path, struct error **err)
 {
 	struct run_witness found;
-	CLEANUP_FD int tree = run_tree_clone(AT_FDCWD, path, err);
-	if (tree < 0)
-		return -1;
-	int r = look(tree, "", AT_EMPTY_PATH, &found);
+	int r = look(fd, "", AT_EMPTY_PATH, &found);
 	if (r < 0)
 		return error_errno(err, -r, "look at %s", path);
 	if (same(w, &found))
-		return fd_steal(&tree);
+		return 0;
 	error_set(err, ERROR_NOT_FOUND, "%s has changed since it was looked at", path);
 	return error_hint(err, "run it again, if nobody is meant to change what lies on the way to "
 			       "it");
+}
+
+int run_witness_clone(const struct run_witness *w, const char *path, struct error **err)
+{
+	CLEANUP_FD int tree = run_tree_clone(AT_FDCWD, path, err);
+	if (tree < 0 || run_witness_check(w, tree, path, err) < 0)
+		return -1;
+	return fd_steal(&tree);
 }

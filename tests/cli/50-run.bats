@@ -373,3 +373,33 @@ key_of() { case $1 in luks2.sif | gocryptfs.sif) echo --pem-path=rsa_pri.pem ;; 
 	run -255 --separate-stderr coffer run cut.simg
 	[[ "$stderr" == *"cut.simg"* ]]
 }
+
+@test "a script whose interpreter is missing: that is named, no library" {
+	make_tree scripts
+	mkdir -p scripts/opt scripts/.singularity.d
+	printf '#!/bin/bash\necho x\n' >scripts/opt/bash
+	printf '#! \t/opt/none -e\necho x\n' >scripts/opt/blanks
+	printf '#!/bin/sh\r\necho x\r\n' >scripts/opt/windows
+	printf '#!/opt/windows.txt x\n' >scripts/opt/closed
+	printf '#!/opt\n' >scripts/opt/folder
+	printf 'text' >scripts/opt/windows.txt
+	printf '#!/usr/bin/python3\nprint(1)\n' >scripts/.singularity.d/runscript
+	chmod 755 scripts/opt/{bash,blanks,windows,closed,folder} scripts/.singularity.d/runscript
+	run --separate-stderr coffer exec scripts /opt/bash
+	refused 255 'exec /opt/bash failed: its interpreter /bin/bash does not exist in the image'
+	[[ "$stderr" != *library* ]]
+	run --separate-stderr coffer exec scripts /opt/blanks
+	refused 255 'exec /opt/blanks failed: its interpreter /opt/none does not exist in the image'
+	run --separate-stderr coffer exec scripts /opt/windows
+	refused 255 'exec /opt/windows failed: its first line, #!/bin/sh, ends with a carriage return'
+	run --separate-stderr coffer exec scripts /opt/closed
+	refused 255 'exec /opt/closed failed: its interpreter /opt/windows.txt may not be run: permission denied'
+	run --separate-stderr coffer exec scripts /opt/folder
+	refused 255 'exec /opt/folder failed: its interpreter /opt may not be run: permission denied'
+	run --separate-stderr coffer run scripts a
+	refused 255 'exec /.singularity.d/runscript failed: its interpreter /usr/bin/python3 does not exist in the image'
+	# A program that lacks its loader is still said to lack a library.
+	cp "$(command -v cat)" scripts/opt/program
+	run --separate-stderr coffer exec scripts /opt/program
+	refused 255 'a shared library is likely missing in the image'
+}

@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -264,6 +265,49 @@ static int choose(const struct run_plan *plan, struct strings *env, struct comma
 	return error_set(err, ERROR_INTERNAL, "unknown action");
 }
 
+/* As much of a script's first line as the kernel looks at: BINPRM_BUF_SIZE. */
+#define FIRST_LINE_LEN 256
+
+/* The interpreter that the first line of a script names; "" where it is none. */
+static void read_interpreter(const char *path, char ret[FIRST_LINE_LEN])
+{
+	char head[FIRST_LINE_LEN] = "";
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : fd_pread(fd, head, sizeof(head) - 1, 0);
+	*ret = '\0';
+	if (n < 2 || memcmp(head, "#!", 2) != 0)
+		return;
+	const char *name = head + 2 + strspn(head + 2, " \t");
+	size_t len = strcspn(name, " \t\n");
+	memcpy(ret, name, len);
+	ret[len] = '\0';
+}
+
+/* Of a script ENOENT and EACCES mean its interpreter: the file itself was looked at before. */
+static int interpreter_failed(const char *path, char *name, int errnum, struct error **err)
+{
+	size_t len = strlen(name);
+	bool windows = name[len - 1] == '\r';
+	if (windows)
+		name[len - 1] = '\0';
+	if (errnum == ENOENT && !windows)
+		error_set(err, ERROR_COMMAND,
+			  "exec %s failed: its interpreter %s does not exist in the image", path,
+			  name);
+	else if (windows)
+		error_set(err, ERROR_COMMAND,
+			  "exec %s failed: its first line, #!%s, ends with a carriage return", path,
+			  name);
+	else
+		error_set(err, ERROR_COMMAND,
+			  "exec %s failed: its interpreter %s may not be run: permission denied",
+			  path, name);
+	return error_hint(err, windows ? "it has line ends of Windows: take them out with "
+					 "sed -i 's/\\r$//'"
+				       : "add the interpreter to the image, or name another in the "
+					 "first line of the script");
+}
+
 static int become(const struct command *c, const struct strings *env, struct error **err)
 {
 	log_debug("Running %s", c->path);
@@ -279,11 +323,16 @@ static int become(const struct command *c, const struct strings *env, struct err
 		}
 		execve("/bin/sh", argv.items, env->items);
 	}
-	if (errno == ENOENT)
+	int errnum = errno;
+	char interpreter[FIRST_LINE_LEN];
+	read_interpreter(c->path, interpreter);
+	if (*interpreter && (errnum == ENOENT || errnum == EACCES))
+		return interpreter_failed(c->path, interpreter, errnum, err);
+	if (errnum == ENOENT)
 		return error_set(err, ERROR_COMMAND,
 				 "exec %s failed: a shared library is likely missing in the image",
 				 c->path);
-	error_errno(err, errno, "exec %s failed", c->path);
+	error_errno(err, errnum, "exec %s failed", c->path);
 	return error_set_kind(err, ERROR_COMMAND);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tree/files.h"
+#include "tree/internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "tree/format.h"
@@ -39,92 +38,9 @@ struct copy {
 	bool devices_left_out;
 	char *buffer;
 };
-#define BUFFER_LEN ((size_t)256 << 10)
 #define GRAFT_MIN (64 << 10) /* a smaller file is copied in less time than a mount is made */
 
-/* Two descriptors a level: the usual 1024 would end at 500 folders. */
-static struct rlimit raise_descriptors(void)
-{
-	struct rlimit old = { 0 }, new;
-	(void)getrlimit(RLIMIT_NOFILE, &old);
-	new = old;
-	rlim_t want = 2 * TREE_DEPTH_MAX + 64;
-	if (new.rlim_cur < want)
-		new.rlim_cur = want < new.rlim_max ? want : new.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &new);
-	return old;
-}
-
 /* ------------------------------------------------------------------ one file */
-
-static int copy_range(int from, int to, char *buffer, off_t begin, off_t end)
-{
-	while (begin < end) {
-		size_t want =
-			(uint64_t)(end - begin) < BUFFER_LEN ? (size_t)(end - begin) : BUFFER_LEN;
-		ssize_t n = fd_pread(from, buffer, want, (uint64_t)begin);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return 0; /* it has become shorter */
-		int r = fd_pwrite(to, buffer, (size_t)n, (uint64_t)begin);
-		if (r < 0)
-			return r;
-		begin += n;
-	}
-	return 0;
-}
-
-static int copy_data_with(int from, int to, char *buffer)
-{
-	struct stat st;
-	if (fstat(from, &st) < 0)
-		return -errno;
-	off_t at = 0;
-	while (at < st.st_size) {
-		off_t data = lseek(from, at, SEEK_DATA), hole;
-		if (data < 0 && errno == ENXIO)
-			break;
-		if (data < 0) /* the file system knows no holes */
-			data = at;
-		hole = lseek(from, data, SEEK_HOLE);
-		if (hole < 0)
-			hole = st.st_size;
-		int r = copy_range(from, to, buffer, data, hole);
-		if (r < 0)
-			return r;
-		at = hole;
-	}
-	return ftruncate(to, st.st_size) < 0 ? -errno : 0;
-}
-
-int copy_data(int from, int to)
-{
-	char *buffer = malloc(BUFFER_LEN);
-	int r = buffer ? copy_data_with(from, to, buffer) : -ENOMEM;
-	free(buffer);
-	return r;
-}
-
-/* Attributes of what `link` (a path through /proc) stands for. Some are not ours to set. */
-static int copy_attributes(const char *from, const char *to)
-{
-	char names[4096], value[65536];
-	ssize_t len = listxattr(from, names, sizeof(names));
-	if (len < 0)
-		return errno == ENOTSUP || errno == EPERM || errno == EACCES ? 0 : -errno;
-	for (char *name = names; name < names + len; name += strlen(name) + 1) {
-		ssize_t n = getxattr(from, name, value, sizeof(value));
-		if (n < 0 && (errno == ENODATA || errno == EPERM || errno == EACCES))
-			continue;
-		if (n < 0)
-			return -errno;
-		if (setxattr(to, name, value, (size_t)n, 0) < 0 && errno != ENOTSUP &&
-		    errno != EPERM && errno != EACCES && errno != EINVAL)
-			return -errno;
-	}
-	return 0;
-}
 
 /* from: the source, or the folder that it is in. */
 static int set_owner(struct copy *c, int from, int dirfd, const char *name, const struct stat *st)
@@ -150,7 +66,7 @@ static int finish(struct copy *c, int from, int to, const struct stat *st)
 	if (r == 0 && fchmod(to, st->st_mode & 07777) < 0)
 		r = -errno;
 	if (r == 0)
-		r = copy_attributes(from_path, to_path);
+		r = copy_attributes_of(from_path, to_path);
 	if (r == 0 && futimens(to, times) < 0)
 		r = -errno;
 	return r;
@@ -234,7 +150,7 @@ static int copy_regular(struct copy *c, int from, int to, const char *name, stru
 		return -errno;
 	if (c->rules->changed && st->st_size >= GRAFT_MIN)
 		return graft(in, out);
-	int r = copy_data_with(in, out, c->buffer);
+	int r = copy_data_by(in, out, c->buffer);
 	return r < 0 ? r : finish(c, in, out, st);
 }
 
@@ -361,8 +277,8 @@ static int copy_directory(struct copy *c, int from, int to, size_t depth)
 
 int copy_tree(int from, int to, const struct copy_rules *rules, struct error **err)
 {
-	struct copy c = { .rules = rules, .err = err, .buffer = malloc(BUFFER_LEN) };
-	struct rlimit old = raise_descriptors();
+	struct copy c = { .rules = rules, .err = err, .buffer = malloc(COPY_BUFFER_LEN) };
+	struct rlimit old = copy_raise_descriptors();
 	struct stat st = { 0 };
 	CLEANUP_FD int in = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_FD int out = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -386,102 +302,4 @@ int copy_tree(int from, int to, const struct copy_rules *rules, struct error **e
 	free(c.buffer);
 	(void)setrlimit(RLIMIT_NOFILE, &old);
 	return result;
-}
-
-/* ------------------------------------------------------------------ removing, mending */
-
-static int remove_below(int fd, size_t depth)
-{
-	if (depth > TREE_DEPTH_MAX)
-		return -ELOOP;
-	(void)fchmod(fd, 0700);
-	CLEANUP_FD int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = again < 0 ? NULL : fdopendir(again);
-	if (!dir)
-		return -errno;
-	(void)fd_steal(&again);
-	int result = 0;
-	struct dirent *entry;
-	while (result == 0 && (errno = 0, entry = readdir(dir))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-		    unlinkat(fd, entry->d_name, 0) == 0)
-			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			result = -errno;
-			break;
-		}
-		CLEANUP_FD int path =
-			openat(fd, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		char link[32];
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
-		/* Before it can be opened: it may have no permission for its owner. */
-		if (path >= 0)
-			(void)chmod(link, 0700);
-		CLEANUP_FD int inner =
-			openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		result = inner < 0 ? -errno : remove_below(inner, depth + 1);
-		if (result == 0 && unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0)
-			result = -errno;
-	}
-	if (result == 0 && errno)
-		result = -errno;
-	(void)closedir(dir);
-	return result;
-}
-
-int copy_remove(int parent, const char *name, struct error **err)
-{
-	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	struct rlimit old = raise_descriptors();
-	CLEANUP_FD int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int r = fd < 0 ? -errno : remove_below(fd, 0);
-	if (r == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
-		r = -errno;
-	(void)setrlimit(RLIMIT_NOFILE, &old);
-	return r < 0 ? error_errno(err, -r, "remove %s", name) : 0;
-}
-
-static int fix_below(int fd, size_t depth)
-{
-	if (depth > TREE_DEPTH_MAX)
-		return -ELOOP;
-	CLEANUP_FD int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = again < 0 ? NULL : fdopendir(again);
-	if (!dir)
-		return -errno;
-	(void)fd_steal(&again);
-	int result = 0;
-	struct dirent *entry;
-	while (result == 0 && (errno = 0, entry = readdir(dir))) {
-		struct stat st;
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			result = -errno;
-			break;
-		}
-		mode_t want = S_ISDIR(st.st_mode) ? 0700 : S_ISREG(st.st_mode) ? 0600 : 0;
-		if ((st.st_mode & want) != want &&
-		    fchmodat(fd, entry->d_name, (st.st_mode & 07777) | want, 0) < 0)
-			result = -errno;
-		if (result == 0 && S_ISDIR(st.st_mode)) {
-			CLEANUP_FD int inner = openat(
-				fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			result = inner < 0 ? -errno : fix_below(inner, depth + 1);
-		}
-		errno = 0;
-	}
-	if (result == 0 && errno)
-		result = -errno;
-	(void)closedir(dir);
-	return result;
-}
-
-int copy_fix_permissions(int root, struct error **err)
-{
-	struct rlimit old = raise_descriptors();
-	int r = fix_below(root, 0);
-	(void)setrlimit(RLIMIT_NOFILE, &old);
-	return r < 0 ? error_errno(err, -r, "give permissions to the owner") : 0;
 }

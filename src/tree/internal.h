@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_TREE_INTERNAL_H
+#define COFFER_TREE_INTERNAL_H
+
+#include <sys/resource.h>
+
+#include "tree/files.h"
+
+/* What the walks over trees share. */
+
+#define COPY_BUFFER_LEN ((size_t)256 << 10)
+
+/* The data of one file, with its holes, by a buffer of COPY_BUFFER_LEN. 0 or -errno (data.c). */
+int copy_data_by(int from, int to, char *buffer);
+/* Extended attributes from one path to another. Some are not ours to set. 0 or -errno. */
+int copy_attributes_of(const char *from, const char *to);
+/*
+ * A walk has two descriptors a level: the usual 1024 would end at 500 folders. Returns the old
+ * limit, to be set again (remove.c).
+ */
+struct rlimit copy_raise_descriptors(void);
+
+#endif

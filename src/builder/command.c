@@ -149,40 +149,13 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	return status_of_memory();
 }
 
-/* What was secret is about to be written in the clear, by a command that says nothing of it. */
-static void warn_of_clear_target(const struct build *b)
-{
-	const char *from = definition_header(b->definition, "from");
-	if (b->wish->encrypt)
-		return;
-	if (b->wish->sandbox)
-		log_warning("%s is encrypted, %s will not be: a sandbox lies in the clear.", from,
-			    b->wish->target);
-	else
-		log_warning("%s is encrypted, but --encrypt was not specified. NOT encrypting %s.",
-			    from, b->wish->target);
-}
-
-static int choose_base_key(struct build *b, struct error **err)
-{
-	warn_of_clear_target(b);
-	interrupt_pause(true);
-	int r = key_choose(&b->wish->base_key, &b->base_key, err);
-	interrupt_pause(false);
-	if (r < 0)
-		return error_wrap(err, "the key of the base image");
-	if (b->base_key)
-		return 0;
-	error_set(err, ERROR_KEY_MISSING, "the base image is encrypted and there is no key for it");
-	return error_hint(err, "give it with --base-pem-path FILE or --base-passphrase");
-}
-
 static int unpack_base(struct job *j, struct error **err)
 {
-	if (!j->build->base_key && choose_base_key(j->build, err) < 0)
+	if (!j->build->base_key && bootstrap_choose_key(j->build, err) < 0)
 		return -1;
 	int r = run_helper(unpacker_work, j, "unpacker", err);
-	key_free(&j->build->base_key);
+	if (!bootstrap_later_base(j->build))
+		key_free(&j->build->base_key);
 	return r;
 }
 
@@ -214,8 +187,8 @@ static int packer_work(void *context, int socket, struct error **err)
 	};
 	struct image_pack_plan pack = {
 		.root = j->root,
-		.definition = b->definition->text.data,
-		.definition_len = b->definition->text.len,
+		.definition = b->last->text.data,
+		.definition_len = b->last->text.len,
 		.json = json,
 		.json_count = j->oci.len ? 2 : 1,
 		.arch = arch,
@@ -297,6 +270,11 @@ static int follow_builder(struct job *j, struct remote *builder, struct error **
 			}
 			if (remote_send(builder->socket, MESSAGE_GO, -1, err) < 0)
 				return -1;
+			break;
+		case MESSAGE_STAGE:
+			if (j->build->definition->stages >= j->build->last->stages)
+				return error_set(err, ERROR_INTERNAL, "a stage too many");
+			build_enter_stage(j->build, j->build->definition->stages);
 			break;
 		case MESSAGE_METADATA:
 			if (read_text(fd, &j->metadata, err) < 0)
@@ -417,27 +395,4 @@ int build_as_command(struct build *b, struct error **err)
 	remote_end(&builder);
 	remove_disk_folder(&j);
 	return result;
-}
-
-int build_find_base_key(struct build *b, struct error **err)
-{
-	CLEANUP_ERROR struct error *not_yet = NULL;
-	CLEANUP_IMAGE struct image *image = NULL;
-	if (strcmp(definition_header(b->definition, "bootstrap"), "localimage") != 0)
-		return 0;
-	/* %pre may make the image: then it is looked at, and the key asked for, when it is there.
-	 */
-	if (bootstrap_open_base(b, &image, &not_yet) < 0) {
-		if (error_kind(not_yet) != ERROR_POLICY)
-			return 0;
-		*err = take_pointer(&not_yet);
-		return -1;
-	}
-	if (image_is_encrypted(image))
-		return choose_base_key(b, err);
-	if (!b->wish->base_key_given)
-		return 0;
-	error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it", image->path);
-	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "
-			       "leave out --base-pem-path and --base-passphrase");
 }

@@ -3,6 +3,7 @@
 #define COFFER_BUILDER_INTERNAL_H
 
 #include "builder/builder.h"
+#include "builder/remote.h"
 #include "definition/definition.h"
 #include "os/os.h"
 
@@ -21,16 +22,23 @@
  * is gone with the last of them.
  */
 
+/* The image that a stage is built upon. */
+struct base_image {
+	bool known; /* whether it is there, and allowed: this one */
+	dev_t device;
+	ino_t inode;
+};
+
 /* A build as all its processes know it. Made by the command before it forks. */
 struct build {
 	struct build_wish *wish;
-	struct definition *definition;
-	struct key *base_key; /* owned; NULL: none */
-	bool base_known;      /* whether the base image is there, and allowed: this one */
-	dev_t base_device;
-	ino_t base_inode;
-	bool user_namespace; /* one is made for the builder */
-	bool real_root;	     /* root of the machine: may make devices */
+	struct definition *last;	     /* stage of the definition, and with it all; owned */
+	const struct definition *definition; /* the stage that is being built */
+	struct base_image *base;	     /* the same one's, of bases */
+	struct base_image *bases;	     /* of each stage; owned */
+	struct key *base_key;		     /* of all that are encrypted; owned; NULL: none */
+	bool user_namespace;		     /* one is made for the builder */
+	bool real_root;			     /* root of the machine: may make devices */
 	enum run_id_map map; /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */
 	char *arch;	     /* the --arch value or the machine's: a name */
 	char *disk;	     /* where the tree goes on disk: a folder of its own; NULL: tmpfs */
@@ -39,71 +47,25 @@ struct build {
 	mode_t umask; /* the caller's */
 };
 
+/* The tree of a stage that is done. */
+struct stage_tree {
+	int root; /* -1: nobody asks for it any more */
+	char *path;
+	bool grafted;
+};
+
 /* What the builder alone has. */
 struct builder {
 	struct build *build;
 	int socket; /* to the command */
 	char *root_path;
 	char *scripts_path;
-	int root;	/* O_PATH */
-	bool grafted;	/* parts of the tree are the source's own folders */
-	bool no_grafts; /* it was tried, and did not do */
+	int root;		 /* O_PATH */
+	bool grafted;		 /* parts of the tree are the source's own folders */
+	bool no_grafts;		 /* it was tried, and did not do */
+	struct stage_tree *done; /* of the stages before this one */
 	struct buffer oci_config;
 };
-
-/* ------------------------------------------------------------------ processes (remote.c) */
-
-/* The words between the command and its processes (os/wire.h); each may bring a descriptor. */
-enum message {
-	MESSAGE_NAMESPACES = 'N', /* the builder exists; it waits for its id maps */
-	MESSAGE_GO = 'G',	  /* go on */
-	MESSAGE_UNPACK = 'E',	  /* unpack the encrypted base into this folder */
-	MESSAGE_GRAFTED = 'S',	  /* parts of the tree that follows are the source itself */
-	MESSAGE_TREE = 'T',	  /* the tree is complete: its folder */
-	MESSAGE_METADATA = 'J',	  /* a memory file: two characters of architecture, then JSON */
-	MESSAGE_OCI = 'O',	  /* a memory file: oci-config.json of the base */
-	MESSAGE_DONE = 'D',
-};
-
-struct remote {
-	struct process process;
-	int socket;		   /* the caller's end */
-	const struct build *build; /* borrowed; for hints */
-};
-#define REMOTE_NONE ((struct remote){ .process = PROCESS_NONE, .socket = -1 })
-void remote_end(struct remote *r); /* kills, reaps, closes */
-#define CLEANUP_REMOTE __attribute__((cleanup(remote_end)))
-
-/*
- * Forks a process that runs `work` with its end of a socket and ends with the status that it
- * returns; a negative one means *err, which is sent.
- */
-typedef int (*remote_work)(void *context, int socket, struct error **err);
-int remote_start(const struct build *build, unsigned long long clone_flags, remote_work work,
-		 void *context, struct remote *ret, struct error **err);
-int remote_send(int socket, enum message tag, int fd, struct error **err);
-int remote_send_text(int socket, enum message tag, const void *text, size_t len,
-		     struct error **err);
-/*
- * Waits for the next message. *ret_fd: -1 when it brings none. A sent error comes back as the
- * error, with its words; the end of the process without one is an error as well, but for
- * end_is_done, where it comes as MESSAGE_DONE. A signal to end (interrupt_hold) is an error.
- */
-int remote_receive(struct remote *r, bool end_is_done, enum message *ret_tag, int *ret_fd,
-		   struct error **err);
-/* remote_start, then waits for its end: returns its status. That it was killed is an error. */
-int remote_run(const struct build *build, remote_work work, void *context, struct error **err);
-
-/*
- * While a build runs, SIGINT, SIGTERM and SIGHUP are kept from ending the command at once, so that
- * it can remove what it made. Children get the old mask back.
- */
-int interrupt_hold(struct error **err);
-/* They wait for interrupt_release, unheard, here and in what is started from now on. */
-void interrupt_defer(void);
-void interrupt_release(void);
-/* Lets signals through again for as long as somebody is asked something. */
-void interrupt_pause(bool paused);
 
 /* ------------------------------------------------------------------ the builder */
 
@@ -117,10 +79,12 @@ int namespaces_open(pid_t pid, bool user, struct namespaces *ret, struct error *
 /* Enters them; this process dies with its parent all the same, and nobody may look into it. */
 int namespaces_enter(const struct namespaces *n, struct error **err);
 
-/* workspace.c: the place of the tree, in the builder's mount namespace. */
+/* workspace.c: the place of the trees, in the builder's mount namespace. */
 int workspace_make(struct builder *b, struct error **err);
-/* Another, empty folder for the tree, on the same file system. */
-int workspace_renew(struct builder *b, struct error **err);
+/* An empty folder for the tree of the stage; again: another one, when the first did not do. */
+int workspace_open_tree(struct builder *b, bool again, struct error **err);
+/* Removes the tree of a stage that is done, unless it is to be found on the disk. */
+void workspace_drop_tree(struct builder *b, struct stage_tree *tree);
 /* A hint when the file system of the tree is full. */
 void workspace_explain(const struct build *build, int root, struct error **err);
 /* A hint for what may have been killed for want of memory, when the tree takes of it. */
@@ -139,6 +103,15 @@ int bootstrap_run(struct builder *b, struct error **err);
  * the same file.
  */
 int bootstrap_open_base(struct build *b, struct image **ret, struct error **err);
+/*
+ * Finds the key of the images that are built upon, as far as they are there: one for all that are
+ * encrypted. It may ask on the terminal.
+ */
+int bootstrap_find_key(struct build *b, struct error **err);
+/* The same when it turns out later that there is need of one. */
+int bootstrap_choose_key(struct build *b, struct error **err);
+/* Whether a stage that comes later may need the key, too. */
+bool bootstrap_later_base(const struct build *b);
 int bootstrap_debootstrap_check(const struct build *b, struct error **err);
 int bootstrap_debootstrap(struct builder *b, struct error **err);
 
@@ -152,8 +125,9 @@ int stages_build(struct builder *b, struct error **err);
 /* The two-digit code of the tree's architecture, by its ELF files: sif.md 8.1. */
 const char *stages_architecture(int root);
 
+/* plan.c: goes on to a stage, 0 being the first. */
+void build_enter_stage(struct build *b, size_t number);
 /* command.c: the command's part, once all has been looked at (plan.c). */
-int build_find_base_key(struct build *b, struct error **err);
 int build_as_command(struct build *b, struct error **err);
 
 /* ------------------------------------------------------------------ the target */

@@ -129,12 +129,12 @@ static int find_definition(struct build *b, struct error **err)
 	if (look_at_file(fd, &probe, err) < 0)
 		return error_wrap(err, "Unable to build from %s", wish->spec);
 	if (probe.known)
-		return definition_generate("localimage", wish->spec, &b->definition, err);
+		return definition_generate("localimage", wish->spec, &b->last, err);
 	int result = read_arguments(wish, &given, err);
 	if (result < 0)
 		error_wrap(err, "While processing the definition file");
 	else
-		result = parse_file(wish, fd, &probe, &given, &b->definition, err);
+		result = parse_file(wish, fd, &probe, &given, &b->last, err);
 	if (result == 0)
 		result = check_unused(wish, &given, err);
 	definition_arguments_free(&given);
@@ -236,12 +236,33 @@ static int check_key(const struct build_wish *wish, struct error **err)
 	return error_hint(err, "nothing was built");
 }
 
+void build_enter_stage(struct build *b, size_t number)
+{
+	b->definition = definition_stage(b->last, number);
+	b->base = &b->bases[number];
+}
+
+/* What each of the stages begins with. */
+static int check_stages(struct build *b, struct error **err)
+{
+	b->bases = calloc(b->last->stages, sizeof(*b->bases));
+	if (!b->bases)
+		return error_no_memory(err);
+	for (size_t i = 0; i < b->last->stages; i++) {
+		build_enter_stage(b, i);
+		if (bootstrap_check(b, err) < 0)
+			return -1;
+	}
+	build_enter_stage(b, 0);
+	return 0;
+}
+
 static int prepare(struct build *b, struct error **err)
 {
 	if (check_key(b->wish, err) < 0 || check_sections(b->wish, err) < 0 ||
 	    find_time(b, err) < 0 || find_definition(b, err) < 0 || find_architecture(b, err) < 0)
 		return -1;
-	if (definition_check(b->definition, err) < 0 || bootstrap_check(b, err) < 0) {
+	if (definition_check(b->last, err) < 0 || check_stages(b, err) < 0) {
 		error_wrap(err, "Unable to create build: %s", b->wish->spec);
 		return error_hint(err, "coffer-build(1) describes definition files");
 	}
@@ -257,7 +278,7 @@ static int prepare(struct build *b, struct error **err)
 static int check_files(const struct build *b, struct error **err)
 {
 	const struct metadata_options chosen = { .sections = &b->wish->sections };
-	return metadata_wants(&chosen, "files") ? definition_check_files(b->definition, err) : 0;
+	return metadata_wants(&chosen, "files") ? definition_check_files(b->last, err) : 0;
 }
 
 int build_image(struct build_wish *wish, struct error **err)
@@ -269,7 +290,7 @@ int build_image(struct build_wish *wish, struct error **err)
 	if (result == 0) {
 		result = check_files(&b, err);
 		if (result == 0)
-			result = build_find_base_key(&b, err);
+			result = bootstrap_find_key(&b, err);
 		/* Before the first section runs: none of them finds a key in its environment. */
 		key_environment_wipe();
 		if (result == 0)
@@ -283,7 +304,8 @@ int build_image(struct build_wish *wish, struct error **err)
 	if (result == 0)
 		log_info("Build complete: %s", wish->target);
 	key_free(&b.base_key);
-	definition_free(&b.definition);
+	definition_free(&b.last);
+	free(b.bases);
 	text_free(&b.arch);
 	text_free(&b.disk);
 	return result;

@@ -56,6 +56,8 @@ int section_run_on_host(struct builder *b, const char *section, struct error **e
 	if (!path || script_words(s, path, &words, err) < 0 ||
 	    host_environment(b, &environment, err) < 0)
 		return -1;
+	/* A stage before this one may have had its own. */
+	(void)unlink(path);
 	CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 	int r = fd < 0 ? -errno : fd_write(fd, s->body.data, s->body.len);
 	if (r < 0)

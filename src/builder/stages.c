@@ -70,15 +70,47 @@ const char *stages_architecture(int root)
 
 /* ------------------------------------------------------------------ the stage */
 
+static bool wants_files(const struct builder *b)
+{
+	const struct metadata_options chosen = { .sections = &b->build->wish->sections };
+	return metadata_wants(&chosen, "files");
+}
+
+/* %files with a stage's name: from its tree. */
+static int copy_from_stages(struct builder *b, struct error **err)
+{
+	const struct build *build = b->build;
+	const struct definition *d = build->definition;
+	const struct copy_rules rules = { .owners = build->map == RUN_MAP_ROOT_SUBIDS,
+					  .devices = build->real_root };
+	for (size_t i = 0; wants_files(b) && i < d->section_count; i++) {
+		const struct definition_section *s = &d->sections[i];
+		struct span name = definition_files_stage(s);
+		if (strcmp(s->name, "files") != 0 || !name.len)
+			continue;
+		int stage = definition_find_stage(d, name);
+		int from = stage < 0			    ? -1
+			   : (size_t)stage + 1 == d->stages ? b->root
+							    : b->done[stage].root;
+		if (from < 0)
+			return error_set(err, ERROR_INTERNAL, "the tree of a stage is gone");
+		if (files_copy_from(b->root, from, s, &rules, err) < 0) {
+			workspace_explain(build, b->root, err);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* %files with nothing but a comment behind it: from this machine. */
 static int copy_files(struct builder *b, struct error **err)
 {
 	const struct definition *d = b->build->definition;
-	const struct metadata_options chosen = { .sections = &b->build->wish->sections };
-	for (size_t i = 0; metadata_wants(&chosen, "files") && i < d->section_count; i++) {
+	for (size_t i = 0; wants_files(b) && i < d->section_count; i++) {
 		const struct definition_section *s = &d->sections[i];
 		struct span from =
 			span_trim(span_before(span_of(s->arguments, strlen(s->arguments)), '#'));
-		if (strcmp(s->name, "files") != 0)
+		if (strcmp(s->name, "files") != 0 || definition_files_stage(s).len)
 			continue;
 		if (from.len)
 			log_warning("Ignoring a %%files section: '%.*s' names no stage",
@@ -131,8 +163,8 @@ static int make_tree(struct builder *b, struct error **err)
 		workspace_explain(build, b->root, err);
 		return error_wrap(err, "Unable to create apps");
 	}
-	if (section_run_on_host(b, "setup", err) < 0 || copy_files(b, err) < 0 ||
-	    section_run_post(b, err) < 0)
+	if (copy_from_stages(b, err) < 0 || section_run_on_host(b, "setup", err) < 0 ||
+	    copy_files(b, err) < 0 || section_run_post(b, err) < 0)
 		return -1;
 	if (metadata_write(b->root, build->definition, &options, err) < 0) {
 		workspace_explain(build, b->root, err);
@@ -141,7 +173,7 @@ static int make_tree(struct builder *b, struct error **err)
 	return 0;
 }
 
-int stages_build(struct builder *b, struct error **err)
+static int build_stage(struct builder *b, struct error **err)
 {
 	if (section_run_on_host(b, "pre", err) < 0)
 		return -1;
@@ -155,11 +187,58 @@ int stages_build(struct builder *b, struct error **err)
 		error_free(err);
 		b->grafted = false;
 		b->no_grafts = true;
-		result = workspace_renew(b, err) < 0 ? -1 : make_tree(b, err);
+		result = workspace_open_tree(b, true, err) < 0 ? -1 : make_tree(b, err);
 	}
-	if (result < 0 || section_run_test(b, err) < 0)
+	return result < 0 ? -1 : section_run_test(b, err);
+}
+
+/* Whether a stage after `done` of them copies from the tree of this one. */
+static bool needed_after(const struct build *b, size_t stage, size_t done)
+{
+	for (size_t i = done; i < b->last->stages; i++) {
+		const struct definition *d = definition_stage(b->last, i);
+		for (size_t k = 0; k < d->section_count; k++) {
+			struct span name = definition_files_stage(&d->sections[k]);
+			if (name.len && definition_find_stage(d, name) == (int)stage)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The tree of the stage is kept for those that ask for it, and that of the next one begun. */
+static int next_stage(struct builder *b, struct error **err)
+{
+	size_t number = b->build->definition->stages;
+	b->done[number - 1] = (struct stage_tree){ .root = fd_steal(&b->root),
+						   .path = take_pointer(&b->root_path),
+						   .grafted = b->grafted };
+	b->root = -1;
+	b->grafted = b->no_grafts = false;
+	buffer_free(&b->oci_config);
+	build_enter_stage(b->build, number);
+	if (remote_send(b->socket, MESSAGE_STAGE, -1, err) < 0)
 		return -1;
-	if (b->build->wish->sandbox && sandbox_close(b->build, b->root, err) < 0)
+	return workspace_open_tree(b, false, err);
+}
+
+int stages_build(struct builder *b, struct error **err)
+{
+	const struct build *build = b->build;
+	for (;;) {
+		if (build_stage(b, err) < 0)
+			return -1;
+		bool is_last = build->definition == build->last;
+		if (!is_last && next_stage(b, err) < 0)
+			return -1;
+		size_t done = is_last ? build->last->stages : build->definition->stages - 1;
+		for (size_t i = 0; i + is_last < done; i++)
+			if (!needed_after(build, i, done))
+				workspace_drop_tree(b, &b->done[i]);
+		if (is_last)
+			break;
+	}
+	if (build->wish->sandbox && sandbox_close(build, b->root, err) < 0)
 		return -1;
 	return send_result(b, err);
 }

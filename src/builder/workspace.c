@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tree/tree.h"
+
 /* ------------------------------------------------------------------ namespaces */
 
 void namespaces_free(struct namespaces *n)
@@ -83,8 +85,11 @@ static int mount_tmpfs(const struct build *b, const char *where, struct error **
 	if (!without_swap)
 		return -1;
 	/* Devices are of use to debootstrap by root alone. */
-	unsigned long flags =
-		strcmp(definition_header(b->definition, "bootstrap"), "debootstrap") ? MS_NODEV : 0;
+	unsigned long flags = MS_NODEV;
+	for (size_t i = 0; i < b->last->stages; i++)
+		if (!strcmp(definition_header(definition_stage(b->last, i), "bootstrap"),
+			    "debootstrap"))
+			flags = 0;
 	/* noswap is for root and Linux 6.4. */
 	if (b->real_root && mount("coffer", where, "tmpfs", flags, without_swap) == 0)
 		return 0;
@@ -225,23 +230,46 @@ static int make_root(struct error **err)
 
 /* ------------------------------------------------------------------ the workspace */
 
-static int open_tree_folder(struct builder *b, const char *base, const char *name,
-			    struct error **err)
+static const char *base_path(const struct builder *b)
 {
+	return b->build->disk ? b->build->disk : WORKSPACE;
+}
+
+int workspace_open_tree(struct builder *b, bool again, struct error **err)
+{
+	const struct build *build = b->build;
+	const char *more = again ? "-again" : "";
 	fd_close(&b->root);
 	text_free(&b->root_path);
-	b->root_path = path_join(base, name, err);
+	/* The last one's name is also that of what becomes a sandbox. */
+	b->root_path = build->definition == build->last
+			       ? text_printf(err, "%s/rootfs%s", base_path(b), more)
+			       : text_printf(err, "%s/stage-%zu%s", base_path(b),
+					     build->definition->stages, more);
 	if (!b->root_path)
 		return -1;
 	if (mkdir(b->root_path, 0755) < 0 || chmod(b->root_path, 0755) < 0)
-		return error_errno(err, errno, "make a folder in %s", base);
+		return error_errno(err, errno, "make a folder in %s", base_path(b));
 	b->root = open(b->root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return b->root < 0 ? error_errno(err, errno, "open %s", b->root_path) : 0;
 }
 
+void workspace_drop_tree(struct builder *b, struct stage_tree *tree)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	bool kept = tree->grafted || (b->build->disk && b->build->wish->no_cleanup);
+	if (tree->root < 0)
+		return;
+	fd_close(&tree->root);
+	/* It goes with the others in the end; to have the memory now is no more than good. */
+	if (!kept && copy_remove(AT_FDCWD, tree->path, &err) < 0)
+		log_verbose("The tree of a stage stays: %s", error_message(err));
+	text_free(&tree->path);
+}
+
 int workspace_make(struct builder *b, struct error **err)
 {
-	const char *base = b->build->disk ? b->build->disk : WORKSPACE;
+	const char *base = base_path(b);
 	/* Mounts made here stay here; those of the host go on arriving. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return error_errno(err, errno, "make mounts private");
@@ -252,12 +280,8 @@ int workspace_make(struct builder *b, struct error **err)
 		return -1;
 	if (mkdir(b->scripts_path, 0700) < 0)
 		return error_errno(err, errno, "make a folder in %s", base);
-	return open_tree_folder(b, base, "rootfs", err);
-}
-
-int workspace_renew(struct builder *b, struct error **err)
-{
-	return open_tree_folder(b, WORKSPACE, "rootfs-again", err);
+	b->done = calloc(b->build->last->stages, sizeof(*b->done));
+	return b->done ? workspace_open_tree(b, false, err) : error_no_memory(err);
 }
 
 void workspace_explain(const struct build *build, int root, struct error **err)

@@ -11,8 +11,7 @@
  * A file is cut into stages (at each line that begins with "bootstrap:"), a stage into a header
  * (header.c) and sections (sections.c), at each line whose first word begins with a percent sign.
  * Each stage is parsed twice: before its build arguments are put in, because %arguments holds their
- * defaults, and after. Coffer builds one stage; more are recognised so that they can be refused by
- * name.
+ * defaults, and after.
  *
  * The grammar has no quoting and no escapes, and is Apptainer's to the letter (deffile.md 2): a
  * percent sign begins a section even in a here-document, a hash ends a header's value, and a stage
@@ -101,6 +100,20 @@ static int stage_read(struct definition *d, struct span raw, struct definition_a
 	return result;
 }
 
+/* Puts a new stage in the place of *d, which is before it then. The text goes on in the new one. */
+static int add_stage(struct definition **d, struct error **err)
+{
+	struct definition *stage = calloc(1, sizeof(*stage));
+	if (!stage)
+		return error_no_memory(err);
+	stage->before = *d;
+	stage->stages = (*d)->stages;
+	stage->text = (*d)->text;
+	(*d)->text = (struct buffer){ 0 };
+	*d = stage;
+	return 0;
+}
+
 int definition_parse(const void *text, size_t len, struct definition_arguments *given,
 		     struct definition **ret, struct error **err)
 {
@@ -117,27 +130,26 @@ int definition_parse(const void *text, size_t len, struct definition_arguments *
 		rest = span_of(rest.text + raw.len, rest.len - raw.len);
 		if (says_nothing(raw))
 			continue;
-		/* Each stage has its own header and sections; those of the last one are kept. */
-		struct definition before = *d;
-		*d = (struct definition){ .text = before.text,
-					  .stages = before.stages + 1,
-					  .headers_missing = before.headers_missing,
-					  .agents_missing = before.agents_missing };
-		before.text = (struct buffer){ 0 };
-		definition_clear(&before);
-		if (d->stages > DEFINITION_STAGES_MAX)
+		if (d->stages >= DEFINITION_STAGES_MAX)
 			return error_set(err, ERROR_LIMIT, "more than %d stages",
 					 DEFINITION_STAGES_MAX);
-		if (stage_read(d, raw, given, err) < 0)
+		if ((d->stages && add_stage(&d, err) < 0) || stage_read(d, raw, given, err) < 0)
 			return -1;
-		const char *agent = definition_header(d, "bootstrap");
-		d->headers_missing = d->headers_missing || !d->header_count;
-		d->agents_missing = d->agents_missing || !agent || !*agent;
+		d->stages++;
 	}
 	if (!d->stages)
 		return error_set(err, ERROR_DAMAGED, "no stages found in definition file");
+	for (struct definition *stage = d; stage; stage = stage->before)
+		stage->whole = &d->text;
 	*ret = take_pointer(&d);
 	return 0;
+}
+
+const struct definition *definition_stage(const struct definition *last, size_t number)
+{
+	while (last->before && last->stages > number + 1)
+		last = last->before;
+	return last;
 }
 
 bool definition_has_apps(const struct definition *d)
@@ -161,17 +173,21 @@ static int check_apps(const struct definition *d, struct error **err)
 	return 0;
 }
 
-int definition_check(const struct definition *d, struct error **err)
+int definition_check(const struct definition *last, struct error **err)
 {
-	if (d->headers_missing)
-		return error_set(err, ERROR_DAMAGED,
-				 "multiple stages detected, all must have headers");
-	if (d->agents_missing)
-		return error_set(err, ERROR_DAMAGED, "no bootstrap specification found");
-	if (d->stages > 1)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "definitions of several stages are not supported by coffer yet");
-	return check_apps(d, err);
+	const struct definition *d;
+	for (d = last; d; d = d->before)
+		if (!d->header_count)
+			return error_set(err, ERROR_DAMAGED,
+					 "multiple stages detected, all must have headers");
+	for (d = last; d; d = d->before) {
+		const char *agent = definition_header(d, "bootstrap");
+		if (!agent || !*agent)
+			return error_set(err, ERROR_DAMAGED, "no bootstrap specification found");
+		if (check_apps(d, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* The second of exactly two words; else nothing. */
@@ -183,28 +199,47 @@ static struct span second_of_two(struct span text)
 	return span_of("", 0);
 }
 
-int definition_check_files(const struct definition *d, struct error **err)
+struct span definition_files_stage(const struct definition_section *s)
 {
-	const char *own = definition_header(d, "stage");
+	return second_of_two(span_before(span_of(s->arguments, strlen(s->arguments)), '#'));
+}
+
+int definition_find_stage(const struct definition *stage, struct span name)
+{
+	int found = -1;
+	/* From the last to the first, so that the first remains. */
+	for (const struct definition *d = stage; d; d = d->before) {
+		const char *own = definition_header(d, "stage");
+		if (own && span_is(name, own))
+			found = (int)d->stages - 1;
+	}
+	return found;
+}
+
+static int check_files_of(const struct definition *d, const struct definition *last,
+			  struct error **err)
+{
 	for (size_t i = 0; i < d->section_count; i++) {
-		const char *arguments = d->sections[i].arguments;
-		struct span stage =
-			second_of_two(span_before(span_of(arguments, strlen(arguments)), '#'));
-		if (strcmp(d->sections[i].name, "files") != 0 || !stage.len)
+		struct span stage = definition_files_stage(&d->sections[i]);
+		if (strcmp(d->sections[i].name, "files") != 0 || !stage.len ||
+		    definition_find_stage(d, stage) >= 0)
 			continue;
-		if (own && span_is(stage, own)) {
-			error_set(err, ERROR_UNSUPPORTED,
-				  "unable to copy files from stage to container fs: copying from "
-				  "the stage itself is not supported by coffer yet");
-			return error_hint(err, "copy them with cp in %%post");
-		}
+		bool later = definition_find_stage(last, stage) >= 0;
 		error_set(err, ERROR_DAMAGED,
-			  "unable to copy files from stage to container fs: stage %.*s was not "
-			  "found",
-			  (int)stage.len, stage.text);
+			  "unable to copy files from stage to container fs: stage %.*s %s",
+			  (int)stage.len, stage.text,
+			  later ? "comes later in the definition" : "was not found");
 		return error_hint(err, "a line of %%files alone, without words after it, begins "
 				       "what is copied from the host");
 	}
+	return 0;
+}
+
+int definition_check_files(const struct definition *last, struct error **err)
+{
+	for (const struct definition *d = last; d; d = d->before)
+		if (check_files_of(d, last, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -220,15 +255,18 @@ int definition_generate(const char *agent, const char *from, struct definition *
 	    definition_put_header(d, span_of("bootstrap", 9), &first, err) < 0 ||
 	    definition_put_header(d, span_of("from", 4), &second, err) < 0)
 		return -1;
+	d->stages = 1;
+	d->whole = &d->text;
 	*ret = take_pointer(&d);
 	return 0;
 }
 
 void definition_free(struct definition **d)
 {
-	if (!*d)
-		return;
-	definition_clear(*d);
-	free(*d);
-	*d = NULL;
+	for (struct definition *stage = take_pointer(d); stage;) {
+		struct definition *before = stage->before;
+		definition_clear(stage);
+		free(stage);
+		stage = before;
+	}
 }

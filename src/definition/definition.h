@@ -44,14 +44,16 @@ struct definition_section {
 	struct buffer body;
 };
 
+/* A stage of a definition. Of a file it is the last one that is held, and it holds the others. */
 struct definition {
 	struct definition_pair *header; /* keys in lower case, each once */
 	size_t header_count, header_cap;
 	struct definition_section *sections;
 	size_t section_count, section_cap;
-	struct buffer text; /* as it is stored in the image */
-	size_t stages;	    /* of them the last one's header and sections are kept */
-	bool headers_missing, agents_missing; /* in any stage */
+	struct buffer text;	    /* of the whole file as it is stored in the image: the last's */
+	const struct buffer *whole; /* the same, of any stage */
+	size_t stages;		    /* up to this one, itself included */
+	struct definition *before;  /* the stage before it, owned; NULL: it is the first */
 };
 
 /* A build argument and whether anything asked for it. */
@@ -82,12 +84,21 @@ int definition_substitute(struct span text, struct definition_arguments *given,
 /* Parses a whole file into a new *ret. Arguments of `given` that it asks for are marked as used. */
 int definition_parse(const void *text, size_t len, struct definition_arguments *given,
 		     struct definition **ret, struct error **err);
-/* Whether it can be built: one stage, with an agent. ERROR_DAMAGED, ERROR_UNSUPPORTED. */
-int definition_check(const struct definition *d, struct error **err);
+/* The stages of a file, by its last one: 0 is the first. */
+const struct definition *definition_stage(const struct definition *last, size_t number);
+/* Whether it can be built: each stage with an agent, apps with names. ERROR_DAMAGED. */
+int definition_check(const struct definition *last, struct error **err);
 /* Whether any section is one of an app's. */
 bool definition_has_apps(const struct definition *d);
-/* Refuses %files from a stage that is not there, or from the stage itself: deffile.md 11. */
-int definition_check_files(const struct definition *d, struct error **err);
+/* The stage that a %files section names ("from NAME"), or nothing: deffile.md 11. */
+struct span definition_files_stage(const struct definition_section *s);
+/*
+ * Which stage such a name means for a stage: the first of that name in the file. Its number, or -1
+ * when there is none up to the stage itself, whose tree would be there.
+ */
+int definition_find_stage(const struct definition *stage, struct span name);
+/* Refuses %files from a stage that is not there, in any stage: ERROR_DAMAGED. */
+int definition_check_files(const struct definition *last, struct error **err);
 /* What stands for a definition when an image is the source: deffile.md 1. */
 int definition_generate(const char *agent, const char *from, struct definition **ret,
 			struct error **err);

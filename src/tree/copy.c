@@ -193,6 +193,20 @@ static int copy_special(struct copy *c, int from, int to, const char *name, cons
 	return r;
 }
 
+/*
+ * Where something may be already: 1 when it is a folder that goes on as one, 0 when there is
+ * nothing (any more).
+ */
+static int make_room(struct copy *c, int to, const char *name, bool folder)
+{
+	struct stat st;
+	if (!c->rules->merge || fstatat(to, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (folder && S_ISDIR(st.st_mode))
+		return 1;
+	return copy_remove(to, name, c->err);
+}
+
 static int copy_folder(struct copy *c, int from, int to, const char *name, size_t depth)
 {
 	struct stat st;
@@ -203,7 +217,10 @@ static int copy_folder(struct copy *c, int from, int to, const char *name, size_
 		return error_set(c->err, ERROR_USAGE,
 				 "the source holds the folder that it is "
 				 "copied to");
-	if (mkdirat(to, name, 0700) < 0)
+	int there = make_room(c, to, name, true);
+	if (there < 0)
+		return -1;
+	if (!there && mkdirat(to, name, 0700) < 0)
 		return error_errno(c->err, errno, "make %s", c->path.data);
 	CLEANUP_FD int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (out < 0)
@@ -227,6 +244,8 @@ static int copy_entry(struct copy *c, int from, int to, const char *name, size_t
 		return error_errno(c->err, errno, "read %s of the source", c->path.data);
 	if (S_ISDIR(st.st_mode))
 		return copy_folder(c, from, to, name, depth);
+	if (make_room(c, to, name, false) < 0)
+		return -1;
 	int r = link_again(c, &st, to, name);
 	if (r == 0) {
 		if (S_ISREG(st.st_mode))
@@ -292,7 +311,7 @@ int copy_tree(int from, int to, const struct copy_rules *rules, struct error **e
 		result = buffer_puts(&c.path, "", err);
 	if (result == 0)
 		result = copy_directory(&c, in, out, 0);
-	if (result == 0) {
+	if (result == 0 && !rules->merge) {
 		int r = finish(&c, in, out, &st);
 		if (r < 0)
 			result = error_errno(err, -r, "copy the top folder's mode");
@@ -302,4 +321,52 @@ int copy_tree(int from, int to, const struct copy_rules *rules, struct error **e
 	free(c.buffer);
 	(void)setrlimit(RLIMIT_NOFILE, &old);
 	return result;
+}
+
+static int file_from_root(struct copy *c, int root, const char *path, int to, const char *name,
+			  const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		return copy_special(c, root, to, name, st);
+	CLEANUP_FD int in = path_open_in_root(root, path, O_RDONLY | O_NONBLOCK, 0);
+	if (in < 0)
+		return in;
+	CLEANUP_FD int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out < 0)
+		return -errno;
+	int r = copy_data(in, out);
+	return r < 0 ? r : finish(c, in, out, st);
+}
+
+int copy_from_root(int root, const char *path, int to, const char *name,
+		   const struct copy_rules *rules, struct error **err)
+{
+	struct stat st;
+	struct copy_rules merging = *rules;
+	merging.merge = true;
+	struct copy c = { .rules = &merging, .err = err };
+	CLEANUP_FD int at = path_open_in_root(root, path, O_PATH, 0);
+	if (at < 0)
+		return error_errno(err, -at, "stat %s", path);
+	if (fstat(at, &st) < 0)
+		return error_errno(err, errno, "stat %s", path);
+	bool folder = S_ISDIR(st.st_mode);
+	int there = make_room(&c, to, name, folder);
+	if (there < 0)
+		return -1;
+	if (folder) {
+		if (!there && mkdirat(to, name, 0755) < 0)
+			return error_errno(err, errno, "make %s", name);
+		CLEANUP_FD int in = path_open_in_root(root, path, O_RDONLY | O_DIRECTORY, 0);
+		CLEANUP_FD int out =
+			openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (in < 0 || out < 0)
+			return error_errno(err, in < 0 ? -in : errno, "open %s", path);
+		return copy_tree(in, out, &merging, err);
+	}
+	if (buffer_puts(&c.path, path, err) < 0)
+		return -1;
+	int r = file_from_root(&c, root, path, to, name, &st);
+	buffer_free(&c.path);
+	return r < 0 ? error_errno(err, -r, "copy %s", path) : 0;
 }

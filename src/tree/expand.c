@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 /* The paths so far that a pattern stands for. */
 struct expansion {
+	int root; /* in which they are looked for, links and all; -1: on the host */
 	struct strings *paths;
 	size_t bytes;
 };
@@ -208,10 +210,32 @@ static char *literal(const char *text, size_t len, struct error **err)
 	return out;
 }
 
-/* Names in a folder of the host; one that cannot be read has none, as in a shell. */
-static int host_names(const char *folder, struct strings *ret, struct error **err)
+static DIR *open_folder(const struct expansion *in, const char *folder)
 {
-	DIR *dir = opendir(*folder ? folder : ".");
+	if (in->root < 0)
+		return opendir(*folder ? folder : ".");
+	int fd = path_open_in_root(in->root, *folder ? folder : "/", O_RDONLY | O_DIRECTORY, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		fd_close(&fd);
+	return dir;
+}
+
+/* What is at a path; false when there is nothing. */
+static bool look_at(const struct expansion *in, const char *path, bool follow, struct stat *ret)
+{
+	if (in->root < 0)
+		return (follow ? stat(path, ret) : lstat(path, ret)) == 0;
+	CLEANUP_FD int fd =
+		path_open_in_root(in->root, path, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+	return fd >= 0 && fstat(fd, ret) == 0;
+}
+
+/* Names in a folder; one that cannot be read has none, as in a shell. */
+static int names_in(const struct expansion *in, const char *folder, struct strings *ret,
+		    struct error **err)
+{
+	DIR *dir = open_folder(in, folder);
 	int result = 0;
 	for (struct dirent *entry; dir && result == 0 && (entry = readdir(dir));)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -226,10 +250,10 @@ static int host_names(const char *folder, struct strings *ret, struct error **er
 static int match_from(const char *base, const char *pattern, size_t depth, struct expansion *to,
 		      struct error **err);
 
-static bool is_folder(const char *path, bool follow)
+static bool is_folder(const struct expansion *in, const char *path, bool follow)
 {
 	struct stat st;
-	return (follow ? stat(path, &st) : lstat(path, &st)) == 0 && S_ISDIR(st.st_mode);
+	return look_at(in, path, follow, &st) && S_ISDIR(st.st_mode);
 }
 
 /* base + name, and on with what follows the component. */
@@ -241,8 +265,8 @@ static int descend(const char *base, const char *name, const char *rest, size_t 
 	if (!path)
 		return -1;
 	if (!*rest)
-		return lstat(path, &st) == 0 ? add_path(to, path, err) : 0;
-	if (!is_folder(path, true))
+		return look_at(to, path, false, &st) ? add_path(to, path, err) : 0;
+	if (!is_folder(to, path, true))
 		return 0;
 	CLEANUP_BUFFER struct buffer next = { 0 };
 	if (buffer_puts(&next, path, err) < 0)
@@ -263,7 +287,7 @@ static int match_deep(const char *base, const char *rest, size_t depth, struct e
 	if (*after && match_from(base, after, depth + 1, to, err) < 0)
 		return -1;
 	CLEANUP_STRINGS struct strings names = { 0 };
-	if (host_names(base, &names, err) < 0)
+	if (names_in(to, base, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.len; i++) {
 		if (names.items[i][0] == '.')
@@ -272,7 +296,7 @@ static int match_deep(const char *base, const char *rest, size_t depth, struct e
 		CLEANUP_TEXT char *inside = path ? text_printf(err, "%s/", path) : NULL;
 		if (!inside || (!*rest && add_path(to, path, err) < 0))
 			return -1;
-		if (is_folder(path, false) && match_deep(inside, rest, depth + 1, to, err) < 0)
+		if (is_folder(to, path, false) && match_deep(inside, rest, depth + 1, to, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -297,7 +321,7 @@ static int match_from(const char *base, const char *pattern, size_t depth, struc
 		return name ? descend(base, name, rest, depth, to, err) : -1;
 	}
 	CLEANUP_STRINGS struct strings names = { 0 };
-	if (host_names(base, &names, err) < 0)
+	if (names_in(to, base, &names, err) < 0)
 		return -1;
 	bool hidden = *component == '.' || (*component == '\\' && component[1] == '.');
 	for (size_t i = 0; i < names.len; i++) {
@@ -346,9 +370,9 @@ static int refuse_shell(const char *pattern, struct error **err)
 			  found);
 }
 
-int expand_source(const char *pattern, struct strings *ret, struct error **err)
+int expand_source(int root, const char *pattern, struct strings *ret, struct error **err)
 {
-	struct expansion to = { .paths = ret };
+	struct expansion to = { .root = root, .paths = ret };
 	if (strlen(pattern) > PATTERN_MAX)
 		return error_set(err, ERROR_LIMIT, "it is longer than %d bytes", PATTERN_MAX);
 	return refuse_shell(pattern, err) < 0 ? -1 : expand_braces(pattern, &to, err);

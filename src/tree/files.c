@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tree/files.h"
+#include "tree/internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,8 +32,7 @@ static mode_t current_umask(void)
 	return mask;
 }
 
-/* The parent of a path of the root; *ret_name points into path. */
-static int open_parent(int root, const char *path, const char **ret_name, struct error **err)
+int files_open_parent(int root, const char *path, const char **ret_name, struct error **err)
 {
 	*ret_name = path_base_name(path);
 	CLEANUP_TEXT char *parent = text_dup_len(path, (size_t)(*ret_name - path), err);
@@ -64,7 +63,7 @@ static int copy_regular(int root, const char *source, const char *path, mode_t m
 	CLEANUP_FD int out = open_existing(root, path);
 	if (out < 0) {
 		const char *name;
-		CLEANUP_FD int parent = open_parent(root, path, &name, err);
+		CLEANUP_FD int parent = files_open_parent(root, path, &name, err);
 		if (parent < 0)
 			return -1;
 		if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
@@ -81,7 +80,7 @@ static int copy_regular(int root, const char *source, const char *path, mode_t m
 static int copy_special(int root, const char *path, const struct stat *st, struct error **err)
 {
 	const char *name;
-	CLEANUP_FD int parent = open_parent(root, path, &name, err);
+	CLEANUP_FD int parent = files_open_parent(root, path, &name, err);
 	if (parent < 0)
 		return -1;
 	if ((unlinkat(parent, name, 0) < 0 && errno != ENOENT) ||
@@ -140,7 +139,7 @@ static int copy_folder(int root, const char *source, const char *path, const str
 				 path, source);
 	if (there < 0) {
 		const char *name;
-		CLEANUP_FD int parent = open_parent(root, path, &name, err);
+		CLEANUP_FD int parent = files_open_parent(root, path, &name, err);
 		if (parent < 0)
 			return -1;
 		/* Its own permissions come last: they may forbid to fill it. */
@@ -181,39 +180,48 @@ static char *last_name(const char *path, struct error **err)
 	return whole ? text_dup(path_base_name(whole), err) : NULL;
 }
 
-int files_copy_one(int root, const char *source, const char *destination, struct error **err)
+char *files_place(int root, const char *source, const char *destination, struct error **err)
 {
 	CLEANUP_TEXT char *path = path_join("/", destination, err);
 	if (!path)
-		return -1;
+		return NULL;
 	CLEANUP_FD int there = path_open_in_root(root, path, O_PATH, 0);
 	if (there == -ENOENT) {
 		/* With a slash at its end the whole path is a folder, else only its parent. */
 		const char *name = path_base_name(path);
 		CLEANUP_TEXT char *parent = text_dup_len(path, (size_t)(name - path), err);
 		if (!parent)
-			return -1;
+			return NULL;
 		fd_close(&there);
 		there = path_make_directories(root, parent, 0755);
-		if (there < 0)
-			return error_errno(err, -there, "%s", parent);
+		if (there < 0) {
+			error_errno(err, -there, "%s", parent);
+			return NULL;
+		}
 		if (*name)
-			return copy_any(root, source, path, NULL, err);
+			return take_pointer(&path);
 	} else if (there < 0) {
-		return error_errno(err, -there, "%s", path);
+		error_errno(err, -there, "%s", path);
+		return NULL;
 	}
 	struct stat st;
-	if (fstat(there, &st) < 0)
-		return error_errno(err, errno, "%s", path);
+	if (fstat(there, &st) < 0) {
+		error_errno(err, errno, "%s", path);
+		return NULL;
+	}
 	if (!S_ISDIR(st.st_mode))
-		return copy_any(root, source, path, NULL, err);
+		return take_pointer(&path);
 	CLEANUP_TEXT char *name = last_name(source, err);
-	CLEANUP_TEXT char *inside = name ? path_join(path, name, err) : NULL;
-	return inside ? copy_any(root, source, inside, NULL, err) : -1;
+	return name ? path_join(path, name, err) : NULL;
 }
 
-/* Where a source goes that has no destination: its own path, taken as inside the root. */
-static char *same_path(const char *source, struct error **err)
+int files_copy_one(int root, const char *source, const char *destination, struct error **err)
+{
+	CLEANUP_TEXT char *path = files_place(root, source, destination, err);
+	return path ? copy_any(root, source, path, NULL, err) : -1;
+}
+
+char *files_same_path(const char *source, struct error **err)
 {
 	CLEANUP_TEXT char *rooted = path_join("/", source, err);
 	return rooted ? path_absolute(rooted, err) : NULL;
@@ -227,11 +235,11 @@ static int copy_line(int root, const char *source, const char *destination, stru
 		return 0;
 	}
 	log_info("Copying %s to %s", source, destination);
-	if (expand_source(source, &paths, err) < 0)
+	if (expand_source(-1, source, &paths, err) < 0)
 		return error_wrap(err, "while expanding source path: %s", source);
 	for (size_t i = 0; i < paths.len; i++) {
-		CLEANUP_TEXT char *to =
-			*destination ? text_dup(destination, err) : same_path(paths.items[i], err);
+		CLEANUP_TEXT char *to = *destination ? text_dup(destination, err)
+						     : files_same_path(paths.items[i], err);
 		if (!to)
 			return -1;
 		if (files_copy_one(root, paths.items[i], to, err) < 0)

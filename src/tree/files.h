@@ -19,13 +19,25 @@ struct copy_rules {
 	 * copied.
 	 */
 	const char *const *changed;
+	/*
+	 * `to` may hold something: folders that are in both become one, anything else is replaced.
+	 * Its own mode and owner stay.
+	 */
+	bool merge;
 };
 /*
  * Copies all that is below a folder: modes, times, attributes, hard links, holes, special files;
- * sockets are left out. What cannot be read is an error, not a gap. `to` begins empty; its own
- * mode, owner and attributes become those of `from`.
+ * sockets are left out. What cannot be read is an error, not a gap. Unless it is merged `to`
+ * begins empty, and its own mode, owner and attributes become those of `from`.
  */
 int copy_tree(int from, int to, const struct copy_rules *rules, struct error **err);
+/*
+ * What a path of a root leads to, links followed in the root, becomes `name` in the folder `to`: a
+ * folder of mode 0755 with what is below it, or a file as it is. What is there is merged, whatever
+ * the rules say.
+ */
+int copy_from_root(int root, const char *path, int to, const char *name,
+		   const struct copy_rules *rules, struct error **err);
 /* Removes a file or a folder with all that is in it; a missing one is no error. */
 int copy_remove(int parent, const char *name, struct error **err);
 /* Gives folders u+rwx and regular files u+rw: --fix-perms. */
@@ -36,15 +48,19 @@ int copy_data(int from, int to);
 /* ------------------------------------------------------------------ patterns (expand.c) */
 
 /*
- * The paths that a source of %files stands for: braces, then wildcards, with no shell and nothing
- * run. A pattern that fits nothing stays as it is. Variables, commands and ~ are refused.
+ * The paths that a source of %files stands for, on the host (root: -1) or in a root: braces, then
+ * wildcards, with no shell and nothing run. A pattern that fits nothing stays as it is. Variables,
+ * commands and ~ are refused.
  */
-int expand_source(const char *pattern, struct strings *ret, struct error **err);
+int expand_source(int root, const char *pattern, struct strings *ret, struct error **err);
 
 /* ------------------------------------------------------------------ %files (files.c) */
 
 /* One section's lines, from the host into the tree. */
 int files_copy(int root, const struct definition_section *s, struct error **err);
+/* One section's lines, from the root of another stage: deffile.md 11 (across.c). */
+int files_copy_from(int root, int from, const struct definition_section *s,
+		    const struct copy_rules *rules, struct error **err);
 /* One source to one destination, as `cp -fLr` does it, the destination resolved in the root. */
 int files_copy_one(int root, const char *source, const char *destination, struct error **err);
 

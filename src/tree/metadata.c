@@ -234,7 +234,7 @@ static int write_definition(int root, const struct definition *d, struct error *
 							 : errno,
 					   "keep the definition of the base image");
 	}
-	return tree_write(root, META "/Singularity", 0644, d->text.data, d->text.len, err);
+	return tree_write(root, META "/Singularity", 0644, d->whole->data, d->whole->len, err);
 }
 
 static int write_environment(int root, const struct definition *d, const struct metadata_options *o,

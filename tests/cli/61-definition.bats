@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# build: what definition files may say besides the plain sections: apps (spec deffile.md).
+# build: what definition files may say besides the plain sections: apps, stages (spec deffile.md).
 
 load helper
 
@@ -99,4 +99,177 @@ setup() { cd "$WORK"; }
 	run --separate-stderr coffer build bad.sif bad.def
 	refused 255 "app section apprun: could not be split into section name and app name"
 	[ ! -e bad.sif ]
+}
+
+# Two stages that do all there is, a third that nobody names.
+stages_definition() {
+	cat <<END
+Bootstrap: localimage
+From: $WORK/tree
+Stage: build
+
+%pre
+    echo pre1 >>$WORK/order
+%post
+    mkdir -p /out/sub /out/deep/er
+    echo prog >/out/prog
+    chmod 4755 /out/prog
+    echo f >/out/sub/f
+    ln /out/sub/f /out/sub/hard
+    ln -s f /out/sub/link
+    ln -s nowhere /out/sub/dangling
+    ln -s /out/sub /out/todir
+    touch -t 200001010000 /out/sub/f
+    chmod 700 /out/sub
+    echo 1 >/out/deep/er/one
+%environment
+    export OF_BUILD=1
+%labels
+    of.build yes
+%test
+    echo test1 >>$WORK/order
+Bootstrap: localimage
+From: $WORK/tree
+%post
+    test ! -e /out
+Bootstrap: localimage
+From: $WORK/tree
+Stage: final
+
+%pre
+    echo pre3 >>$WORK/order
+%files from build
+    /out/prog /usr/bin/
+    out/sub /s1
+    /out/todir /s2/
+    /out/deep/er/* /globbed
+    /out/{prog,sub/f}
+    /out/sub /etc
+%setup
+    test -e "\$APPTAINER_ROOTFS/s1/f"
+    echo setup3 >>$WORK/order
+%files
+    $WORK/file1
+%files from final
+    /etc/passwd /etc/copy-of-passwd
+%post
+    test -e "$WORK/file1"
+    mkdir -p /etc && rm -rf /etc/sub/dangling
+%runscript
+    echo "final \$OF_BUILD"
+END
+}
+
+@test "stages: each is built in turn, the last becomes the image" {
+	rm -f order
+	stages_definition >stages.def
+	run -0 --separate-stderr coffer build -F stages.sif stages.def
+	diff -u <(grep '^INFO' <<<"$stderr" | grep -v 'User not listed') - <<END
+INFO:    Starting build...
+INFO:    Running pre scriptlet
+INFO:    Extracting local image...
+INFO:    Running post scriptlet
+INFO:    Adding labels
+INFO:    Adding environment to container
+INFO:    Adding testscript
+INFO:    Running testscript
+INFO:    Extracting local image...
+INFO:    Running post scriptlet
+INFO:    Running pre scriptlet
+INFO:    Extracting local image...
+INFO:    Copying /out/prog to /usr/bin/
+INFO:    Copying out/sub to /s1
+INFO:    Copying /out/todir to /s2/
+INFO:    Copying /out/deep/er/* to /globbed
+INFO:    Copying /out/{prog,sub/f} to 
+INFO:    Copying /out/sub to /etc
+INFO:    Copying /etc/passwd to /etc/copy-of-passwd
+INFO:    Running setup scriptlet
+INFO:    Copying $WORK/file1 to 
+INFO:    Running post scriptlet
+INFO:    Adding runscript
+INFO:    Creating SIF file...
+INFO:    Build complete: stages.sif
+END
+	diff -u order - <<<$'pre1\ntest1\npre3\nsetup3'
+	run -0 --separate-stderr coffer run stages.sif
+	[ "$output" = "final " ]
+	run -0 --separate-stderr coffer inspect stages.sif
+	[[ "$output" != *of.build* ]]
+	run -0 --separate-stderr coffer inspect --deffile stages.sif
+	diff -u <(stages_definition) - <<<"$output"
+}
+
+@test "stages: what is copied from another keeps what it has, as with Apptainer" {
+	run -0 --separate-stderr coffer exec stages.sif sh -c '
+		cat /usr/bin/prog /s1/f /s2/todir/f /globbed /out/prog /out/sub/f /etc/sub/hard
+		stat -c "%a %n" /usr/bin/prog /s1 /s2/todir /etc/sub
+		stat -c "%h %Y %n" /s1/f /s1/hard
+		ls -l /s1/link /s1/dangling | grep -o "/s1.*"
+		ls /etc/sub'
+	diff -u - <(cat <<<"$output") <<'END'
+prog
+f
+f
+1
+prog
+f
+f
+4755 /usr/bin/prog
+755 /s1
+755 /s2/todir
+755 /etc/sub
+2 946684800 /s1/f
+2 946684800 /s1/hard
+/s1/dangling -> nowhere
+/s1/link -> f
+f
+hard
+link
+END
+}
+
+@test "stages: owners go with the files, as far as there are any" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\nStage: a\n%%post\necho x >/x\nchown 7:8 /x\nBootstrap: localimage\nFrom: %s/tree\n%%files from a\n/x /y\n%%post\nstat -c %%u:%%g /y >/owner\n' "$WORK" "$WORK" >owners.def
+	coffer -s build -F owners.sif owners.def
+	run -0 --separate-stderr coffer exec owners.sif cat /owner
+	if am_root || have_subids; then [ "$output" = 7:8 ]; else [ "$output" = 0:0 ]; fi
+}
+
+@test "stages: a link that leads out of a stage's tree leads to nothing" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\nStage: a\n%%post\nln -s %s /out; ln -s ../../../../../..%s/file1 /file\nBootstrap: localimage\nFrom: %s/tree\n%%files from a\nSOURCE /y\n' "$WORK" "$WORK" "$WORK" "$WORK" >out.in
+	for source in /out/file1 /file ../../../../..$WORK/file1 /nothing; do
+		sed "s|SOURCE|$source|" out.in >out.def
+		run --separate-stderr coffer build out.sif out.def
+		refused 255 "unable to copy files from stage to container fs: while copying ["
+		[ ! -e out.sif ]
+	done
+}
+
+@test "stages: one that fails says so; nothing is left" {
+	mkdir empty && cd empty
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\nexit 7\nBootstrap: localimage\nFrom: %s/tree\n' "$WORK" "$WORK" >../fails.def
+	run --separate-stderr coffer build fails.sif ../fails.def
+	refused 255 "while running %post section: exit status 7"
+	printf 'Bootstrap: localimage\nFrom: %s/tree\nBootstrap: sratch\n' "$WORK" >../fails.def
+	run --separate-stderr coffer build fails.sif ../fails.def
+	refused 255 "invalid build source sratch"
+	[ -z "$(ls -A)" ]
+}
+
+@test "stages: on disk, a sandbox, encrypted bases of two of them" {
+	stages_definition | sed '/touch -t/d' >disk.def
+	coffer -s build -F --sandbox box disk.def
+	[ "$(cat box/globbed)" = 1 ]
+	[ ! -e box/../stage-1 ]
+	refute ls -d build-temp-* 2>/dev/null
+	mkdir temp
+	coffer -s build -F --tmpdir temp disk.sif disk.def
+	[ -z "$(ls -A temp)" ]
+	export APPTAINER_ENCRYPTION_PASSPHRASE=of-the-base
+	coffer -s build -F --encrypt secret.sif tree
+	printf 'Bootstrap: localimage\nFrom: secret.sif\nStage: a\nBootstrap: localimage\nFrom: %s/tree\nStage: b\nBootstrap: localimage\nFrom: secret.sif\n%%files from a\n/etc/secret.txt /one\n%%files from b\n/etc/secret.txt /two\n' "$WORK" >secret.def
+	coffer -s build -F --encrypt both.sif secret.def
+	run -0 --separate-stderr coffer exec both.sif cat /one /two
+	[ "$output" = $'a marker that must stay hidden\na marker that must stay hidden' ]
 }

@@ -37,7 +37,7 @@ static void files(const struct definition_section *s, struct error **first)
 		if (definition_files_line(line, &source, &destination, &err) == 0 && source) {
 			fuzz_saw(source, strlen(source));
 			expanding = true;
-			if (expand_source(source, &paths, &err) == 0)
+			if (expand_source(-1, source, &paths, &err) == 0)
 				fuzz_saw_number(paths.len);
 			expanding = false;
 		}
@@ -106,7 +106,7 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	definition_arguments_free(&given);
 	if (r < 0)
 		return -1;
-	fuzz_saw(d->text.data, d->text.len);
+	fuzz_saw(d->whole->data, d->whole->len);
 	for (size_t i = 0; i < d->section_count; i++)
 		section(&d->sections[i], &first);
 	install_text(d, &first);

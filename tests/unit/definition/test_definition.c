@@ -90,10 +90,32 @@ static void test_stages(void **state)
 	refuses("From: x\n" H, ERROR_DAMAGED, "no bootstrap specification found");
 	refuses("From: x\n%post\n", ERROR_DAMAGED, "no bootstrap specification found");
 	refuses("Bootstrap:\nFrom: x\n", ERROR_DAMAGED, "no bootstrap specification found");
-	refuses(H "%help\n" H, ERROR_UNSUPPORTED,
-		"definitions of several stages are not supported by coffer yet");
+	refuses(H "From: x\n%help\n" H "%apprun a/b\n", ERROR_DAMAGED,
+		"app section apprun: a/b cannot be the name of an app");
+	refuses("Bootstrap:\nFrom: x\n" H, ERROR_DAMAGED, "no bootstrap specification found");
 	CLEANUP_DEFINITION struct definition *d = parse("# a comment\n\n" H "%help\nx\n");
 	assert_string_equal(d->text.data, H "%help\nx\n");
+	/* Each has its own header and sections; the text is that of all. */
+	CLEANUP_DEFINITION struct definition *three =
+		parse("# first\n\n" H "Stage: a\n%post\n one\nBOOTSTRAP: docker\n%test\n two\n"
+		      "bootstrap: oras\nStage: c\n");
+	assert_ok(definition_check(three, err));
+	assert_int_equal(three->stages, 3);
+	assert_string_equal(definition_header(three, "stage"), "c");
+	assert_null(definition_section(three, "post"));
+	const struct definition *first = definition_stage(three, 0),
+				*second = definition_stage(three, 1);
+	assert_string_equal(definition_header(first, "stage"), "a");
+	assert_string_equal(definition_section(first, "post")->body.data, " one\n");
+	assert_null(definition_header(second, "stage"));
+	assert_string_equal(definition_header(second, "bootstrap"), "docker");
+	assert_string_equal(definition_section(second, "test")->body.data, " two\n");
+	assert_ptr_equal(definition_stage(three, 2), three);
+	assert_int_equal(second->stages, 2);
+	assert_string_equal(three->whole->data,
+			    H "Stage: a\n%post\n one\nBOOTSTRAP: docker\n%test\n two\n"
+			      "bootstrap: oras\nStage: c\n");
+	assert_ptr_equal(first->whole, three->whole);
 }
 
 static void test_apps(void **state)
@@ -134,8 +156,17 @@ static void test_files_from_stages(void **state)
 		      REFUSED "stage nothing was not found");
 	files_refused(H "Stage: Build\n%files from build\n/a /b\n", ERROR_DAMAGED,
 		      REFUSED "stage build was not found");
-	files_refused(H "Stage: build\n%files from build\n/a /b\n", ERROR_UNSUPPORTED,
-		      REFUSED "copying from the stage itself is not supported by coffer yet");
+	files_refused(H "Stage: a\n%files from b\n/a /b\n" H "Stage: b\n", ERROR_DAMAGED,
+		      REFUSED "stage b comes later in the definition");
+	/* The first of that name; the stage itself may be. */
+	CLEANUP_DEFINITION struct definition *named =
+		parse(H "Stage: a\n%files from a\n" H "Stage: b\n" H "Stage: a\n%files from b\n" H
+			"%files from a\n");
+	assert_ok(definition_check_files(named, err));
+	assert_int_equal(definition_find_stage(named, span_of("a", 1)), 0);
+	assert_int_equal(definition_find_stage(definition_stage(named, 2), span_of("b", 1)), 1);
+	assert_int_equal(definition_find_stage(definition_stage(named, 0), span_of("b", 1)), -1);
+	assert_int_equal(definition_find_stage(named, span_of("", 0)), -1);
 	/* One word, three of them, and comments name no stage; other sections have options. */
 	CLEANUP_DEFINITION struct definition *d =
 		parse(H "%files\na b\n%files # from x\nc d\n%files x # y\ne f\n"

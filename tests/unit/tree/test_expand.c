@@ -9,7 +9,7 @@ static void expands(const char *pattern, const char *want)
 {
 	CLEANUP_STRINGS struct strings got = { 0 };
 	CLEANUP_BUFFER struct buffer joined = { 0 };
-	assert_ok(expand_source(pattern, &got, err));
+	assert_ok(expand_source(-1, pattern, &got, err));
 	assert_ok(buffer_puts(&joined, "", err));
 	for (size_t i = 0; i < got.len; i++)
 		assert_ok(buffer_printf(&joined, err, "%s%s", i ? "|" : "", got.items[i]));
@@ -34,8 +34,8 @@ static void test_braces(void **state)
 	expands("\\{a,b\\}", "{a,b}");
 	expands("{a\\,b,c}", "a,b|c");
 	CLEANUP_STRINGS struct strings got = { 0 };
-	assert_fails(ERROR_LIMIT, expand_source("{1..9999999999}", &got, err));
-	assert_fails(ERROR_LIMIT, expand_source("{1..1000}{1..1000}{1..1000}", &got, err));
+	assert_fails(ERROR_LIMIT, expand_source(-1, "{1..9999999999}", &got, err));
+	assert_fails(ERROR_LIMIT, expand_source(-1, "{1..1000}{1..1000}{1..1000}", &got, err));
 	/* A short line stands for few bytes, whatever the number of paths. */
 	char line[2048];
 	snprintf(line, sizeof(line), "{1..%d}", TREE_EXPANSION_MAX);
@@ -43,7 +43,7 @@ static void test_braces(void **state)
 	memset(line + len, 'x', sizeof(line) - len - 1);
 	line[sizeof(line) - 1] = '\0';
 	strings_free(&got);
-	assert_fails(ERROR_LIMIT, expand_source(line, &got, err));
+	assert_fails(ERROR_LIMIT, expand_source(-1, line, &got, err));
 	assert_in_range(got.len, 1, TREE_EXPANSION_BYTES_MAX / (sizeof(line) - 16));
 }
 
@@ -89,7 +89,7 @@ static void test_no_shell(void **state)
 					       "${A}" };
 	CLEANUP_STRINGS struct strings got = { 0 };
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_fails(ERROR_UNSUPPORTED, expand_source(refused[i], &got, err));
+		assert_fails(ERROR_UNSUPPORTED, expand_source(-1, refused[i], &got, err));
 	assert_int_equal(got.len, 0);
 	assert_int_equal(access("ran", F_OK), -1);
 	expands("\\$HOME", "$HOME");
@@ -98,12 +98,36 @@ static void test_no_shell(void **state)
 	assert_int_equal(access("ran", F_OK), -1);
 }
 
+/* In a root, links lead to what is in it, and .. goes no further up than to it. */
+static void test_in_root(void **state)
+{
+	(void)state;
+	CLEANUP_STRINGS struct strings got = { 0 };
+	assert_int_equal(mkdir("root", 0755), 0);
+	assert_int_equal(mkdir("root/in", 0755), 0);
+	assert_int_equal(mkdir("outside", 0755), 0);
+	put_file("root/in/a", 0644, "");
+	put_file("root/in/b", 0644, "");
+	put_file("outside/c", 0644, "");
+	assert_int_equal(symlink("/in", "root/link"), 0);
+	assert_int_equal(symlink("../outside", "root/out"), 0);
+	CLEANUP_FD int root = open("root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(root >= 0);
+	assert_ok(expand_source(root, "/{in,link,out,../outside}/*", &got, err));
+	assert_int_equal(got.len, 6);
+	static const char *const want[] = { "/in/a",   "/in/b",	 "/link/a",
+					    "/link/b", "/out/*", "/../outside/*" };
+	for (size_t i = 0; i < 6; i++)
+		assert_string_equal(got.items[i], want[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIRECTORY(test_braces),
 		IN_DIRECTORY(test_wildcards),
 		IN_DIRECTORY(test_no_shell),
+		IN_DIRECTORY(test_in_root),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,13 +125,84 @@ static void test_hostile_root(void **state)
 	assert_int_equal(access("folder/x", F_OK), -1);
 }
 
+static int from = -1;
+
+static void copy_across(const char *lines, const char *words)
+{
+	static const struct copy_rules rules = { 0 };
+	struct definition_arguments none = { 0 };
+	CLEANUP_DEFINITION struct definition *d = NULL;
+	CLEANUP_ERROR struct error *failed = NULL;
+	CLEANUP_TEXT char *text = NULL;
+	assert_int_not_equal(asprintf(&text, "Bootstrap: scratch\n%%files from a\n%s\n", lines),
+			     -1);
+	assert_ok(definition_parse(text, strlen(text), &none, &d, err));
+	log_set_level(LOG_FATAL);
+	int r = files_copy_from(root, from, definition_section(d, "files"), &rules, &failed);
+	log_set_level(LOG_INFO);
+	assert_string_equal(r < 0 ? error_message(failed) : "", words);
+}
+
+/* What is in both becomes one where both are folders, and what is copied otherwise. */
+static void test_across(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("from", 0755), 0);
+	assert_int_equal(mkdir("from/d", 0700), 0);
+	assert_int_equal(mkdir("from/d/both", 0750), 0);
+	assert_int_equal(mkdir("from/d/folder", 0755), 0);
+	put_file("from/d/both/new", 0640, "new");
+	put_file("from/d/both/old", 04755, "newer");
+	put_file("from/d/file", 0600, "file");
+	put_file("from/d/linked", 0600, "not through");
+	assert_int_equal(symlink("both", "from/d/link"), 0);
+	assert_int_equal(mkfifo("from/pipe", 0644), 0);
+	assert_int_equal(mkdir("root/d", 0711), 0);
+	assert_int_equal(mkdir("root/d/both", 0700), 0);
+	assert_int_equal(mkdir("root/d/file", 0755), 0);
+	put_file("root/d/file/gone", 0644, "");
+	put_file("root/d/folder", 0644, "gone");
+	put_file("root/d/both/old", 0644, "old");
+	put_file("root/d/both/stays", 0644, "stays");
+	put_file("outside", 0644, "outside");
+	assert_int_equal(symlink("../../outside", "root/d/linked"), 0);
+	from = open("from", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(from >= 0);
+	copy_across("/d /\n/pipe /p\nd/link/new /x/\n/d/both /y", "");
+	file_is("root/d/both/new", 0640, "new");
+	file_is("root/d/both/old", 04755, "newer");
+	file_is("root/d/both/stays", 0644, "stays");
+	file_is("root/d/file", 0600, "file");
+	file_is("root/d/linked", 0600, "not through");
+	file_is("outside", 0644, "outside");
+	file_is("root/x/new", 0640, "new");
+	file_is("root/y/new", 0640, "new");
+	struct stat st;
+	assert_int_equal(lstat("root/d", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0711);
+	assert_int_equal(lstat("root/d/both", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(lstat("root/y", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(lstat("root/d/folder", &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(lstat("root/d/link", &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(lstat("root/p", &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+#define ACROSS "unable to copy files from stage to container fs: while copying ["
+	copy_across("nothing",
+		    ACROSS "/nothing] to /nothing: stat /nothing: no such file or directory");
+	copy_across("/ /z",
+		    ACROSS "/] to /z: the root of a stage is not copied: name what is in it");
+	fd_close(&from);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_ROOT(test_destinations),
-		IN_ROOT(test_folders),
-		IN_ROOT(test_errors),
-		IN_ROOT(test_hostile_root),
+		IN_ROOT(test_destinations), IN_ROOT(test_folders), IN_ROOT(test_errors),
+		IN_ROOT(test_hostile_root), IN_ROOT(test_across),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

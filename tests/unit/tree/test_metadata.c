@@ -266,12 +266,9 @@ static void test_sections_chosen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_labels),
-		IN_ROOT(test_inspect_reference),
-		IN_ROOT(test_inspect_parts),
-		IN_ROOT(test_base),
-		IN_ROOT(test_base_hostile),
-		IN_ROOT(test_write),
+		cmocka_unit_test(test_labels), IN_ROOT(test_inspect_reference),
+		IN_ROOT(test_inspect_parts),   IN_ROOT(test_base),
+		IN_ROOT(test_base_hostile),    IN_ROOT(test_write),
 		IN_ROOT(test_sections_chosen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,31 +10,52 @@
 
 /* What is in one file, and its attributes. */
 
-static int copy_range(int from, int to, char *buffer, off_t begin, off_t end)
+#define OFF_MAX ((off_t)INT64_MAX)
+
+/*
+ * Returns where it came to: before `end` where the file ends sooner, which is what those of sysfs
+ * do, and a file that has become shorter. Or -errno.
+ */
+static off_t copy_range(int from, int to, char *buffer, off_t begin, off_t end)
 {
 	while (begin < end) {
 		size_t want = (uint64_t)(end - begin) < COPY_BUFFER_LEN ? (size_t)(end - begin)
 									: COPY_BUFFER_LEN;
 		ssize_t n = fd_pread(from, buffer, want, (uint64_t)begin);
 		if (n < 0)
-			return (int)n;
+			return n;
 		if (n == 0)
-			return 0; /* it has become shorter */
+			break;
 		int r = fd_pwrite(to, buffer, (size_t)n, (uint64_t)begin);
 		if (r < 0)
 			return r;
 		begin += n;
 	}
-	return 0;
+	return begin;
 }
 
-int copy_data_by(int from, int to, char *buffer)
+/* What can only be read from its beginning to its end. Returns its length, or -errno. */
+static off_t copy_stream(int from, int to, char *buffer)
 {
-	struct stat st;
-	if (fstat(from, &st) < 0)
-		return -errno;
 	off_t at = 0;
-	while (at < st.st_size) {
+	for (;;) {
+		ssize_t n = read(from, buffer, COPY_BUFFER_LEN);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : at;
+		int r = fd_pwrite(to, buffer, (size_t)n, (uint64_t)at);
+		if (r < 0)
+			return r;
+		at += n;
+	}
+}
+
+/* The extents that a file says it has. Returns where it ends, or -errno. */
+static off_t copy_extents(int from, int to, char *buffer, off_t size)
+{
+	off_t at = 0;
+	while (at < size) {
 		off_t data = lseek(from, at, SEEK_DATA), hole;
 		if (data < 0 && errno == ENXIO)
 			break;
@@ -42,13 +63,29 @@ int copy_data_by(int from, int to, char *buffer)
 			data = at;
 		hole = lseek(from, data, SEEK_HOLE);
 		if (hole < 0)
-			hole = st.st_size;
-		int r = copy_range(from, to, buffer, data, hole);
-		if (r < 0)
-			return r;
+			hole = size;
+		off_t end = copy_range(from, to, buffer, data, hole);
+		if (end < hole)
+			return end;
 		at = hole;
 	}
-	return ftruncate(to, st.st_size) < 0 ? -errno : 0;
+	return size;
+}
+
+/* Read to its end whatever size it has said to have: files of procfs say 0. */
+int copy_data_by(int from, int to, char *buffer)
+{
+	struct stat st;
+	if (fstat(from, &st) < 0)
+		return -errno;
+	off_t size = copy_extents(from, to, buffer, st.st_size);
+	if (size == st.st_size)
+		size = copy_range(from, to, buffer, size, OFF_MAX);
+	if (size == -ESPIPE)
+		size = copy_stream(from, to, buffer);
+	if (size < 0)
+		return (int)size;
+	return ftruncate(to, size) < 0 ? -errno : 0;
 }
 
 int copy_data(int from, int to)

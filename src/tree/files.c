@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -77,16 +78,29 @@ static int copy_regular(int root, const char *source, const char *path, mode_t m
 	return r < 0 ? error_errno(err, -r, "%s", source) : 0;
 }
 
-static int copy_special(int root, const char *path, const struct stat *st, struct error **err)
+static int copy_special(int root, const char *source, const char *path, const struct stat *st,
+			struct error **err)
 {
 	const char *name;
+	bool device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
+	if (S_ISSOCK(st->st_mode)) {
+		log_warning("%s is a socket, which nobody listens to in an image: it is left out",
+			    source);
+		return 0;
+	}
 	CLEANUP_FD int parent = files_open_parent(root, path, &name, err);
 	if (parent < 0)
 		return -1;
-	if ((unlinkat(parent, name, 0) < 0 && errno != ENOENT) ||
-	    mknodat(parent, name, st->st_mode & (S_IFMT | 0777), st->st_rdev) < 0)
+	if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "%s", path);
-	return 0;
+	if (mknodat(parent, name, st->st_mode & (S_IFMT | 0777), st->st_rdev) == 0)
+		return 0;
+	int errnum = errno;
+	error_errno(err, errnum, device ? "%s is a device" : "%s", source);
+	return device && errnum == EPERM
+		       ? error_hint(err, "to make a device needs root of the machine; a container "
+					 "has the usual ones of itself")
+		       : -1;
 }
 
 static int copy_any(int root, const char *source, const char *path, const struct above *above,
@@ -157,17 +171,46 @@ static int copy_folder(int root, const char *source, const char *path, const str
 	return 0;
 }
 
+/*
+ * A link that leads nowhere. Below a folder that is copied it stays as it is, since where it leads
+ * may be there in the container; one that is named itself is a mistake.
+ */
+static int copy_dangling(int root, const char *source, const char *path, const struct above *above,
+			 int errnum, struct error **err)
+{
+	char target[PATH_MAX];
+	const char *name;
+	ssize_t len = readlink(source, target, sizeof(target) - 1);
+	if (len < 0)
+		return error_errno(err, errnum, "%s", source);
+	target[len] = '\0';
+	if (!above) {
+		error_errno(err, errnum, "%s is a link to %s", source, target);
+		return error_hint(err, "name a file that is there, or a folder that holds the "
+				       "link: there it is kept");
+	}
+	log_warning("%s is a link to %s, which is not there: it is copied as a link", source,
+		    target);
+	CLEANUP_FD int parent = files_open_parent(root, path, &name, err);
+	if (parent < 0)
+		return -1;
+	if ((unlinkat(parent, name, 0) < 0 && errno != ENOENT) ||
+	    symlinkat(target, parent, name) < 0)
+		return error_errno(err, errno, "%s", path);
+	return 0;
+}
+
 static int copy_any(int root, const char *source, const char *path, const struct above *above,
 		    struct error **err)
 {
 	struct stat st;
 	if (stat(source, &st) < 0)
-		return error_errno(err, errno, "%s", source);
+		return copy_dangling(root, source, path, above, errno, err);
 	if (S_ISDIR(st.st_mode))
 		return copy_folder(root, source, path, &st, above, err);
 	if (S_ISREG(st.st_mode))
 		return copy_regular(root, source, path, st.st_mode, err);
-	return copy_special(root, path, &st, err);
+	return copy_special(root, source, path, &st, err);
 }
 
 /* The last component of a path, slashes at its end aside. */

@@ -273,3 +273,36 @@ END
 	run -0 --separate-stderr coffer exec both.sif cat /one /two
 	[ "$output" = $'a marker that must stay hidden\na marker that must stay hidden' ]
 }
+
+@test "%files: what is odd among files is copied, or named" {
+	mkdir -p odd
+	ln -s /nowhere/x odd/dangling
+	echo file >odd/file
+	mkfifo odd/pipe
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("odd/socket")'
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%files\n/proc/version /version\n/sys/devices/system/cpu/online /pages\n%s/odd /odd\n' "$WORK" "$WORK" >odd.def
+	run -0 --separate-stderr coffer build -F odd.sif odd.def
+	err_has "WARNING: $WORK/odd/dangling is a link to /nowhere/x, which is not there: it is copied as a link"
+	err_has "WARNING: $WORK/odd/socket is a socket"
+	coffer -s exec odd.sif cat /version | cmp - /proc/version
+	coffer -s exec odd.sif cat /pages | cmp - /sys/devices/system/cpu/online
+	run -0 --separate-stderr coffer -s exec odd.sif sh -c 'ls /odd; ls -l /odd/dangling /odd/pipe | head -c 1; cat /odd/file'
+	[ "$output" = $'dangling\nfile\npipe\nlfile' ]
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%files\n%s/odd/dangling /x\n' "$WORK" "$WORK" >odd.def
+	run --separate-stderr coffer build bad.sif odd.def
+	refused 255 "unable to copy files from host to container fs: while copying [$WORK/odd/dangling] to /x: $WORK/odd/dangling is a link to /nowhere/x: no such file or directory"
+	[ ! -e bad.sif ]
+}
+
+@test "%files: a device is root's to make, a file that may not be read is named" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%files\n/dev/zero /zero\n' "$WORK" >device.def
+	if am_root; then
+		coffer -s build -F device.sif device.def
+	else
+		run --separate-stderr coffer build device.sif device.def
+		refused 255 "while copying [/dev/zero] to /zero: /dev/zero is a device: operation not permitted"
+		printf 'Bootstrap: localimage\nFrom: %s/tree\n%%files\n/etc/shadow /x\n' "$WORK" >shadow.def
+		run --separate-stderr coffer build shadow.sif shadow.def
+		refused 255 "while copying [/etc/shadow] to /x: /etc/shadow: permission denied"
+	fi
+}

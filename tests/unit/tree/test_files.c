@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "tree/files.h"
 #include "tree.h"
 
@@ -85,15 +88,77 @@ static void test_errors(void **state)
 	(void)state;
 	assert_int_equal(mkdir("loop", 0755), 0);
 	assert_int_equal(symlink("../loop", "loop/again"), 0);
-	assert_int_equal(mkdir("dangling", 0755), 0);
-	assert_int_equal(symlink("nowhere", "dangling/link"), 0);
+	assert_int_equal(symlink("nowhere", "dangling"), 0);
 	put_file("f", 0644, "F");
 	put_file("root/file", 0644, "old");
 	assert_fails(ERROR_NOT_FOUND, files_copy_one(root, "none", "/x", err));
-	assert_fails(ERROR_NOT_FOUND, files_copy_one(root, "dangling", "/y", err));
+	CLEANUP_ERROR struct error *why = NULL;
+	assert_int_equal(files_copy_one(root, "dangling", "/y", &why), -1);
+	assert_int_equal(error_kind(why), ERROR_NOT_FOUND);
+	assert_string_equal(error_message(why),
+			    "dangling is a link to nowhere: no such file or directory");
 	assert_fails(ERROR_USAGE, files_copy_one(root, "loop", "/z", err));
 	assert_fails(ERROR_EXISTS, files_copy_one(root, "loop", "/file", err));
 	assert_fails(ERROR_USAGE, files_copy_one(root, "root", "/r", err));
+}
+
+static void link_is(const char *path, const char *want)
+{
+	char target[256] = "";
+	assert_true(readlink(path, target, sizeof(target) - 1) >= 0);
+	assert_string_equal(target, want);
+}
+
+/* What is neither a folder nor a file that can be read, below a folder. */
+static void test_odd_files(void **state)
+{
+	(void)state;
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "d/socket" };
+	struct stat st;
+	assert_int_equal(mkdir("d", 0755), 0);
+	assert_int_equal(symlink("/nowhere/at/all", "d/dangling"), 0);
+	assert_int_equal(symlink("itself", "d/itself"), 0);
+	assert_int_equal(mkfifo("d/pipe", 0640), 0);
+	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	copy("d /dd");
+	link_is("root/dd/dangling", "/nowhere/at/all");
+	link_is("root/dd/itself", "itself");
+	assert_int_equal(lstat("root/dd/pipe", &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(lstat("root/dd/socket", &st), -1);
+	/* Where it leads is not overwritten. */
+	put_file("root/target", 0644, "T");
+	assert_int_equal(symlink("/target", "root/dd/plain"), 0);
+	assert_int_equal(symlink("/nowhere/else", "d/plain"), 0);
+	copy("d/. /dd");
+	link_is("root/dd/plain", "/nowhere/else");
+	file_is("root/target", 0644, "T");
+}
+
+/* Files that are longer or shorter than they say, and one with holes. */
+static void test_sizes(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer version = { 0 }, pages = { 0 };
+	static const char of_pages[] = "/sys/devices/system/cpu/online";
+	assert_ok(fd_read_file(AT_FDCWD, "/proc/version", 1 << 16, &version, err));
+	assert_ok(fd_read_file(AT_FDCWD, of_pages, 1 << 16, &pages, err));
+	CLEANUP_FD int fd = open("sparse", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(fd_pwrite(fd, "x", 1, 10 << 20), 0);
+	assert_int_equal(ftruncate(fd, 20 << 20), 0);
+	copy("/proc/version /v\n/sys/devices/system/cpu/online /p\nsparse /s\n"
+	     "/proc/self/environ /e\n/proc/sys/kernel/ostype /o");
+	file_is("root/v", 0444, version.data);
+	file_is("root/p", 0644, pages.data);
+	file_is("root/o", 0444, "Linux\n");
+	struct stat st;
+	assert_int_equal(stat("root/s", &st), 0);
+	assert_int_equal(st.st_size, 20 << 20);
+	assert_true(st.st_blocks < 1024);
+	assert_int_equal(stat("root/e", &st), 0);
+	assert_true(st.st_size > 0);
 }
 
 /* Links and special files of a hostile tree. */
@@ -202,7 +267,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_ROOT(test_destinations), IN_ROOT(test_folders), IN_ROOT(test_errors),
-		IN_ROOT(test_hostile_root), IN_ROOT(test_across),
+		IN_ROOT(test_odd_files),    IN_ROOT(test_sizes),   IN_ROOT(test_hostile_root),
+		IN_ROOT(test_across),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

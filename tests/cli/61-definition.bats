@@ -280,12 +280,12 @@ END
 	echo file >odd/file
 	mkfifo odd/pipe
 	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("odd/socket")'
-	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%files\n/proc/version /version\n/sys/devices/system/cpu/online /pages\n%s/odd /odd\n' "$WORK" "$WORK" >odd.def
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%files\n/proc/version /version\n/sys/devices/system/cpu/online /cpus\n%s/odd /odd\n' "$WORK" "$WORK" >odd.def
 	run -0 --separate-stderr coffer build -F odd.sif odd.def
 	err_has "WARNING: $WORK/odd/dangling is a link to /nowhere/x, which is not there: it is copied as a link"
 	err_has "WARNING: $WORK/odd/socket is a socket"
 	coffer -s exec odd.sif cat /version | cmp - /proc/version
-	coffer -s exec odd.sif cat /pages | cmp - /sys/devices/system/cpu/online
+	coffer -s exec odd.sif cat /cpus | cmp - /sys/devices/system/cpu/online
 	run -0 --separate-stderr coffer -s exec odd.sif sh -c 'ls /odd; ls -l /odd/dangling /odd/pipe | head -c 1; cat /odd/file'
 	[ "$output" = $'dangling\nfile\npipe\nlfile' ]
 	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%files\n%s/odd/dangling /x\n' "$WORK" "$WORK" >odd.def

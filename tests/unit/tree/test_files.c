@@ -141,17 +141,17 @@ static void test_odd_files(void **state)
 static void test_sizes(void **state)
 {
 	(void)state;
-	CLEANUP_BUFFER struct buffer version = { 0 }, pages = { 0 };
-	static const char of_pages[] = "/sys/devices/system/cpu/online";
+	CLEANUP_BUFFER struct buffer version = { 0 }, cpus = { 0 };
+	static const char of_cpus[] = "/sys/devices/system/cpu/online";
 	assert_ok(fd_read_file(AT_FDCWD, "/proc/version", 1 << 16, &version, err));
-	assert_ok(fd_read_file(AT_FDCWD, of_pages, 1 << 16, &pages, err));
+	assert_ok(fd_read_file(AT_FDCWD, of_cpus, 1 << 16, &cpus, err));
 	CLEANUP_FD int fd = open("sparse", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(fd_pwrite(fd, "x", 1, 10 << 20), 0);
 	assert_int_equal(ftruncate(fd, 20 << 20), 0);
 	copy("/proc/version /v\n/sys/devices/system/cpu/online /p\nsparse /s\n"
 	     "/proc/self/environ /e\n/proc/sys/kernel/ostype /o");
 	file_is("root/v", 0444, version.data);
-	file_is("root/p", 0644, pages.data);
+	file_is("root/p", 0444, cpus.data);
 	file_is("root/o", 0444, "Linux\n");
 	struct stat st;
 	assert_int_equal(stat("root/s", &st), 0);

@@ -143,8 +143,7 @@ static int wish_compression(const struct invocation *in, struct build_wish *wish
 static int wish_encryption(const struct invocation *in, struct build_wish *wish, struct error **err)
 {
 	const char *kind = text(in, "encryption");
-	wish->encrypt =
-		on(in, "encrypt") || on(in, "passphrase") || text(in, "pem-path") || kind != NULL;
+	wish->encrypt = on(in, "encrypt") || keys_given(in) || kind != NULL;
 	/* Stock Apptainer opens LUKS2 as root alone, so each gets what they can run there. */
 	wish->kind = geteuid() == 0 ? IMAGE_LUKS2 : IMAGE_GOCRYPTFS;
 	if (kind && !strcmp(kind, "luks2"))
@@ -165,12 +164,12 @@ static int choose_key(const struct invocation *in, struct build_wish *wish, stru
 {
 	struct key_request request = {
 		.use = KEY_FOR_BUILD,
-		.pem_path = text(in, "pem-path"),
-		.ask_passphrase = on(in, "passphrase"),
 		.use_environment = true,
 		.confirm = tty_present() && dialect_asks_twice(in->program),
 		.ask = tty_ask,
 	};
+	if (keys_request(in, &request, err) < 0)
+		return -1;
 	if (!wish->encrypt) {
 		if (key_environment_set())
 			log_warning("Encryption related env vars found, but --encrypt was not "
@@ -218,7 +217,7 @@ static int wish_base_key(const struct invocation *in, struct build_wish *wish,
 {
 	const char *passphrase = key_variable(KEY_VARIABLE_PASSPHRASE, NULL);
 	const char *path = key_variable(KEY_VARIABLE_PEM_PATH, NULL);
-	bool from_flags = text(in, "pem-path") || on(in, "passphrase");
+	bool from_flags = keys_given(in);
 	if (text(in, "base-pem-path")) {
 		base->pem_path = text_dup(text(in, "base-pem-path"), err);
 		if (!base->pem_path)
@@ -344,6 +343,7 @@ static const struct option build_options[] = {
 	OPTION_MAX_KDF_MEMORY,
 	SWITCH_("ignore-subuid", 0, "IGNORE_SUBUID",
 		"leave the ids of /etc/subuid unused: all files are root's"),
+	OPTIONS_KEY_SOURCES,
 	VALUE_("mksquashfs-args", 0, OPTION_TEXT, "args", "MKSQUASHFS_ARGS",
 	       "of these: -comp, -Xcompression-level, -b, -processors"),
 	SWITCH_("no-cleanup", 0, "NO_CLEANUP", "with --tmpdir: leave the tree there"),

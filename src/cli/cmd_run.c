@@ -80,12 +80,10 @@ static int choose_key(const struct invocation *in, struct key **ret, struct erro
 {
 	struct key_request request = {
 		.use = KEY_FOR_RUN,
-		.pem_path = text(in, "pem-path"),
-		.ask_passphrase = on(in, "passphrase"),
 		.use_environment = true,
 		.ask = tty_ask,
 	};
-	if (keys_limit(in, err) < 0 || keys_begin(err) < 0)
+	if (keys_request(in, &request, err) < 0 || keys_limit(in, err) < 0 || keys_begin(err) < 0)
 		return -1;
 	if (!request.pem_path && request.ask_passphrase)
 		log_verbose("Using interactive passphrase entry for encrypted container");
@@ -114,11 +112,11 @@ static int check_key(const struct invocation *in, const struct image *img, struc
 	}
 	/* Who gives a key means an encrypted image: this one may stand in its place. A variable may
 	 * be for another. */
-	if (*key && (text(in, "pem-path") || on(in, "passphrase"))) {
+	if (*key && keys_given(in)) {
 		error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it (%s)",
 			  img->path, key_origin(*key));
 		return error_hint(err, "it may not be the image that is meant; to run it as it is "
-				       "leave out --pem-path and --passphrase");
+				       "leave the key out");
 	}
 	if (*key)
 		log_warning("%s is not encrypted: the key (%s) is not used", img->path,

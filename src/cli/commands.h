@@ -24,6 +24,22 @@ extern const struct command cli_build, cli_completion, cli_config, cli_config_ch
 			"three quarters of what is free"                                   \
 	}
 
+/* What run, exec and build share besides: where a key comes from, without a file of the user's. */
+#define OPTIONS_KEY_SOURCES                                                                  \
+	{ .name = "key-command",                                                             \
+	  .kind = OPTION_TEXT,                                                               \
+	  .argument = "command",                                                             \
+	  .help = "the shell runs this; its standard output is the key, a passphrase or an " \
+		  "RSA key" },                                                               \
+	{                                                                                    \
+		.name = "key-fd", .kind = OPTION_INT, .argument = "n",                       \
+		.help = "read the key, a passphrase or an RSA key, from this descriptor"     \
+	}
+
+struct key_request;
+/* The options by which a key is given: whether there is one, and what they ask for. */
+bool keys_given(const struct invocation *in);
+int keys_request(const struct invocation *in, struct key_request *request, struct error **err);
 /*
  * Round everything that finds a key: from keys_begin on no process of the same user can read our
  * memory, a child's after a fork neither (see run/ about id maps); keys_end takes the key

@@ -23,6 +23,34 @@ void keys_end(void)
 	secret_report_unlocked();
 }
 
+bool keys_given(const struct invocation *in)
+{
+	return invocation_option(in, "pem-path")->text || invocation_option(in, "passphrase")->on ||
+	       invocation_option(in, "key-fd")->set || invocation_option(in, "key-command")->text;
+}
+
+/* --pem-path beside --passphrase is Apptainer's, and counts; the others are ours, and stand alone.
+ */
+int keys_request(const struct invocation *in, struct key_request *request, struct error **err)
+{
+	const struct option_value *fd = invocation_option(in, "key-fd");
+	request->pem_path = invocation_option(in, "pem-path")->text;
+	request->ask_passphrase = invocation_option(in, "passphrase")->on;
+	request->key_command = invocation_option(in, "key-command")->text;
+	request->has_key_fd = fd->set;
+	int given = fd->set + (request->key_command != NULL) +
+		    (request->pem_path || request->ask_passphrase);
+	if (given > 1) {
+		error_set(err, ERROR_USAGE, "more than one source of the key is given");
+		return error_hint(err, "give one of --pem-path, --passphrase, --key-fd and "
+				       "--key-command");
+	}
+	if (fd->set && (fd->number < 0 || fd->number > INT32_MAX))
+		return error_set(err, ERROR_USAGE, "--key-fd %ld is no descriptor", fd->number);
+	request->key_fd = (int)fd->number;
+	return 0;
+}
+
 int keys_limit(const struct invocation *in, struct error **err)
 {
 	const struct option_value *limit = invocation_option(in, "max-kdf-memory");

@@ -91,6 +91,7 @@
 		       "or "                                                                      \
 		       "the place of one bind path"),                                             \
 		SWITCH_("no-umask", 0, "NO_UMASK", "umask 0022 in the container"),                \
+		OPTIONS_KEY_SOURCES,                                                              \
 		{ .name = "passphrase",                                                           \
 		  .kind = OPTION_SWITCH,                                                          \
 		  .no_value_ever = true,                                                          \

@@ -2,10 +2,10 @@
 /*
  * Which key the user means, and reading it (encryption.md 2).
  *
- * Five places may have one; the first in a fixed order counts, and the others are not looked at: a
- * variable that was left over must not change what an option said. A variable that is set and empty
- * counts as there, as with Apptainer: who set it meant something, and to go on to the next place,
- * or to build without encryption, would be to guess.
+ * Several places may have one; the first in a fixed order counts, and the others are not looked at:
+ * a variable that was left over must not change what an option said. A variable that is set and
+ * empty counts as there, as with Apptainer: who set it meant something, and to go on to the next
+ * place, or to build without encryption, would be to guess.
  *
  * A key file is read, parsed and vetted here, before any image is opened and before anything is
  * built. So whoever gave the wrong file hears of it at once, and in words about the file.
@@ -84,8 +84,8 @@ int key_file_read(const char *path, struct secret **ret, struct error **err)
 	return 0;
 }
 
-/* Apptainer's frame for a key that cannot be used (cli-messages 3.3 and 5.2). */
-static int frame(const struct key_request *request, struct error **err)
+/* The words are Apptainer's: cli-messages 3.3 and 5.2. */
+int key_frame(const struct key_request *request, struct error **err)
 {
 	bool build = request->use == KEY_FOR_BUILD;
 	if (error_kind(*err) == ERROR_KEY_INVALID)
@@ -124,11 +124,11 @@ static int from_file(const struct key_request *request, const char *path, struct
 		return error_set(err, ERROR_NOT_FOUND, "Specified PEM file %s: does not exist.",
 				 path);
 	if (key_file_read(path, &text, err) < 0)
-		return frame(request, err);
+		return key_frame(request, err);
 	if (rsa_from_pem((const char *)secret_bytes(text), secret_size(text), request, path,
 			 &k->rsa, err) < 0) {
 		error_wrap(err, "could not read %s", path);
-		return frame(request, err);
+		return key_frame(request, err);
 	}
 	return 0;
 }
@@ -146,7 +146,7 @@ static int from_data(const struct key_request *request, const char *data, const 
 	}
 	if (rsa_from_pem(data, strlen(data), request, name, &k->rsa, err) < 0) {
 		error_wrap(err, "could not read %s", name);
-		return frame(request, err);
+		return key_frame(request, err);
 	}
 	return 0;
 }
@@ -202,8 +202,14 @@ int key_choose(const struct key_request *request, struct key **ret, struct error
 		r = from_file(request, request->pem_path, k, err);
 	else if (request->ask_passphrase)
 		r = from_passphrase(request, NULL, NULL, k, err);
+	else if (request->has_key_fd)
+		r = key_from_fd(request, k, err);
+	else if (request->key_command)
+		r = key_from_command(request, k, err);
 	else if (request->use_environment)
 		r = from_environment(request, k, err);
+	if (r == 0 && !k->origin && request->use_environment)
+		r = key_from_credentials(request, k, err);
 	if (r < 0)
 		return -1;
 	*ret = k->origin ? take_pointer(&k) : NULL;

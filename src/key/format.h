@@ -10,6 +10,10 @@
 #define PEM_END "-----END "
 #define PEM_RULE "-----"
 
+/* The names of systemd's credentials that are looked for. */
+#define CREDENTIAL_RUN "coffer.key"
+#define CREDENTIAL_BUILD "coffer.pub"
+
 /* OpenSSH: PROTOCOL.key, and RFC 4253 6.6 */
 #define OPENSSH_LABEL "OPENSSH PRIVATE KEY"
 #define OPENSSH_MAGIC "openssh-key-v1" /* with its NUL */

@@ -49,6 +49,18 @@ int key_openssh_private(const struct secret *blob, struct secret **ret, struct e
 int rsa_from_pem(const char *text, size_t len, const struct key_request *request,
 		 const char *origin, struct crypto_rsa **ret, struct error **err);
 
+/*
+ * Keys without a file of the user's, for key_choose: sources.c. They fill k->passphrase or k->rsa,
+ * and k->origin. ERROR_KEY_INVALID, ERROR_LIMIT, and for the command ERROR_NOT_FOUND and
+ * ERROR_SYSTEM.
+ */
+int key_from_fd(const struct key_request *request, struct key *k, struct error **err);
+int key_from_command(const struct key_request *request, struct key *k, struct error **err);
+/* k is left as it is where there is no such credential. */
+int key_from_credentials(const struct key_request *request, struct key *k, struct error **err);
+/* Puts Apptainer's frame round an error of a key that cannot be used. Returns -1. */
+int key_frame(const struct key_request *request, struct error **err);
+
 /* A key file's text. */
 int key_file_read(const char *path, struct secret **ret, struct error **err);
 

@@ -42,15 +42,20 @@ struct key_request {
 	enum key_use use;
 	const char *pem_path; /* --pem-path, or NULL */
 	bool ask_passphrase;  /* --passphrase */
-	bool use_environment; /* whether the three variables count */
-	bool confirm;	      /* ask a passphrase twice */
-	key_ask ask;	      /* for the passphrase, and for that of a protected private key */
+	bool has_key_fd;      /* --key-fd, which is closed when it was read; 0 becomes /dev/null */
+	int key_fd;
+	const char *key_command; /* --key-command, for the shell; or NULL */
+	bool use_environment;	 /* whether the variables and systemd's credentials count */
+	bool confirm;		 /* ask a passphrase twice */
+	key_ask ask;		 /* for the passphrase, and for that of a protected private key */
 	void *ask_context;
 };
 
 /*
- * Finds the user's key in the order of encryption.md 2.1: --pem-path, --passphrase,
- * APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA, _PASSPHRASE, and these by their older names. A key file
+ * Finds the user's key in the order of encryption.md 2.1: --pem-path, --passphrase, our own
+ * --key-fd and --key-command,
+ * APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA, _PASSPHRASE, and these by their older names, and
+ * a credential of systemd's. A key file
  * is read and checked here, so that a bad one is found before any work. *ret is NULL when there is
  * none at all.
  */

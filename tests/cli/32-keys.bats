@@ -210,3 +210,83 @@ passphrase_image() {
 	env SINGULARITY_MESSAGELEVEL=5 coffer exec plain.sif true 2>log
 	refute grep -q ^DEBUG: log
 }
+
+# ---------------------------------------------------------------- sources that are no file
+
+@test "a key from a descriptor: an RSA key or a passphrase, to build and to run" {
+	coffer -q build --encryption=gocryptfs --key-fd 7 out.sif tree 7<rsa_pub.pem
+	opens rsa_pri.pem
+	[ "$(coffer exec --key-fd 3 out.sif echo started 3<rsa_pri.pem)" = started ]
+	# Standard input, which is then at its end for the payload, and no more the file.
+	[ "$(coffer exec --key-fd=0 out.sif busybox readlink /proc/self/fd/0 <rsa_pri.pem)" = /dev/null ]
+	printf 'secret\r\n' | coffer -q build --force --encryption=luks2 --key-fd=0 out.sif tree
+	coffer exec --key-fd 4 out.sif true 4< <(printf secret)
+	APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer exec out.sif true
+	# The payload does not have the descriptor, from which the file could be read once more.
+	coffer exec --key-fd 9 x.sif sh -c '! [ -e /proc/self/fd/9 ]' 9<rsa_pri.pem
+	# It goes before the variables.
+	APPTAINER_ENCRYPTION_PASSPHRASE=other coffer exec --key-fd 3 x.sif true 3<rsa_pri.pem
+	rm out.sif
+}
+@test "a key from a command, which has no other key and not the container's input" {
+	coffer -q build --encryption=gocryptfs --key-command 'cat rsa_pub.pem' out.sif tree
+	[ "$(echo input | coffer exec --key-command='cat >stolen; cat rsa_pri.pem' out.sif cat)" = input ]
+	[ ! -s stolen ]
+	coffer -q build --force --encryption=luks2 --key-command 'echo secret' out.sif tree
+	export APPTAINER_ENCRYPTION_PASSPHRASE=wrong-one SINGULARITY_ENCRYPTION_PASSPHRASE=wrong-two
+	coffer exec --key-command='env >environment; echo secret' out.sif true
+	refute grep -e ENCRYPTION_P -e wrong- environment
+	rm out.sif stolen environment
+}
+@test "a credential of systemd's, behind the variables" {
+	mkdir -p credentials
+	cp rsa_pri.pem credentials/coffer.key
+	cp rsa_pub.pem credentials/coffer.pub
+	chmod 0400 credentials/*
+	export CREDENTIALS_DIRECTORY=$WORK/credentials
+	coffer -q build --encrypt --encryption=gocryptfs out.sif tree
+	coffer exec out.sif true
+	(unset CREDENTIALS_DIRECTORY && opens rsa_pri.pem)
+	APPTAINER_ENCRYPTION_PASSPHRASE=other run --separate-stderr coffer exec out.sif true
+	[ "$status" -eq 255 ]
+	CREDENTIALS_DIRECTORY=$WORK/nowhere run --separate-stderr coffer exec out.sif true
+	refused 255 "required option --passphrase or --pem-path missing"
+	rm -rf credentials/coffer.key out.sif && mkdir credentials/coffer.key
+	run --separate-stderr coffer exec x.sif true
+	[ "$status" -eq 255 ]
+	err_has "the credential coffer.key is no file"
+	rm -rf credentials
+}
+@test "what these give that is no key is refused by name, and not repeated" {
+	local wrong
+	fails() { # WORDS OPTION...
+		local words=$1
+		shift
+		run --separate-stderr coffer exec "$@" x.sif true
+		[ "$status" -ne 0 ]
+		err_has "$words"
+		refute grep -q precious <<<"$stderr$output"
+	}
+	fails "--key-fd 5: no descriptor that a key can come from" --key-fd 5
+	fails "--key-fd 1: no descriptor" --key-fd 1
+	fails "--key-fd -1 is no descriptor" --key-fd=-1
+	fails "more than one source of the key is given" --key-fd 0 --key-command true
+	fails "more than one source of the key is given" --key-fd 0 --passphrase
+	fails "more than one source of the key is given" --key-command true --pem-path=rsa_pri.pem
+	fails "gives no key: nothing came" --key-command true
+	fails "gives no key: nothing came" --key-fd 3 3</dev/null
+	fails "the program of --key-command ended with status 3" --key-command 'echo precious; exit 3'
+	fails "signal 9 ended the program" --key-command 'echo precious; kill -9 $$'
+	fails "was not found" --key-command /nowhere/program
+	fails "gives more than 65536 bytes" --key-command 'yes precious'
+	fails "gives neither one line, a passphrase, nor an RSA key" --key-command 'echo precious; echo more'
+	fails "gives neither one line, a passphrase, nor an RSA key" --key-command 'openssl rsa -in rsa_pri.pem -outform DER 2>/dev/null'
+	fails "Cannot encrypt container with empty passphrase" --key-command echo
+	fails "the PEM data is damaged" --key-command 'head -c 900 rsa_pri.pem'
+	fails "this is a public key, and the private key is needed" --key-command 'cat rsa_pub.pem'
+	run --separate-stderr coffer exec --key-command 'echo x' tree true
+	refused 255 "is not encrypted, but a key is given for it"
+	run --separate-stderr coffer build --key-command 'cat rsa_pri.pem' out.sif tree
+	refused 255 "this is a private key, and a public key is needed"
+	[ ! -e out.sif ]
+}

@@ -67,7 +67,7 @@ sync_script() { echo "set +x; touch $WORK/at.$1; while [ ! -e $WORK/go.$1 ]; do 
 
 # The run time of AddressSanitizer keeps what was freed and takes its time: its turn is short.
 sanitized() { grep -q __asan_init "$COFFER"; }
-sources=(prompt pipe variable pem-path variable-path variable-data)
+sources=(prompt pipe variable pem-path variable-path variable-data descriptor command)
 if sanitized; then sources=(variable pem-path); fi
 # Not each source with each way to run, but each way to run with a source.
 run_options() { # SOURCE
@@ -102,6 +102,9 @@ coffer_from() { # SOURCE VERB ARGUMENTS...
 		;;
 	variable) with_variable APPTAINER_ENCRYPTION_PASSPHRASE "$S/keys/passphrase.text" coffer "$verb" $encrypt "$@" ;;
 	pem-path) coffer "$verb" --pem-path="$key" "$@" ;;
+	# A file that is open may be read again: the payload must not have it.
+	descriptor) coffer "$verb" --key-fd 9 "$@" 9<"$key" ;;
+	command) coffer "$verb" --key-command "cat $S/keys/passphrase.text" "$@" ;;
 	variable-path) APPTAINER_ENCRYPTION_PEM_PATH=$key coffer "$verb" $encrypt "$@" ;;
 	# Where it runs, by the older name.
 	variable-data) with_variable "$([ "$verb" = build ] && echo APPTAINER || echo SINGULARITY)_ENCRYPTION_PEM_DATA" "$key" coffer "$verb" $encrypt "$@" ;;
@@ -251,7 +254,7 @@ server_and_hunt() { # PID
 learn() { # KIND SOURCE
 	local file
 	case $2 in
-	prompt | pipe | variable) with_variable APPTAINER_ENCRYPTION_PASSPHRASE "$S/keys/passphrase.text" "$COFFER_ROOT/bin/seal" secrets "$1-$2.sif" "$S/new" ;;
+	prompt | pipe | variable | command) with_variable APPTAINER_ENCRYPTION_PASSPHRASE "$S/keys/passphrase.text" "$COFFER_ROOT/bin/seal" secrets "$1-$2.sif" "$S/new" ;;
 	*) APPTAINER_ENCRYPTION_PEM_PATH=$S/rsa_pri.pem "$COFFER_ROOT/bin/seal" secrets "$1-$2.sif" "$S/new" ;;
 	esac
 	for file in "$S"/new/*; do

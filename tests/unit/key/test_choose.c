@@ -313,6 +313,34 @@ static void prompts(void **state)
 	assert_fails(ERROR_KEY_MISSING, key_choose(&alone, &k, err));
 }
 
+/* A descriptor of ours is none of the caller's, whatever its number. */
+static void descriptors(void **state)
+{
+	(void)state;
+	char *path CLEANUP_TEXT = folder_path("rsa_pri.pem");
+	struct key *k = NULL;
+	struct key_request request = { .use = KEY_FOR_RUN, .has_key_fd = true };
+	request.key_fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(request.key_fd > 2);
+	assert_fails(ERROR_USAGE, key_choose(&request, &k, err));
+	assert_int_equal(fcntl(request.key_fd, F_SETFD, 0), 0);
+	assert_ok(key_choose(&request, &k, err));
+	assert_false(key_is_passphrase(k));
+	key_free(&k);
+	/* It was closed. */
+	assert_fails(ERROR_USAGE, key_choose(&request, &k, err));
+	request = (struct key_request){ .use = KEY_FOR_RUN, .key_command = "exit 7" };
+	assert_fails(ERROR_SYSTEM, key_choose(&request, &k, err));
+	request.key_command = "exec yes";
+	assert_fails(ERROR_LIMIT, key_choose(&request, &k, err));
+	request.key_command = "echo typed";
+	setenv(PASSPHRASE_VARIABLE, "secret", 1);
+	assert_ok(key_choose(&request, &k, err));
+	assert_true(key_is_passphrase(k));
+	assert_null(getenv(PASSPHRASE_VARIABLE));
+	key_free(&k);
+}
+
 /* Apptainer shows the whole text of the variable; it may be a private key. */
 static void errors_show_no_key(void **state)
 {
@@ -369,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup(the_order, clear),
 		cmocka_unit_test_setup(old_names, clear),
 		cmocka_unit_test_setup(prompts, clear),
+		cmocka_unit_test_setup(descriptors, clear),
 		cmocka_unit_test_setup(errors_show_no_key, clear),
 		cmocka_unit_test_setup(the_environment_is_wiped, clear),
 	};

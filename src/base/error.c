@@ -109,6 +109,9 @@ int error_errno(struct error **err, int errnum, const char *fmt, ...)
 				"hides its system calls");
 	else if (errnum == EMFILE)
 		error_hint(err, "raise the limit of open files (ulimit -n), then try again");
+	else if (errnum == EFBIG)
+		error_hint(err, "raise the limit of the size of files (ulimit -f), or take a file "
+				"system that has larger ones");
 	return -1;
 }
 

@@ -131,3 +131,10 @@ void fd_unmapped_to_root(int fd, uid_t *uid, gid_t *gid)
 	if (*uid == UNMAPPED && !mapped)
 		*uid = 0;
 }
+
+int fd_hint_owner(struct error **err)
+{
+	return error_hint(err, "this file system keeps no owners of other numbers, as those over a "
+			       "network and by FUSE: build in a folder of another one, or with "
+			       "--ignore-subuid, by which all files are yours");
+}

@@ -47,4 +47,8 @@ int fd_read_file(int dirfd, const char *path, size_t limit, struct buffer *ret, 
  */
 void fd_unmapped_to_root(int fd, uid_t *uid, gid_t *gid);
 
+/* What to do where a file system did not let root of a namespace set an owner that this namespace
+ * has: a hint for the error. Returns -1. */
+int fd_hint_owner(struct error **err);
+
 #endif

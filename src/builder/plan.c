@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -257,6 +258,21 @@ static int check_stages(struct build *b, struct error **err)
 	return 0;
 }
 
+/* Before anything is done: what runs in the tree, and an image's own programs, would not start. */
+static int check_exec(const struct build_wish *wish, struct error **err)
+{
+	struct statvfs fs;
+	if (!wish->tmpdir || statvfs(wish->tmpdir, &fs) < 0 || !(fs.f_flag & ST_NOEXEC))
+		return 0;
+	error_set(err, ERROR_SYSTEM,
+		  "%s is on a file system that is mounted noexec: no program of the container "
+		  "could run there while it is built",
+		  wish->tmpdir);
+	return error_hint(err,
+			  "name a folder of another file system with --tmpdir, or leave it out: "
+			  "the container is then built in memory");
+}
+
 static int prepare(struct build *b, struct error **err)
 {
 	if (check_key(b->wish, err) < 0 || check_sections(b->wish, err) < 0 ||
@@ -269,7 +285,8 @@ static int prepare(struct build *b, struct error **err)
 	if (b->wish->no_cleanup && !b->wish->tmpdir)
 		log_warning("--no-cleanup keeps nothing without --tmpdir: the container is built "
 			    "in memory");
-	if (run_policy_profile(b->wish->config, err) < 0 || find_privilege(b, err) < 0)
+	if (run_policy_profile(b->wish->config, err) < 0 || check_exec(b->wish, err) < 0 ||
+	    find_privilege(b, err) < 0)
 		return -1;
 	return b->user_namespace ? run_policy_user_namespace(b->wish->config, err) : 0;
 }

@@ -50,6 +50,23 @@ static bool lends_privileges(void)
 	return process_has_capabilities();
 }
 
+static void go_on(int number)
+{
+	(void)number;
+}
+
+/*
+ * What grows a file over the limit of its size (ulimit -f) shall fail by an error that says so, and
+ * not end by SIGXFSZ without a word. A handler and not SIG_IGN: exec takes it away, so that
+ * payloads and the programs of a build find the signal as our caller had it.
+ */
+static void outlive_size_limit(void)
+{
+	struct sigaction now, action = { .sa_handler = go_on, .sa_flags = SA_RESTART };
+	if (sigaction(SIGXFSZ, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+		(void)sigaction(SIGXFSZ, &action, NULL);
+}
+
 static int refuse_privileges(const char *argv0)
 {
 	CLEANUP_ERROR struct error *err = NULL;
@@ -154,6 +171,7 @@ int main(int argc, char **argv)
 		return refuse_privileges(argv[0]);
 	/* Where a caller has it ignored, children end without a status to wait for. */
 	(void)signal(SIGCHLD, SIG_DFL);
+	outlive_size_limit();
 	int status = run_program((const char *const *)argv, &err);
 	return err ? report_error(err) : status;
 }

@@ -35,7 +35,7 @@ struct copy {
 	struct stat to_stat;
 	void *links;	    /* a tree of struct hard_link */
 	struct buffer path; /* where we are, for messages and links; begins with '/' */
-	bool devices_left_out;
+	bool devices_left_out, owner_refused;
 	char *buffer;
 };
 #define GRAFT_MIN (64 << 10) /* a smaller file is copied in less time than a mount is made */
@@ -51,8 +51,10 @@ static int set_owner(struct copy *c, int from, int dirfd, const char *name, cons
 		return 0;
 	if (c->rules->unmapped_to_root)
 		fd_unmapped_to_root(from, &uid, &gid);
-	return fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0 ? -errno
-											: 0;
+	int r = fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0 ? -errno
+											 : 0;
+	c->owner_refused |= r == -EPERM;
+	return r;
 }
 
 /* Owner, mode, attributes and times, in the order in which none undoes another. */
@@ -301,10 +303,8 @@ int copy_tree(int from, int to, const struct copy_rules *rules, struct error **e
 	struct stat st = { 0 };
 	CLEANUP_FD int in = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_FD int out = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = 0;
-	if (!c.buffer)
-		result = error_no_memory(err);
-	else if (in < 0 || out < 0 || fstat(in, &st) < 0 || fstat(out, &c.to_stat) < 0)
+	int result = c.buffer ? 0 : error_no_memory(err);
+	if (result == 0 && (in < 0 || out < 0 || fstat(in, &st) < 0 || fstat(out, &c.to_stat) < 0))
 		result = error_errno(err, errno, "open the folder to copy");
 	c.to_root = out;
 	if (result == 0)
@@ -316,6 +316,8 @@ int copy_tree(int from, int to, const struct copy_rules *rules, struct error **e
 		if (r < 0)
 			result = error_errno(err, -r, "copy the top folder's mode");
 	}
+	if (result < 0 && c.owner_refused)
+		fd_hint_owner(err);
 	tdestroy(c.links, free);
 	buffer_free(&c.path);
 	free(c.buffer);

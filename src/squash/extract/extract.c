@@ -113,7 +113,7 @@ static int owner_refused(const struct squash_inode *in, int errnum, struct error
 {
 	error_errno(err, errnum, "give it to user %u, group %u", in->uid, in->gid);
 	if (errnum != EINVAL)
-		return -1;
+		return errnum == EPERM ? fd_hint_owner(err) : -1;
 	/* What the kernel says to a number that the user namespace does not map. */
 	error_set_kind(err, ERROR_SYSTEM);
 	return error_hint(err,

@@ -191,3 +191,19 @@ int process_number(int pid_fd, pid_t *ret, struct error **err)
 	*ret = (pid_t)number;
 	return 0;
 }
+
+char *process_find_program(const char *name, struct error **err)
+{
+	const char *path = getenv("PATH");
+	CLEANUP_TEXT char *all =
+		text_printf(err, "%s:/usr/sbin:/sbin:/usr/bin:/bin", path ? path : "/usr/bin");
+	char *rest = all;
+	for (char *folder; all && (folder = strsep(&rest, ":"));) {
+		CLEANUP_TEXT char *file = path_join(*folder ? folder : ".", name, err);
+		if (!file)
+			return NULL;
+		if (access(file, X_OK) == 0)
+			return take_pointer(&file);
+	}
+	return NULL;
+}

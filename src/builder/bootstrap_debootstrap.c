@@ -29,23 +29,6 @@ static const char *debian_architecture(const char *arch)
 	return NULL;
 }
 
-/* The path of a program by PATH and the folders of the administrator, or NULL. */
-static char *find_program(const char *name, struct error **err)
-{
-	const char *path = getenv("PATH");
-	CLEANUP_TEXT char *all =
-		text_printf(err, "%s:/usr/sbin:/sbin:/usr/bin:/bin", path ? path : "/usr/bin");
-	char *rest = all;
-	for (char *folder; all && (folder = strsep(&rest, ":"));) {
-		CLEANUP_TEXT char *file = path_join(*folder ? folder : ".", name, err);
-		if (!file)
-			return NULL;
-		if (access(file, X_OK) == 0)
-			return take_pointer(&file);
-	}
-	return NULL;
-}
-
 int bootstrap_debootstrap_check(const struct build *b, struct error **err)
 {
 	static const char *const needed[] = { "mirrorurl", "osversion" };
@@ -63,7 +46,7 @@ int bootstrap_debootstrap_check(const struct build *b, struct error **err)
 	if (!debian_architecture(b->arch))
 		return error_set(err, ERROR_UNSUPPORTED, "debootstrap: no name for the machine %s",
 				 b->arch);
-	CLEANUP_TEXT char *program = find_program("debootstrap", err);
+	CLEANUP_TEXT char *program = process_find_program("debootstrap", err);
 	if (program || *err)
 		return *err ? -1 : 0;
 	error_set(err, ERROR_NOT_FOUND, "debootstrap is not in PATH");
@@ -81,11 +64,11 @@ static int cover(const char *with, const char *what, struct error **err)
 
 static int cover_program(const char *name, struct error **err)
 {
-	CLEANUP_TEXT char *program = find_program(name, err);
+	CLEANUP_TEXT char *program = process_find_program(name, err);
 	if (!program)
 		return *err ? -1 : 0;
 	CLEANUP_TEXT char *path = realpath(program, NULL);
-	CLEANUP_TEXT char *nothing = find_program("true", err);
+	CLEANUP_TEXT char *nothing = process_find_program("true", err);
 	if (!path || !nothing)
 		return *err ? -1 : error_set(err, ERROR_NOT_FOUND, "%s and true", name);
 	return cover(nothing, path, err);
@@ -154,7 +137,7 @@ static int run_debootstrap(void *context, int socket, struct error **err)
 	fd_close(&b->socket);
 	CLEANUP_STRINGS struct strings words = { 0 };
 	CLEANUP_BUFFER struct buffer include = { 0 };
-	CLEANUP_TEXT char *program = find_program("debootstrap", err);
+	CLEANUP_TEXT char *program = process_find_program("debootstrap", err);
 	if (!program || put_include(build, &include, err) < 0 ||
 	    strings_add(&words, program, err) < 0 ||
 	    strings_add(&words, "--variant=minbase", err) < 0 ||

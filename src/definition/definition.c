@@ -117,7 +117,11 @@ static int add_stage(struct definition **d, struct error **err)
 int definition_parse(const void *text, size_t len, struct definition_arguments *given,
 		     struct definition **ret, struct error **err)
 {
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	struct span rest = span_of(text, len);
+	/* An editor's, of which nobody knows that it is there. Apptainer takes it for a letter. */
+	if (len >= 3 && !memcmp(text, byte_order_mark, 3))
+		rest = span_of(rest.text + 3, len - 3);
 	if (len > DEFINITION_BYTES_MAX)
 		return error_set(err, ERROR_LIMIT, "larger than %zu bytes", DEFINITION_BYTES_MAX);
 	if (len && memchr(text, 0, len))

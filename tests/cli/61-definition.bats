@@ -306,3 +306,17 @@ END
 		refused 255 "while copying [/etc/shadow] to /x: /etc/shadow: permission denied"
 	fi
 }
+
+@test "a definition from elsewhere: a byte order mark, CR LF, tabs, here-documents, no newline at its end" {
+	{
+		printf '\xef\xbb\xbf# a comment\n\nBootstrap:\tlocalimage\nFrom: %s/tree # here\n\n%%post\n' "$WORK"
+		printf '\tcat >/etc/here <<-EOF\n\t\t# kept 100 %%\n\t\t"$PWD"\n\tEOF\n'
+		for i in $(seq 10000); do echo "    : $i"; done
+		printf '%%files\n%s/file1\t/etc/tabbed\n%%environment\nexport CR=none\n%%runscript\n#!/bin/sh\necho "$CR"' "$WORK"
+	} | sed 's/$/\r/' >elsewhere.def
+	run -0 --separate-stderr coffer -s build -F elsewhere.sif elsewhere.def
+	run -0 --separate-stderr coffer run elsewhere.sif
+	[ "$output" = none ]
+	run -0 --separate-stderr coffer exec elsewhere.sif cat /etc/here /etc/tabbed
+	[ "$output" = $'# kept 100 %\n"/"\none' ]
+}

@@ -72,9 +72,6 @@ static void test_header(void **state)
 		"failed to parse deffile header: invalid header keyword found: colour");
 	refuses(H "nonsense\n", ERROR_DAMAGED,
 		"failed to parse deffile header: header key nonsense had no val");
-	refuses("\xef\xbb\xbf" H, ERROR_DAMAGED,
-		"failed to parse deffile header: invalid header keyword found: \xef\xbb\xbf"
-		"bootstrap");
 	refuses("{\"header\": 1}", ERROR_DAMAGED,
 		"failed to parse deffile header: invalid header keyword found: {\"header\"");
 }
@@ -199,6 +196,54 @@ static void test_sections(void **state)
 	assert_string_equal(d->sections[1].body.data, "a b\nd\n");
 	assert_string_equal(d->sections[2].arguments, "from x");
 	assert_string_equal(d->sections[3].app, "Foo");
+}
+
+/* What editors and people of all systems make of a file. */
+static void test_odd_input(void **state)
+{
+	(void)state;
+	CLEANUP_DEFINITION struct definition *d = parse(
+		"\xef\xbb\xbf# made elsewhere\r\n\r\nBootstrap:\tscratch\t\r\nFrom : /x # no\r\n"
+		"Setopt: a\\n\\\r\n\tb\\\r\n c\r\n\r\n%post -c /bin/bash\r\n\tcat <<EOF\r\n"
+		"# in a here-document\r\n100 %\r\nEOF\r\n\r\n%help\r\nno newline at the end");
+	assert_ok(definition_check(d, err));
+	assert_string_equal(definition_header(d, "bootstrap"), "scratch");
+	assert_string_equal(definition_header(d, "from"), "/x");
+	assert_string_equal(definition_header(d, "setopt"), "a\nbc");
+	assert_string_equal(definition_section(d, "post")->arguments, "-c /bin/bash");
+	assert_string_equal(definition_section(d, "post")->body.data,
+			    "\tcat <<EOF\n# in a here-document\n100 %\nEOF\n\n");
+	assert_string_equal(definition_section(d, "help")->body.data, "no newline at the end\n");
+	/* It is stored as it is, but for the mark, and for what stands before all stages. */
+	assert_true(d->text.len > 20 &&
+		    !strncmp(d->text.data, "Bootstrap:\tscratch\t\r\nFrom", 24));
+	/* The mark has no place but the first, and nothing may be wrong with what follows. */
+	refuses(H "\xef\xbb\xbf" H, ERROR_DAMAGED,
+		"failed to parse deffile header: invalid header keyword found: \xef\xbb\xbf"
+		"bootstrap");
+	refuses("\xef\xbb\xbf", ERROR_DAMAGED, "no stages found in definition file");
+	refuses("\xff\xfe", ERROR_DAMAGED,
+		"failed to parse deffile header: header key \xff\xfe had no val");
+	refuses(H "%post\tx\ntrue\n", ERROR_DAMAGED, "invalid section(s) specified: post\tx");
+	/* In a here-document, too: there is no escape. */
+	refuses(H "%post\ncat <<EOF\n %d\nEOF\n", ERROR_DAMAGED, "invalid section(s) specified: ");
+}
+
+static void test_many_lines(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	assert_ok(buffer_puts(&text, H "%post\n", err));
+	for (int i = 0; i < 10000; i++)
+		assert_ok(buffer_printf(&text, err, "    echo line %d {{ A }}\n", i));
+	assert_ok(buffer_puts(&text, "%arguments\nA=b", err));
+	CLEANUP_DEFINITION struct definition *d = parse(text.data);
+	const struct definition_section *s = definition_section(d, "post");
+	size_t lines = 0;
+	for (size_t i = 0; i < s->body.len; i++)
+		lines += s->body.data[i] == '\n';
+	assert_int_equal(lines, 10000);
+	assert_non_null(strstr(s->body.data, "    echo line 9999 b\n"));
 }
 
 static void test_long_section(void **state)
@@ -402,6 +447,8 @@ int main(void)
 		cmocka_unit_test(test_apps),
 		cmocka_unit_test(test_files_from_stages),
 		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_odd_input),
+		cmocka_unit_test(test_many_lines),
 		cmocka_unit_test(test_long_section),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_arguments),

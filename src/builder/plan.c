@@ -292,8 +292,10 @@ static int prepare(struct build *b, struct error **err)
 }
 
 /* Before %pre, and an hour of %post, although Apptainer says so after them. */
-static int check_files(const struct build *b, struct error **err)
+static int check_sections_of(const struct build *b, struct error **err)
 {
+	if (definition_check_scripts(b->last, err) < 0)
+		return error_wrap(err, "while running engine");
 	const struct metadata_options chosen = { .sections = &b->wish->sections };
 	return metadata_wants(&chosen, "files") ? definition_check_files(b->last, err) : 0;
 }
@@ -305,7 +307,7 @@ int build_image(struct build_wish *wish, struct error **err)
 	umask(b.umask);
 	int result = prepare(&b, err);
 	if (result == 0) {
-		result = check_files(&b, err);
+		result = check_sections_of(&b, err);
 		if (result == 0)
 			result = bootstrap_find_key(&b, err);
 		/* Before the first section runs: none of them finds a key in its environment. */

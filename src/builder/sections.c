@@ -17,6 +17,7 @@
 #define ENVIRONMENT_FILE "/.singularity.d/env/91-environment.sh"
 #define LABELS_FILE "/.build.labels"
 #define POST_SCRIPT "/.post.script"
+#define TEST_SCRIPT "/.singularity.d/test"
 #define APT_FILE "/.post.apt.conf"
 
 /* ------------------------------------------------------------------ on the host */
@@ -225,6 +226,9 @@ int section_run_test(struct builder *b, struct error **err)
 	if (b->build->wish->notest || !definition_section(b->build->definition, "test"))
 		return 0;
 	log_info("Running testscript");
+	/* With --section it may not have been written; to say so again is of no use. */
+	if (!tree_exists(b->root, TEST_SCRIPT))
+		return 0;
 	CLEANUP_WISH struct run_wish wish;
 	base_wish(b, &wish);
 	wish.action = RUN_TEST;

@@ -117,6 +117,8 @@ const struct definition_section *definition_section(const struct definition *d, 
  */
 int definition_script_options(const struct definition_section *s, const char *script,
 			      struct strings *ret, struct error **err);
+/* Refuses a -c of %pre, %setup or %post with nothing behind it, in any stage: ERROR_DAMAGED. */
+int definition_check_scripts(const struct definition *last, struct error **err);
 /* One line of %files, split: deffile.md 2. *ret_source stays NULL for a line that says nothing. */
 int definition_files_line(struct span line, char **ret_source, char **ret_destination,
 			  struct error **err);

@@ -35,6 +35,24 @@ int definition_script_options(const struct definition_section *s, const char *sc
 	return strings_take(ret, buffer_steal(&command, err), err);
 }
 
+int definition_check_scripts(const struct definition *last, struct error **err)
+{
+	static const char *const sections[] = { "pre", "setup", "post" };
+	for (const struct definition *d = last; d; d = d->before) {
+		for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+			const struct definition_section *s = definition_section(d, sections[i]);
+			CLEANUP_STRINGS struct strings options = { 0 };
+			if (!s || definition_script_options(s, "", &options, err) == 0)
+				continue;
+			if (error_kind(*err) == ERROR_DAMAGED)
+				error_hint(err, "-c wants the program that runs the script: "
+						"%%post -c /bin/bash");
+			return -1;
+		}
+	}
+	return 0;
+}
+
 /* One piece of a %files line: quoted, or a run without blanks; {{ X }} counts as one run. */
 static bool take_piece(struct span *rest, struct span *ret)
 {

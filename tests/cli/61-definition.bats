@@ -320,3 +320,58 @@ END
 	run -0 --separate-stderr coffer exec elsewhere.sif cat /etc/here /etc/tabbed
 	[ "$output" = $'# kept 100 %\n"/"\none' ]
 }
+
+@test "sections: other programs that run them, words for the shell, first lines of their own" {
+	cat >run.def <<END
+Bootstrap: localimage
+From: $WORK/tree
+%pre -c /bin/bash -u # a comment
+echo "pre \${BASH_VERSION%%.*}\$-" >$WORK/how
+%setup -u
+echo "setup \$-" >>$WORK/how
+%post -c /bin/busybox ash -u
+#!/bin/false
+echo "post \$0" >/how
+%runscript -e # and no more
+echo "run \$-"
+%test
+
+#!/bin/false
+echo test
+%startscript -x
+#!/bin/busybox ash
+true
+END
+	run -0 --separate-stderr coffer -s build -F run.sif run.def
+	[ "$output" = test ]
+	[[ "$(cat how)" =~ ^pre\ [0-9]+[a-zA-Z]*u[a-zA-Z]*$'\n'setup\ [a-z]*u[a-z]*$ ]]
+	run -0 --separate-stderr coffer exec run.sif sh -c 'cat /how; head -n 1 /.singularity.d/runscript /.singularity.d/test /.singularity.d/startscript'
+	[ "$output" = $'post /.post.script\n==> /.singularity.d/runscript <==\n#!/bin/sh -e \n\n==> /.singularity.d/test <==\n\n\n==> /.singularity.d/startscript <==\n#!/bin/busybox ash -x' ]
+	run -0 --separate-stderr coffer run run.sif
+	[[ "$output" = "run "*e* ]]
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%pre\ntouch %s/began\n%%post -c\ntrue\n' "$WORK" "$WORK" >bad.def
+	run --separate-stderr coffer build bad.sif bad.def
+	refused 255 "while running engine: while processing section %post arguments: bad post section '-c' parameter: missing arguments"
+	[ ! -e began ] && [ ! -e bad.sif ]
+}
+
+@test "sections: those that --section leaves out, --notest" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%pre\necho pre\n%%post\necho post\n%%test\necho test\n%%runscript\necho mine\n%%help\nmine\n' "$WORK" >some.def
+	run -0 --separate-stderr coffer build -F --section none some.sif some.def
+	[ "$output" = post ]
+	refute grep -q 'No test' <<<"$stderr"
+	run -0 --separate-stderr coffer run some.sif
+	[ "$output" = "There is no runscript defined for this container" ]
+	run -0 --separate-stderr coffer -s build -F --section runscript,test some.sif some.def
+	[ "$output" = $'post\ntest' ]
+	run -0 --separate-stderr coffer run-help some.sif
+	[ "$output" = "No help sections were defined for this image" ]
+	run -0 --separate-stderr coffer run some.sif
+	[ "$output" = mine ]
+	run -0 --separate-stderr coffer -s build -F --notest some.sif some.def
+	[ "$output" = $'pre\npost' ]
+	run -0 --separate-stderr coffer test some.sif
+	[ "$output" = test ]
+	run --separate-stderr coffer build -F --section all,none some.sif some.def
+	refused 255 "Could not check build sections: section specification error: cannot have all and any other option"
+}

@@ -357,6 +357,21 @@ static void test_script_options(void **state)
 			  "parameter: missing arguments");
 }
 
+static void test_check_scripts(void **state)
+{
+	(void)state;
+	CLEANUP_DEFINITION struct definition *good =
+		parse(H "%pre -c bash\n a\n%setup\n b\n%post -c\n%runscript -c\n c\n");
+	assert_ok(definition_check_scripts(good, err));
+	CLEANUP_DEFINITION struct definition *bad =
+		parse(H "%setup -e -c # bash\n b\n" H "%post\n a\n");
+	CLEANUP_ERROR struct error *failed = NULL;
+	assert_int_equal(definition_check_scripts(bad, &failed), -1);
+	assert_string_equal(error_message(failed),
+			    "while processing section %setup arguments: bad setup section '-c' "
+			    "parameter: missing arguments");
+}
+
 static void files_line_is(const char *line, const char *source, const char *destination)
 {
 	CLEANUP_TEXT char *s = NULL, *t = NULL;
@@ -454,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_arguments_of_a_stage),
 		cmocka_unit_test(test_script_options),
+		cmocka_unit_test(test_check_scripts),
 		cmocka_unit_test(test_files_line),
 		cmocka_unit_test(test_script_text),
 		cmocka_unit_test(test_generate),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "builder/internal.h"
+#include "builder/agents.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -239,17 +239,22 @@ static const struct agent {
 	const char *name;
 	int (*check)(const struct build *b, struct error **err);
 	int (*run)(struct builder *b, struct error **err);
-	bool keeps_metadata; /* what the base has of the standard files stays */
+	bool keeps_metadata; /* what it has of the standard files stays */
 } agents[] = {
 	{ "localimage", localimage_check, localimage_run, true },
 	{ "scratch", nothing_check, nothing_run, false },
 	{ "debootstrap", bootstrap_debootstrap_check, bootstrap_debootstrap, false },
+	{ "docker", bootstrap_oci_check, bootstrap_oci, true },
+	{ "docker-daemon", bootstrap_oci_check, bootstrap_oci, true },
+	{ "docker-archive", bootstrap_oci_check, bootstrap_oci, true },
+	{ "oci", bootstrap_oci_check, bootstrap_oci, true },
+	{ "oci-archive", bootstrap_oci_check, bootstrap_oci, true },
+	{ "containers-storage", bootstrap_oci_check, bootstrap_oci, true },
 };
 
 static const char *const other_agents[] = {
-	"library",     "docker",  "docker-archive", "docker-daemon", "oci",
-	"oci-archive", "oras",	  "shub",	    "yum",	     "dnf",
-	"arch",	       "busybox", "zypper",	    "buildkit",	     "dockerfile",
+	"library", "oras",    "shub",	"yum",	    "dnf",
+	"arch",	   "busybox", "zypper", "buildkit", "dockerfile"
 };
 
 static const struct agent *find_agent(const struct build *b)
@@ -271,9 +276,9 @@ int bootstrap_check(const struct build *b, struct error **err)
 		if (!strcmp(other_agents[i], name)) {
 			error_set(err, ERROR_UNSUPPORTED,
 				  "the bootstrap agent %s is not supported by coffer yet", name);
-			return error_hint(err, "coffer knows localimage, scratch and debootstrap; "
-					       "for localimage make a SIF with Apptainer, or a "
-					       "folder with skopeo copy and umoci unpack");
+			return error_hint(err, "coffer knows localimage, docker, docker-archive, "
+					       "docker-daemon, oci, oci-archive, "
+					       "containers-storage, debootstrap and scratch");
 		}
 	return error_set(err, ERROR_DAMAGED,
 			 "unable to get conveyorpacker: invalid build source %s", name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "builder/internal.h"
+#include "builder/agents.h"
 
 #include <errno.h>
 #include <fcntl.h>

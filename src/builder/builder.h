@@ -2,6 +2,7 @@
 #ifndef COFFER_BUILDER_BUILDER_H
 #define COFFER_BUILDER_BUILDER_H
 
+#include "fetch/fetch.h"
 #include "image/image.h"
 #include "run/run.h"
 
@@ -32,6 +33,7 @@ struct build_wish {
 	int level;
 	uint32_t block_size; /* 0: the usual */
 	unsigned threads;    /* 0: one per CPU */
+	struct fetch_options fetch;  /* .login is closed by the build */
 	const struct config *config;
 };
 

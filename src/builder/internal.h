@@ -112,8 +112,6 @@ int bootstrap_find_key(struct build *b, struct error **err);
 int bootstrap_choose_key(struct build *b, struct error **err);
 /* Whether a stage that comes later may need the key, too. */
 bool bootstrap_later_base(const struct build *b);
-int bootstrap_debootstrap_check(const struct build *b, struct error **err);
-int bootstrap_debootstrap(struct builder *b, struct error **err);
 
 /* sandbox.c: the tree, at its end, for a folder of this machine: nobody else's to enter. */
 int sandbox_close(const struct build *b, int root, struct error **err);

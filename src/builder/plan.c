@@ -16,26 +16,34 @@
 
 /* ------------------------------------------------------------------ what the spec is */
 
-static const char *const transports[] = { "library",	   "shub", "docker",	  "docker-archive",
-					  "docker-daemon", "oci",  "oci-archive", "http",
-					  "https",	   "oras", "buildkit",	  "dockerfile",
-					  "ipfs" };
+/* What is a URI to Apptainer, and not yet to coffer. */
+static const char *const transports[] = { "library", "shub",	 "http",       "https",
+					  "oras",    "buildkit", "dockerfile", "ipfs" };
 
-static int refuse_transport(const char *spec, struct error **err)
+/* 1 where the spec is a URI, with the definition that it stands for; 0 where it is none. */
+static int read_uri(const char *spec, struct definition **ret, struct error **err)
 {
 	size_t len = strcspn(spec, ":");
-	for (size_t i = 0; spec[len] && i < sizeof(transports) / sizeof(transports[0]); i++) {
-		if (strlen(transports[i]) != len || strncmp(transports[i], spec, len) != 0)
+	if (!spec[len])
+		return 0;
+	CLEANUP_TEXT char *name = text_dup_len(spec, len, err);
+	if (!name)
+		return -1;
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+		if (strcmp(transports[i], name) != 0)
 			continue;
 		error_set(
 			err, ERROR_UNSUPPORTED,
 			"Unable to build from %s: building from %s is not supported by coffer yet",
-			spec, transports[i]);
-		return error_hint(err, "make a SIF of it with Apptainer (apptainer pull), or a "
-				       "folder with skopeo copy and umoci unpack, and build from "
-				       "that");
+			spec, name);
+		return error_hint(err, "make a SIF of it with Apptainer (apptainer pull), and "
+				       "build from that");
 	}
-	return 0;
+	if (!fetch_transport(name))
+		return 0;
+	const char *from = spec + len + 1;
+	from += strncmp(from, "//", 2) == 0 ? 2 : 0;
+	return definition_generate(name, from, ret, err) < 0 ? -1 : 1;
 }
 
 /* Whether the file is an image by its first bytes, or a folder: not whether it is a good one. */
@@ -121,8 +129,9 @@ static int find_definition(struct build *b, struct error **err)
 	const struct build_wish *wish = b->wish;
 	struct definition_arguments given = { 0 };
 	struct image_probe probe;
-	if (refuse_transport(wish->spec, err) < 0)
-		return -1;
+	int uri = read_uri(wish->spec, &b->last, err);
+	if (uri)
+		return uri < 0 ? -1 : 0;
 	CLEANUP_FD int fd = open(*wish->spec ? wish->spec : ".", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "Unable to build from %s: open %s", wish->spec,

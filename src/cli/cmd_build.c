@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "builder/builder.h"
+#include "cli/registry.h"
 #include "cli/run_options.h"
 
 /* build: deffile.md 13 and 14, encryption.md 2.2, cli-messages 3. */
@@ -299,9 +300,12 @@ static int run_build(const struct invocation *in, struct error **err)
 	struct build_wish wish;
 	struct config config = { 0 };
 	struct base_key base = { 0 };
+	struct registry_options registry = { 0 };
 	make_wish(in, &wish);
 	wish.config = &config;
 	int r = settings_read_config(in, &config, err);
+	if (r == 0)
+		r = options_registry(in, &registry, &wish.fetch, err);
 	if (r == 0)
 		r = prepare(in, &wish, &base, err);
 	if (r == 0)
@@ -309,6 +313,7 @@ static int run_build(const struct invocation *in, struct error **err)
 	key_free(&wish.key);
 	secret_free(&base.passphrase);
 	text_free(&base.pem_path);
+	options_registry_free(&registry);
 	config_free(&config);
 	return r;
 }
@@ -365,25 +370,19 @@ static const struct option build_options[] = {
 		  "startscript, runscript, test; %post is always run" },
 	VALUE_("tmpdir", 0, OPTION_TEXT, "dir", NULL,
 	       "keep the tree on disk there, NOT encrypted, when memory is too small for it"),
+	OPTIONS_REGISTRY,
 	SWITCH_("warn-unused-build-args", 0, NULL, "a --build-arg that is not used is no error"),
-	NOTHING_("authfile", OPTION_TEXT, "file"),
 	NOTHING_("disable-cache", OPTION_SWITCH, NULL),
-	NOTHING_("docker-host", OPTION_TEXT, "host"),
-	NOTHING_("docker-username", OPTION_TEXT, "name"),
-	NOTHING_("docker-password", OPTION_TEXT, "word"),
 	NOTHING_("ignore-fakeroot-command", OPTION_SWITCH, NULL),
 	NOTHING_("ignore-proot", OPTION_SWITCH, NULL),
 	NOTHING_("ignore-userns", OPTION_SWITCH, NULL),
 	NOTHING_("json", OPTION_SWITCH, NULL),
 	NOTHING_("library", OPTION_TEXT, "url"),
-	NOTHING_("no-https", OPTION_SWITCH, NULL),
-	NOTHING_("nohttps", OPTION_SWITCH, NULL),
 	NOTHING_("userns", OPTION_SWITCH, NULL),
 	MISSING_("arch-variant", 0, OPTION_TEXT, "name", "BUILD_ARCH_VARIANT"),
 	MISSING_("buildkit-host", 0, OPTION_TEXT, "host", NULL),
 	MISSING_("compat32", 0, OPTION_SWITCH, NULL, NULL),
 	MISSING_("data", 0, OPTION_SWITCH, NULL, "DATA"),
-	MISSING_("docker-login", 0, OPTION_SWITCH, NULL, NULL),
 	MISSING_("mount", 0, OPTION_ARRAY, "spec", NULL),
 	MISSING_("nv", 0, OPTION_SWITCH, NULL, NULL),
 	MISSING_("nvccli", 0, OPTION_SWITCH, NULL, "NVCCLI"),
@@ -400,8 +399,10 @@ const struct command cli_build = {
 	.summary = "Build an image, plain or encrypted",
 	.usage = "build [build options...] <image path> <build spec>",
 	.description =
-		"The build spec is a definition file, a sandbox (a folder) or a SIF image. An\n"
-		"image is encrypted with a passphrase or for the owner of an RSA key; the first\n"
+		"The build spec is a definition file, a sandbox (a folder), a SIF image, or\n"
+		"where an image of another kind lies: docker://, docker-archive:,\n"
+		"docker-daemon:, oci:, oci-archive: or containers-storage:. The new image is\n"
+		"encrypted with a passphrase or for the owner of an RSA key; the first\n"
 		"of these counts: --pem-path, --passphrase, and with --encrypt the variables\n"
 		"APPTAINER_ENCRYPTION_PEM_PATH, _PEM_DATA and _PASSPHRASE.\n"
 		"\n"
@@ -410,7 +411,7 @@ const struct command cli_build = {
 		"the clear.\n",
 	.examples = "$ %s build image.sif image.def\n"
 		    "$ %s build --passphrase secret.sif image.def\n"
-		    "$ %s build --pem-path=rsa_pub.pem secret.sif image.def\n"
+		    "$ %s build --pem-path=rsa_pub.pem secret.sif docker://debian:12\n"
 		    "$ %s build --encryption=luks2 --passphrase secret.sif folder/\n",
 	.options = build_options,
 	.min_arguments = 2,

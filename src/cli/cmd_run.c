@@ -134,11 +134,10 @@ static int refuse_uri(const char *name, struct error **err)
 	size_t len = (size_t)(end - name);
 	bool instance = len == strlen("instance") && !memcmp(name, "instance", len);
 	error_set(err, ERROR_UNSUPPORTED, "coffer runs local images, not %s", name);
-	return error_hint(err, "%s",
-			  instance
-				  ? "it has no instances: give the image"
-				  : "make a SIF of it with Apptainer (apptainer pull), or a folder "
-				    "with skopeo copy and umoci unpack, and give that");
+	if (instance)
+		return error_hint(err, "it has no instances: give the image");
+	return error_hint(
+		err, "make an image of it first, and give that: coffer build IMAGE.sif %s", name);
 }
 
 /* A wrong RSA key is said in Apptainer's words: cli-messages 5.2. */

@@ -173,19 +173,88 @@ static int put_switch(struct json_writer *w, const struct json_at *config, const
 	return json_put_key(w, member, err) < 0 ? -1 : buffer_puts(w->out, "true", err);
 }
 
-/* In the order of the type in the specification's Go package, which is Apptainer's. */
+static int put_number(struct json_writer *w, const struct json_at *at, const char *member,
+		      struct error **err)
+{
+	struct json_at value;
+	uint64_t n;
+	int r = find(at, member, JSON_NUMBER, &value, err);
+	if (r <= 0)
+		return r;
+	if (json_get_number(at, member, 0, INT64_MAX, &n, err) < 0)
+		return -1;
+	if (!n)
+		return 0;
+	return json_put_key(w, member, err) < 0
+		       ? -1
+		       : buffer_printf(w->out, err, "%llu", (unsigned long long)n);
+}
+
+static int put_health(struct json_writer *w, const struct json_at *config, const char *member,
+		      struct error **err)
+{
+	static const char *const numbers[] = { "Interval", "Timeout", "StartPeriod", "Retries" };
+	CLEANUP_STRINGS struct strings test = { 0 };
+	struct json_at health;
+	int r = find(config, member, JSON_OBJECT, &health, err);
+	if (r <= 0)
+		return r;
+	if (json_begin(w, member, err) < 0 || read_words(&health, "Test", &test, err) < 0 ||
+	    put_words(w, "Test", &test, err) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (put_number(w, &health, numbers[i], err) < 0)
+			return -1;
+	return json_end(w, err);
+}
+
+static int put_list(struct json_writer *w, const struct json_at *config, const char *member,
+		    struct error **err)
+{
+	CLEANUP_STRINGS struct strings words = { 0 };
+	return read_words(config, member, &words, err) < 0 ? -1 : put_words(w, member, &words, err);
+}
+
+/* In the order in which Apptainer 1.4.5 was seen to write them; what is not among them it drops. */
 static int put_json(const struct json_at *config, struct oci_config *c, struct error **err)
 {
+	static const struct {
+		const char *name;
+		int (*put)(struct json_writer *w, const struct json_at *config, const char *member,
+			   struct error **err);
+	} members[] = {
+		{ "AttachStderr", put_switch },
+		{ "AttachStdin", put_switch },
+		{ "AttachStdout", put_switch },
+		{ "Cmd", put_list },
+		{ "Healthcheck", put_health },
+		{ "Domainname", put_text },
+		{ "Entrypoint", put_list },
+		{ "Env", put_list },
+		{ "Hostname", put_text },
+		{ "Image", put_text },
+		{ "Labels", NULL },
+		{ "OnBuild", put_list },
+		{ "OpenStdin", put_switch },
+		{ "StdinOnce", put_switch },
+		{ "Tty", put_switch },
+		{ "User", put_text },
+		{ "Volumes", put_set },
+		{ "WorkingDir", put_text },
+		{ "ExposedPorts", put_set },
+		{ "ArgsEscaped", put_switch },
+		{ "NetworkDisabled", put_switch },
+		{ "MacAddress", put_text },
+		{ "StopSignal", put_text },
+		{ "Shell", put_list },
+	};
 	struct json_writer w = { .out = &c->json };
-	if (json_begin(&w, NULL, err) < 0 || put_text(&w, config, "User", err) < 0 ||
-	    put_set(&w, config, "ExposedPorts", err) < 0 ||
-	    put_words(&w, "Env", &c->env, err) < 0 ||
-	    put_words(&w, "Entrypoint", &c->entrypoint, err) < 0 ||
-	    put_words(&w, "Cmd", &c->cmd, err) < 0 || put_set(&w, config, "Volumes", err) < 0 ||
-	    put_text(&w, config, "WorkingDir", err) < 0 || put_labels(&w, c, err) < 0 ||
-	    put_text(&w, config, "StopSignal", err) < 0 ||
-	    put_switch(&w, config, "ArgsEscaped", err) < 0)
+	if (json_begin(&w, NULL, err) < 0)
 		return -1;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (members[i].put ? members[i].put(&w, config, members[i].name, err) < 0
+				   : put_labels(&w, c, err) < 0)
+			return -1;
 	return json_end(&w, err);
 }
 

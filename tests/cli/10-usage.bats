@@ -168,12 +168,12 @@ usage_error() { # WORDS
 @test "an image that is to be fetched is refused" {
 	run --separate-stderr coffer run docker://alpine
 	refused 255 'coffer runs local images, not docker://alpine'
-	err_has 'apptainer pull'
+	err_has 'coffer build IMAGE.sif docker://alpine'
 	run --separate-stderr coffer exec instance://web true
 	refused 255 'coffer runs local images, not instance://web'
 	err_has 'no instances'
-	run --separate-stderr coffer build /tmp/never.sif docker://alpine
-	refused 255 'Unable to build from docker://alpine: building from docker is not supported by coffer yet'
+	run --separate-stderr coffer build /tmp/never.sif library://alpine
+	refused 255 'Unable to build from library://alpine: building from library is not supported by coffer yet'
 	err_has 'apptainer pull'
 }
 

@@ -67,9 +67,10 @@ static void test_one(void **state)
 	(void)state;
 	struct oci_image *image CLEANUP_OCI_IMAGE = NULL;
 	put_image("\"config\":{\"Env\":[\"A=b\",\"C\"],\"Entrypoint\":[\"/e\",\"\"],\"Cmd\":null,"
-		  "\"User\":\"7:8\",\"WorkingDir\":\"/w\",\"Volumes\":{\"/v\":{},\"/a\":{}},"
+		  "\"User\":\"7:8\",\"WorkingDir\":\"/w\",\"Volumes\":{\"/v\":{},\"/"
+		  "a\":{}},\"Nobody\":1,"
 		  "\"ArgsEscaped\":true,\"ExposedPorts\":{},\"Labels\":{\"z\":\"1\",\"a\":\"<\"},"
-		  "\"Healthcheck\":{\"Test\":[\"x\"]}}",
+		  "\"Healthcheck\":{\"Retries\":0,\"Interval\":5,\"Test\":[\"x\"]},\"Tty\":false}",
 		  LAYER);
 	put_index(descriptor(""));
 	assert_ok(try(&amd64, &image, err));
@@ -81,11 +82,13 @@ static void test_one(void **state)
 	assert_int_equal(image->config.cmd.len, 0);
 	assert_int_equal(image->config.env.len, 2);
 	assert_int_equal(image->config.label_count, 2);
-	assert_string_equal(
-		image->config.json.data,
-		"{\"User\":\"7:8\",\"Env\":[\"A=b\",\"C\"],\"Entrypoint\":[\"/e\",\"\"],"
-		"\"Volumes\":{\"/a\":{},\"/v\":{}},\"WorkingDir\":\"/w\",\"Labels\":{"
-		"\"a\":\"\\u003c\",\"z\":\"1\"},\"ArgsEscaped\":true}");
+	/* As a real Apptainer writes it of the same. */
+	assert_string_equal(image->config.json.data,
+			    "{\"Healthcheck\":{\"Test\":[\"x\"],\"Interval\":5},"
+			    "\"Entrypoint\":[\"/e\",\"\"],\"Env\":[\"A=b\",\"C\"],"
+			    "\"Labels\":{\"a\":\"\\u003c\",\"z\":\"1\"},\"User\":\"7:8\","
+			    "\"Volumes\":{\"/a\":{},\"/v\":{}},\"WorkingDir\":\"/w\","
+			    "\"ArgsEscaped\":true}");
 }
 
 static void test_no_config(void **state)

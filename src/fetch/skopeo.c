@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* skopeo-copy(1), containers-transports(5). */
+
+#define WORDS_MAX ((size_t)1 << 20) /* of what it says */
+
+struct fetch_transport {
+	const char *name;   /* in definitions and before the colon of a SPEC */
+	const char *prefix; /* of skopeo's source */
+	bool file;	    /* what follows is the path of a file */
+	bool in_place;
+	bool daemon;
+};
+
+static const struct fetch_transport transports[] = {
+	{ "docker", "docker://", false, false, false },
+	{ "docker-daemon", "docker-daemon:", false, false, true },
+	{ "docker-archive", "docker-archive:", true, false, false },
+	{ "oci", "oci:", true, true, false },
+	{ "oci-archive", "oci-archive:", true, false, false },
+	{ "containers-storage", "containers-storage:", false, false, false },
+};
+
+const struct fetch_transport *fetch_transport(const char *name)
+{
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
+		if (!strcmp(transports[i].name, name))
+			return &transports[i];
+	return NULL;
+}
+
+bool fetch_in_place(const struct fetch_transport *transport)
+{
+	return transport->in_place;
+}
+
+char *fetch_source(const struct fetch_wish *wish, struct error **err)
+{
+	const struct fetch_transport *t = wish->transport;
+	const char *from = wish->from;
+	from += strncmp(from, "//", 2) == 0 && !t->file ? 2 : 0;
+	if (!*from || strpbrk(from, " \t\r\n")) {
+		error_set(err, ERROR_USAGE, "could not parse reference: %s", wish->from);
+		error_hint(err, "a reference is [HOST[:PORT]/]NAME[:TAG][@DIGEST]");
+		return NULL;
+	}
+	if (t->file) {
+		CLEANUP_TEXT char *path = path_absolute(from, err);
+		return path ? text_printf(err, "%s%s", t->prefix, path) : NULL;
+	}
+	/* Docker's own store is asked for a name with a tag. */
+	const char *slash = strrchr(from, '/');
+	bool tag = !t->daemon || strchr(slash ? slash : from, ':') || strchr(from, '@');
+	return text_printf(err, "%s%s%s", t->prefix, from, tag ? "" : ":latest");
+}
+
+int fetch_check(const struct fetch_wish *wish, struct error **err)
+{
+	CLEANUP_TEXT char *source = fetch_source(wish, err);
+	if (!source)
+		return -1;
+	if (wish->transport->in_place)
+		return 0;
+	CLEANUP_TEXT char *program = process_find_program("skopeo", err);
+	if (program || *err)
+		return *err ? -1 : 0;
+	error_set(err, ERROR_NOT_FOUND, "skopeo, which gets images from %s, is not in PATH",
+		  wish->transport->name);
+	return error_hint(err, "apt-get install skopeo");
+}
+
+/* Without a rule of the site skopeo takes nothing at all: containers-policy.json(5). */
+static bool has_policy(void)
+{
+	CLEANUP_ERROR struct error *err = NULL;
+	const char *home = getenv("HOME");
+	CLEANUP_TEXT char *own =
+		home ? text_printf(&err, "%s/.config/containers/policy.json", home) : NULL;
+	return (own && access(own, F_OK) == 0) || access("/etc/containers/policy.json", F_OK) == 0;
+}
+
+static int put_words(const struct fetch_wish *wish, const char *program, const char *folder,
+		     struct strings *w, struct error **err)
+{
+	const struct fetch_options *o = wish->options;
+	CLEANUP_TEXT char *source = fetch_source(wish, err);
+	if (!source || strings_add(w, program, err) < 0)
+		return -1;
+	if (!has_policy() && strings_add(w, "--insecure-policy", err) < 0)
+		return -1;
+	/* Archives are unpacked on their way; not where others could see it. */
+	if (strings_add(w, "--override-os=linux", err) < 0 ||
+	    strings_addf(w, err, "--override-arch=%s", wish->arch) < 0 ||
+	    strings_addf(w, err, "--tmpdir=%s", folder) < 0 || strings_add(w, "copy", err) < 0 ||
+	    strings_add(w, "--quiet", err) < 0)
+		return -1;
+	if (o->login >= 0
+		    ? strings_addf(w, err, "--src-authfile=/proc/self/fd/%d", o->login) < 0
+		    : o->authfile && strings_addf(w, err, "--src-authfile=%s", o->authfile) < 0)
+		return -1;
+	if (o->no_https && strings_add(w, "--src-tls-verify=false", err) < 0)
+		return -1;
+	if (o->daemon_host && strings_addf(w, err, "--src-daemon-host=%s", o->daemon_host) < 0)
+		return -1;
+	/* To pack what is not packed would cost more than all the rest. */
+	if (strings_add(w, "--dest-oci-accept-uncompressed-layers", err) < 0 ||
+	    strings_add(w, source, err) < 0 || strings_addf(w, err, "oci:%s/layout", folder) < 0)
+		return -1;
+	return 0;
+}
+
+static bool is_ours(const char *variable)
+{
+	return !strncmp(variable, "TMPDIR=", 7) || !strncmp(variable, "_CONTAINERS_", 12);
+}
+
+static int put_environment(const struct fetch_wish *wish, const char *folder, struct strings *e,
+			   struct error **err)
+{
+	const struct fetch_options *o = wish->options;
+	bool store = !strcmp(wish->transport->name, "containers-storage");
+	for (char **at = environ; *at; at++)
+		if (!is_ours(*at) && (store || strncmp(*at, "XDG_DATA_HOME=", 14) != 0) &&
+		    strings_add(e, *at, err) < 0)
+			return -1;
+	/* It notes there where layers are to be had; a store of images is there, too. */
+	if (strings_addf(e, err, "TMPDIR=%s", folder) < 0 ||
+	    (!store && strings_addf(e, err, "XDG_DATA_HOME=%s/notes", folder) < 0))
+		return -1;
+	/* What podman unshare says: that root is not root, and that there is a namespace already.
+	 */
+	if (!o->in_namespace)
+		return 0;
+	return strings_add(e, "_CONTAINERS_USERNS_CONFIGURED=done", err) < 0 ||
+			       strings_addf(e, err, "_CONTAINERS_ROOTLESS_UID=%u", o->uid) < 0 ||
+			       strings_addf(e, err, "_CONTAINERS_ROOTLESS_GID=%u", o->gid) < 0
+		       ? -1
+		       : 0;
+}
+
+/* The one descriptor that the program is to inherit. */
+static int let_inherit(int fd, bool on, struct error **err)
+{
+	return fd >= 0 && fcntl(fd, F_SETFD, on ? 0 : FD_CLOEXEC) < 0
+		       ? error_errno(err, errno, "hand over a descriptor")
+		       : 0;
+}
+
+int fetch_run(const struct fetch_wish *wish, const char *folder, struct error **err)
+{
+	CLEANUP_STRINGS struct strings words = { 0 }, environment = { 0 };
+	CLEANUP_BUFFER struct buffer said = { 0 };
+	CLEANUP_TEXT char *program = process_find_program("skopeo", err);
+	if (!program)
+		return *err ? -1 : fetch_check(wish, err);
+	CLEANUP_FD int log = memfd_create("coffer-skopeo", MFD_CLOEXEC);
+	if (log < 0)
+		return error_errno(err, errno, "make a memory file");
+	if (put_words(wish, program, folder, &words, err) < 0 ||
+	    put_environment(wish, folder, &environment, err) < 0 ||
+	    let_inherit(wish->options->login, true, err) < 0)
+		return -1;
+	struct process_spawn spawn = PROCESS_SPAWN;
+	spawn.argv = (const char *const *)words.items;
+	spawn.envp = (const char *const *)environment.items;
+	spawn.out_fd = spawn.err_fd = log;
+	int status = process_run(&spawn, err);
+	if (status < 0 || let_inherit(wish->options->login, false, err) < 0)
+		return -1;
+	if (status == 0)
+		return 0;
+	if (lseek(log, 0, SEEK_SET) < 0 || fd_read_all(log, WORDS_MAX, "skopeo", &said, err) < 0)
+		return *err ? -1 : error_errno(err, errno, "read what skopeo says");
+	if (status > 128 && !said.len)
+		return error_set(err, ERROR_COMMAND, "skopeo was killed by signal %d",
+				 status - 128);
+	return fetch_explain(said.data ? said.data : "", said.len, err);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sources in skopeo's words, logins that leave no trace, and what skopeo says, by its cause. */
+#include "unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fetch/fetch.h"
+
+static const struct fetch_options plain = { .login = -1 };
+
+static void is_source(const char *transport, const char *from, const char *want)
+{
+	const struct fetch_wish wish = { .transport = fetch_transport(transport),
+					 .from = from,
+					 .arch = "amd64",
+					 .options = &plain };
+	struct error *err = NULL;
+	char *got CLEANUP_TEXT = fetch_source(&wish, &err);
+	if (!want) {
+		assert_null(got);
+		assert_int_equal(error_kind(err), ERROR_USAGE);
+		error_free(&err);
+		return;
+	}
+	assert_non_null(got);
+	assert_string_equal(got, want);
+}
+
+static void test_sources(void **state)
+{
+	(void)state;
+	assert_int_equal(chdir("/tmp"), 0);
+	is_source("docker", "debian:12", "docker://debian:12");
+	is_source("docker", "//host:5000/a/b@sha256:00", "docker://host:5000/a/b@sha256:00");
+	is_source("docker-daemon", "debian", "docker-daemon:debian:latest");
+	is_source("docker-daemon", "host:5000/a", "docker-daemon:host:5000/a:latest");
+	is_source("docker-daemon", "debian:12", "docker-daemon:debian:12");
+	is_source("docker-archive", "x/../a.tar", "docker-archive:/tmp/a.tar");
+	is_source("docker-archive", "/a.tar:name:tag", "docker-archive:/a.tar:name:tag");
+	is_source("oci-archive", "//a.tar", "oci-archive:/a.tar");
+	is_source("containers-storage", "localhost/a", "containers-storage:localhost/a");
+	/* An option of skopeo's it cannot become. */
+	is_source("docker", "--all", "docker://--all");
+	is_source("docker", "", NULL);
+	is_source("docker", "//", NULL);
+	is_source("docker", "a b", NULL);
+	assert_null(fetch_transport("dir"));
+	assert_null(fetch_transport("docker://"));
+	assert_true(fetch_in_place(fetch_transport("oci")));
+	assert_false(fetch_in_place(fetch_transport("oci-archive")));
+}
+
+static void is_login(const char *from, const char *want)
+{
+	CLEANUP_SECRET struct secret *password = NULL;
+	CLEANUP_FD int fd = -1;
+	char got[256] = { 0 };
+	assert_ok(secret_copy("pa:ss", 5, &password, err));
+	assert_ok(fetch_login(from, "me", password, &fd, err));
+	assert_true(fd_pread(fd, got, sizeof(got) - 1, 0) > 0);
+	assert_string_equal(got, want);
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_nlink, 0);
+}
+
+static void test_login(void **state)
+{
+	(void)state;
+	/* "me:pa:ss" */
+	is_login("debian", "{\"auths\":{\"docker.io\":{\"auth\":\"bWU6cGE6c3M=\"}}}\n");
+	is_login("library/debian", "{\"auths\":{\"docker.io\":{\"auth\":\"bWU6cGE6c3M=\"}}}\n");
+	is_login("//host.org/a", "{\"auths\":{\"host.org\":{\"auth\":\"bWU6cGE6c3M=\"}}}\n");
+	is_login("localhost/a", "{\"auths\":{\"localhost\":{\"auth\":\"bWU6cGE6c3M=\"}}}\n");
+	is_login("host:5000/a", "{\"auths\":{\"host:5000\":{\"auth\":\"bWU6cGE6c3M=\"}}}\n");
+	/* Of a second stage, into the same file. */
+	CLEANUP_SECRET struct secret *password = NULL;
+	char got[256] = { 0 };
+	int fd = -1;
+	assert_ok(secret_copy("x", 1, &password, err));
+	assert_ok(fetch_login("a.org/x", "me", password, &fd, err));
+	assert_ok(fetch_login("b.org/x", "me", password, &fd, err));
+	assert_true(fd_pread(fd, got, sizeof(got) - 1, 0) > 0);
+	assert_string_equal(got, "{\"auths\":{\"a.org\":{\"auth\":\"bWU6eA==\"},"
+				 "\"b.org\":{\"auth\":\"bWU6eA==\"}}}\n");
+	fd_close(&fd);
+	assert_fails(ERROR_USAGE, fetch_login("ho\"st.org/a", "me", password, &fd, err));
+	assert_fails(ERROR_USAGE, fetch_login("host.org/a", "m:e", password, &fd, err));
+	assert_fails(ERROR_USAGE, fetch_login("host.org/a", "", password, &fd, err));
+}
+
+static void test_environment(void **state)
+{
+	(void)state;
+	char *user = NULL;
+	struct secret *password = NULL;
+	assert_int_equal(setenv("APPTAINER_DOCKER_USERNAME", "first", 1), 0);
+	assert_int_equal(setenv("SINGULARITY_DOCKER_USERNAME", "second", 1), 0);
+	assert_int_equal(setenv("DOCKER_PASSWORD", "word", 1), 0);
+	const char *where = getenv("DOCKER_PASSWORD");
+	assert_ok(fetch_take_environment(&user, &password, err));
+	assert_string_equal(user, "first");
+	assert_int_equal(secret_size(password), 4);
+	assert_memory_equal(secret_bytes(password), "word", 4);
+	assert_null(getenv("SINGULARITY_DOCKER_USERNAME"));
+	assert_null(getenv("DOCKER_PASSWORD"));
+	/* Nor is it where it was, for /proc/PID/environ. */
+	assert_memory_equal(where, "\0\0\0\0", 4);
+	text_free(&user);
+	secret_free(&password);
+	assert_ok(fetch_take_environment(&user, &password, err));
+	assert_null(user);
+	assert_null(password);
+}
+
+#define FATAL(text) "time=\"2026-01-01T00:00:00Z\" level=fatal msg=\"" text "\"\n"
+
+static const struct {
+	const char *said;
+	enum error_kind kind;
+	const char *words, *hint;
+} cases[] = {
+	{ FATAL("initializing source docker://h/a:b: reading manifest b in h/a: manifest unknown: "
+		"manifest unknown"),
+	  ERROR_NOT_FOUND, "manifest unknown", "name and the tag" },
+	{ FATAL("reading manifest: unauthorized: authentication required"), ERROR_POLICY,
+	  "unauthorized", "skopeo login" },
+	{ FATAL("Get \\\"https://h/v2/\\\": x509: certificate signed by unknown authority"),
+	  ERROR_SYSTEM, "Get \"https://h/v2/\": x509", "certs.d" },
+	{ FATAL("dial tcp: lookup h: no such host"), ERROR_NOT_FOUND, "no such host", "network" },
+	{ FATAL("http: server gave HTTP response to HTTPS client"), ERROR_SYSTEM, "HTTPS client",
+	  "--no-https" },
+	{ "time=\"x\" level=warning msg=\"first\"\n" FATAL("toomanyrequests: slow down"),
+	  ERROR_LIMIT, "skopeo: toomanyrequests", "wait" },
+	{ FATAL("writing blob: no space left on device"), ERROR_MEMORY, "no space", NULL },
+	{ FATAL("something else"), ERROR_COMMAND, "skopeo: something else", NULL },
+	{ "a line\nand another\n\n", ERROR_COMMAND, "skopeo: and another", NULL },
+	{ "", ERROR_COMMAND, "skopeo: it does not say why", NULL },
+	{ "level=fatal msg=\"cut off", ERROR_COMMAND, "skopeo: cut off", NULL },
+	{ "msg=\"\\", ERROR_COMMAND, "skopeo: \\", NULL },
+};
+
+static void test_explain(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CLEANUP_ERROR struct error *err = NULL;
+		assert_int_equal(fetch_explain(cases[i].said, strlen(cases[i].said), &err), -1);
+		if (error_kind(err) != cases[i].kind || !strstr(error_message(err), cases[i].words))
+			fail_msg("%s: kind %d, %s", cases[i].said, (int)error_kind(err),
+				 error_message(err));
+		const char *hint = error_hint_text(err);
+		if (cases[i].hint ? !hint || !strstr(hint, cases[i].hint) : hint != NULL)
+			fail_msg("%s: hint %s", cases[i].said, hint ? hint : "none");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_explain),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -10,7 +10,7 @@ setup_file() {
 	make_keys
 	make_tree tree
 	local name
-	for name in readlink stty cut tr sed stat; do ln -sf busybox tree/bin/$name; done
+	for name in readlink stty cut tr sed stat head wc; do ln -sf busybox tree/bin/$name; done
 	make_definition image.def "$WORK/tree"
 	coffer -q build plain.sif image.def
 	coffer -q build --encryption=luks2 --pem-path=rsa_pub.pem luks2.sif plain.sif
@@ -161,4 +161,39 @@ sys.exit(said.returncode)'
 		-- env PS1='$ ' bash --norc --noprofile -i
 	[ "$status" -eq 0 ]
 	grep -q back <<<"$output"
+}
+
+@test "a job that is suspended, by Ctrl-Z in a pipeline too, leaves the terminal to the shell and goes on where it was" {
+	local payload='echo ready >&2; read x; echo "got $x" >&2; exit 5'
+	for options in "${ways[@]}"; do
+		# shellcheck disable=SC2086 # words
+		run -5 job 'see ready' raw stop cooked 'still 0.5' fg raw 'type more' 'see got more' -- \
+			coffer -q exec $options plain.sif sh -c "$payload"
+		# shellcheck disable=SC2086 # words
+		run -5 job 'see ready' 'key ^Z' stopped cooked fg 'type more' 'see got more' -- \
+			bash -o pipefail -c '"$@" | cat' - coffer -q exec $options plain.sif sh -c "$payload"
+	done
+	# The payload stands still, too.
+	run -0 job 'see ready' stop 'still 0.5' fg 'see end' -- \
+		coffer -q exec --contain plain.sif sh -c 'echo ready; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo end'
+}
+
+@test "a job that is put in the background while it waits for a key is not ended by what others read" {
+
+	run -5 job 'see ready' raw away 'type early' 'still 0.5' fg raw 'see got early' 'type more' 'see got more' -- \
+		coffer -q exec --contain plain.sif sh -c 'echo ready; read x; echo "got $x"; read x; echo "got $x"; exit 5'
+	refute grep -q 'MODES!' <<<"$output"
+}
+
+@test "the terminal inside has the size of the caller's, also when that changes" {
+	for options in "${ways[@]}"; do
+		# shellcheck disable=SC2086 # words
+		run -6 job 'size 24 80' 'see ready' 'size 11 33' 'see 11 33' 'type x' 'see 11 33' -- \
+			coffer -q exec $options plain.sif sh -c 'trap "stty size" WINCH; echo ready; until read x; do :; done; stty size; exit 6'
+	done
+}
+
+@test "what is typed ahead of a payload that does not read waits, costs nothing and arrives whole" {
+	run -0 job 'see ready' raw 'flood 200000' 'still 1' fg 'see 200000' -- \
+		coffer -q exec --contain plain.sif sh -c 'stty raw -echo; trap go=1 CONT; echo ready; while [ -z "$go" ]; do sleep 0.1; done; head -c 200000 | wc -c'
 }

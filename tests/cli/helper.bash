@@ -81,6 +81,7 @@ harmless() {
 
 # Runs a command in a terminal of its own: terminal [PROMPT ANSWER]... -- COMMAND...
 terminal() { "$COFFER_ROOT/tests/cli/terminal" "$@"; }
+job() { "$COFFER_ROOT/tests/cli/job" "$@"; }
 
 # After `run --separate-stderr`: standard error has this line.
 err_has() {

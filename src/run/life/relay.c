@@ -34,6 +34,13 @@ static bool in_foreground(const struct run_relay *r)
 	return group == getpgrp() || (group < 0 && errno == ENOTTY);
 }
 
+/* Whether another group of the session has it. Where it is gone nobody has. */
+static bool in_background(const struct run_relay *r)
+{
+	pid_t group = tcgetpgrp(r->outer);
+	return group >= 0 && group != getpgrp();
+}
+
 static int open_outer(int terminal)
 {
 	int flags = O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
@@ -174,8 +181,8 @@ static void take_input(struct run_relay *r)
 	if (n > 0)
 		return;
 	if (n < 0 || r->raw || tcgetattr(r->master, &inner) < 0) {
-		/* EIO: in the background by now, or gone. */
-		if (n == 0 || !r->shared || in_foreground(r))
+		/* EIO: in the background by now, where settle() is next, or gone. */
+		if (n == 0 || !in_background(r))
 			hang_up(r);
 		return;
 	}

@@ -211,19 +211,23 @@ static int put_fish(const char *p, struct buffer *ret, struct error **err)
 	for (const struct command *const *c = command_table; *c; c++) {
 		CLEANUP_BUFFER struct buffer condition = { 0 };
 		const char *word = command_word(*c);
-		bool of_group = word != (*c)->name;
+		int group_len = (int)(word - (*c)->name) - 1;
+		bool of_group = group_len > 0;
+		CLEANUP_TEXT char *group =
+			of_group ? text_printf(err, "__fish_seen_subcommand_from %.*s", group_len,
+					       (*c)->name)
+				 : text_dup("__fish_use_subcommand", err);
+		if (!group)
+			return -1;
 		if ((*c)->hidden)
 			continue;
 		if (of_group ? buffer_printf(&condition, err,
-					     "__fish_seen_subcommand_from sif; and "
-					     "__fish_seen_subcommand_from %s",
+					     "%s; and __fish_seen_subcommand_from %s", group,
 					     word) < 0
 			     : buffer_printf(&condition, err, "__fish_seen_subcommand_from %s",
 					     word) < 0)
 			return -1;
-		if (buffer_printf(ret, err, "complete -c %s -n '%s' -a %s -d '%s'\n", p,
-				  of_group ? "__fish_seen_subcommand_from sif"
-					   : "__fish_use_subcommand",
+		if (buffer_printf(ret, err, "complete -c %s -n '%s' -a %s -d '%s'\n", p, group,
 				  word, (*c)->summary) < 0 ||
 		    put_fish_options(p, *c, condition.data, ret, err) < 0)
 			return -1;

@@ -6,9 +6,9 @@
 
 /* The entries that each cmd_*.c ends in, and what their tables share. */
 extern const struct command cli_build, cli_completion, cli_config, cli_config_check,
-	cli_directive_table, cli_doctor, cli_exec, cli_help, cli_inspect, cli_run, cli_run_help,
-	cli_shell, cli_sif, cli_sif_dump, cli_sif_header, cli_sif_info, cli_sif_list,
-	cli_table_dump, cli_test, cli_version;
+	cli_directive_table, cli_doctor, cli_exec, cli_help, cli_inspect, cli_key, cli_key_check,
+	cli_key_show, cli_run, cli_run_help, cli_shell, cli_sif, cli_sif_dump, cli_sif_header,
+	cli_sif_info, cli_sif_list, cli_table_dump, cli_test, cli_version;
 
 #define OPTION_HELP                                                                             \
 	{                                                                                       \

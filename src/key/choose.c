@@ -40,6 +40,11 @@ bool key_is_passphrase(const struct key *k)
 	return k->passphrase;
 }
 
+size_t key_bits(const struct key *k)
+{
+	return 8 * crypto_rsa_size(k->rsa);
+}
+
 int key_describe(const struct key *k, struct buffer *ret, struct error **err)
 {
 	uint8_t digest[CRYPTO_SHA256_LEN];

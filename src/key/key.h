@@ -24,6 +24,8 @@ void key_free(struct key **k);
 bool key_is_passphrase(const struct key *k);
 /* Where it came from, for messages: a path, a variable's name, "the passphrase". Borrowed. */
 const char *key_origin(const struct key *k);
+/* The length of an RSA key's modulus. */
+size_t key_bits(const struct key *k);
 /* Appends what kind of key it is, for a log: "none" (NULL), "passphrase", or "rsa-sha256:" and the
  * digest of its public half in hexadecimal. Nothing of a passphrase. */
 int key_describe(const struct key *k, struct buffer *ret, struct error **err);

@@ -40,12 +40,16 @@ usage_error() { # WORDS
 
 @test "a command that Apptainer has and coffer has not is refused by its name" {
 	local c
-	for c in cache capability instance key overlay pull push remote sign verify; do
+	for c in cache capability instance overlay pull push remote sign verify; do
 		for words in "$c" "$c --bogus x" "help $c" "help $c list" "$c --help"; do
 			run --separate-stderr coffer $words
 			usage_error "Error: \"coffer $c\" is not supported by coffer"
 			[ "${lines[1]}" = '  coffer [global options...] <command>' ]
 		done
+	done
+	for c in list newpair import pull; do
+		run --separate-stderr coffer key $c
+		usage_error "Error: \"coffer key $c\" is not supported by coffer"
 	done
 	for c in fakeroot global; do
 		run --separate-stderr coffer config $c

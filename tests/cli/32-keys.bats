@@ -290,3 +290,55 @@ passphrase_image() {
 	refused 255 "this is a private key, and a public key is needed"
 	[ ! -e out.sif ]
 }
+
+# ---------------------------------------------------------------- key show, key check
+
+@test "key show tells kind, length, protection and fingerprint" {
+	local finger
+	finger=$(openssl rsa -in rsa_pri.pem -pubout -outform DER 2>/dev/null | sha256sum | cut -d ' ' -f 1)
+	for key in rsa_pri.pem k; do
+		run -0 --separate-stderr coffer key show $key
+		grep -qx "  kind:         RSA private key, 2048 bits" <<<"$output"
+		grep -qx "  protected:    no" <<<"$output"
+		grep -qx "  fingerprint:  rsa-sha256:$finger" <<<"$output"
+		grep -qx "  use:          opens images that were built with its public half" <<<"$output"
+	done
+	for key in rsa_pub.pem cert.pem k.pub; do
+		run -0 --separate-stderr coffer key show $key
+		grep -qx "  kind:         RSA public key, 2048 bits" <<<"$output"
+		grep -qx "  fingerprint:  rsa-sha256:$finger" <<<"$output"
+	done
+	openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:pw -out 8.pem
+	run -0 --separate-stderr coffer key show 8.pem <<<pw
+	grep -qx "  protected:    yes, with a password" <<<"$output"
+	grep -q "$finger" <<<"$output"
+	run --separate-stderr coffer key show 8.pem <<<wrong
+	refused 255 "the password does not open the private key"
+	run --separate-stderr coffer key show 8.pem </dev/null
+	refused 255 "no password was given"
+	run --separate-stderr coffer key show request.pem
+	refused 255 "this is a certificate signing request"
+	run --separate-stderr coffer key show nowhere.pem
+	refused 255 "does not exist"
+}
+@test "key check says which keys open an image, and runs nothing" {
+	passphrase_image
+	run -0 --separate-stderr coffer key check x.sif other_pri.pem rsa_pri.pem request.pem
+	[ "${lines[0]}" = "other_pri.pem: does not open $WORK/x.sif" ]
+	[ "${lines[1]}" = "rsa_pri.pem: opens $WORK/x.sif" ]
+	[[ "${lines[2]}" == "request.pem: is no key for it: "*"certificate signing request"* ]]
+	run -1 --separate-stderr coffer key check x.sif other_pri.pem
+	run -0 --separate-stderr coffer key check --pem-path=rsa_pri.pem x.sif
+	run -0 --separate-stderr coffer key check --key-command 'echo secret' p.sif
+	run -1 --separate-stderr coffer key check --key-command 'echo other' p.sif
+	run -1 --separate-stderr coffer key check --key-fd 3 p.sif 3<rsa_pri.pem
+	APPTAINER_ENCRYPTION_PASSPHRASE=secret run -0 --separate-stderr coffer key check p.sif
+	run -0 --separate-stderr coffer key check --passphrase p.sif <<<secret
+	run --separate-stderr coffer key check p.sif
+	refused 255 "no key is given"
+	coffer -q build --force plain.sif tree
+	run --separate-stderr coffer key check plain.sif rsa_pri.pem
+	[ "$status" -ne 0 ]
+	err_has "plain.sif is not encrypted"
+	no_processes
+}

@@ -13,8 +13,16 @@
 
 /* ------------------------------------------------------------------ localimage */
 
+/* Whether the stage begins with what the target is, whatever its header says. */
+static bool is_update(const struct build *b, const struct definition *d)
+{
+	return b->wish->update && d == b->last;
+}
+
 static char *image_path(const struct build *b, struct error **err)
 {
+	if (is_update(b, b->definition))
+		return path_absolute(b->wish->target, err);
 	const char *from = definition_header(b->definition, "from");
 	return path_absolute(from && *from ? from : ".", err);
 }
@@ -119,7 +127,9 @@ static int localimage_run(struct builder *b, struct error **err)
 		if (oci && sif_object(image->file, oci, METADATA_FILE_MAX, &b->oci_config, err) < 0)
 			return error_wrap(err, "conveyor failed to get");
 	}
-	if (!b->no_grafts)
+	if (is_update(b->build, b->build->definition))
+		log_info("Building into existing container: %s", image->path);
+	else if (!b->no_grafts)
 		log_info("Extracting local image...");
 	int result =
 		image_is_encrypted(image) ? unpack_encrypted(b, err) : unpack_plain(b, image, err);
@@ -167,15 +177,15 @@ int bootstrap_choose_key(struct build *b, struct error **err)
 	return error_hint(err, "give it with --base-pem-path FILE or --base-passphrase");
 }
 
-static bool is_upon_image(const struct definition *d)
+static bool is_upon_image(const struct build *b, const struct definition *d)
 {
-	return !strcmp(definition_header(d, "bootstrap"), "localimage");
+	return !is_update(b, d) && !strcmp(definition_header(d, "bootstrap"), "localimage");
 }
 
 bool bootstrap_later_base(const struct build *b)
 {
 	for (size_t i = b->definition->stages; i < b->last->stages; i++)
-		if (is_upon_image(definition_stage(b->last, i)))
+		if (is_upon_image(b, definition_stage(b->last, i)))
 			return true;
 	return false;
 }
@@ -185,7 +195,7 @@ static int look_at_base(struct build *b, char **ret_plain, struct error **err)
 {
 	CLEANUP_ERROR struct error *not_yet = NULL;
 	CLEANUP_IMAGE struct image *image = NULL;
-	if (!is_upon_image(b->definition))
+	if (!is_upon_image(b, b->definition))
 		return 0;
 	/* %pre may make the image: then it is looked at, and the key asked for, when it is there.
 	 */
@@ -259,6 +269,9 @@ static const char *const other_agents[] = {
 
 static const struct agent *find_agent(const struct build *b)
 {
+	static const struct agent update = { "", nothing_check, localimage_run, true };
+	if (is_update(b, b->definition))
+		return &update;
 	const char *name = definition_header(b->definition, "bootstrap");
 	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++)
 		if (!strcmp(agents[i].name, name))

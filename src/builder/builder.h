@@ -15,6 +15,8 @@ struct build_wish {
 	const char *spec;   /* as typed */
 	bool sandbox;	    /* write a directory */
 	bool force;	    /* overwrite */
+	bool update; /* with sandbox: the target is what is built upon, and the header is not looked
+			at */
 	bool notest;
 	bool encrypt;
 	enum image_kind kind;	     /* with encrypt: IMAGE_LUKS2 or IMAGE_GOCRYPTFS */

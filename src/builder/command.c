@@ -327,11 +327,12 @@ static int place_sandbox(struct job *j, struct error **err)
 	log_info("Creating sandbox directory...");
 	if (!target)
 		return -1;
-	if (b->wish->force && target_may_go(AT_FDCWD, target, target, err) < 0)
+	bool replace = b->wish->force || b->wish->update;
+	if (replace && target_may_go(AT_FDCWD, target, target, err) < 0)
 		return error_wrap(err, "while creating sandbox");
 	/* What was there before goes with the temporary folder. */
 	bool keep = false;
-	int r = output_place_folder(tree, target, old, b->wish->force, &keep, err);
+	int r = output_place_folder(tree, target, old, replace, &keep, err);
 	if (keep)
 		text_free(&b->disk);
 	return r;

@@ -153,6 +153,7 @@ static int make_tree(struct builder *b, struct error **err)
 	const struct build *build = b->build;
 	const struct metadata_options options = {
 		.force = build->wish->force,
+		.update = build->wish->update && build->definition == build->last,
 		.sections = &build->wish->sections,
 		.arch = build->arch,
 		.time = build->time,

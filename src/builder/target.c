@@ -79,14 +79,24 @@ static int check(struct build_wish *wish, bool (*confirm)(void *context, const c
 	CLEANUP_TEXT char *path = path_absolute(wish->target, err);
 	if (!path)
 		return -1;
+	if (wish->update && !wish->sandbox)
+		return error_set(err, ERROR_USAGE,
+				 "only sandbox update is supported: --sandbox flag is missing");
 	if (lstat(wish->target, &st) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return error_errno(err, errno, "%s", wish->target);
+		if (errno != ENOENT)
+			return error_errno(err, errno, "%s", wish->target);
+		return wish->update ? error_set(err, ERROR_NOT_FOUND,
+						"could not update sandbox %s: doesn't exist", path)
+				    : 0;
 	}
+	if (wish->update && !S_ISDIR(st.st_mode))
+		return error_set(err, ERROR_USAGE,
+				 "only sandbox update is supported: %s is not a directory", path);
 	if (target_may_go(AT_FDCWD, path, path, err) < 0)
 		return -1;
-	if (wish->force)
+	/* By force it is built from its beginning. */
+	wish->update = wish->update && !wish->force;
+	if (wish->force || wish->update)
 		return 0;
 	const char *name = path_base_name(path); /* Apptainer names no folder here */
 	if (!confirm)

@@ -143,7 +143,7 @@ static int put_build_labels(struct labels *l, const struct definition *d, bool h
 	    (labels_set(l, "org.label-schema.usage", help_path, err) < 0 ||
 	     labels_set(l, "org.label-schema.usage.apptainer.runscript.help", help_path, err) < 0))
 		return -1;
-	for (size_t i = 0; i < d->header_count; i++) {
+	for (size_t i = 0; !o->update && i < d->header_count; i++) {
 		CLEANUP_TEXT char *key = text_printf(
 			err, "org.label-schema.usage.singularity.deffile.%s", d->header[i].key);
 		if (!key || labels_set(l, key, d->header[i].value, err) < 0)

@@ -63,6 +63,7 @@ int metadata_reset_runscript(int root, struct error **err);
 
 struct metadata_options {
 	bool force;			/* help and labels may be replaced */
+	bool update;			/* the labels of the header stay those of the base */
 	const struct strings *sections; /* --section; empty: all */
 	const char *arch;		/* a name: "amd64" */
 	int64_t time;			/* of the build */

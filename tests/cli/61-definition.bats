@@ -375,3 +375,57 @@ END
 	run --separate-stderr coffer build -F --section all,none some.sif some.def
 	refused 255 "Could not check build sections: section specification error: cannot have all and any other option"
 }
+
+@test "--update: a sandbox goes on, and stays as it was when that fails" {
+	printf 'Bootstrap: localimage\nFrom: %s/tree\n%%post\necho one >/etc/first\n%%labels\nkept first\n%%help\nfirst help\n%%environment\nexport FIRST=1\n' "$WORK" >first.def
+	printf 'Bootstrap: nothing of the kind\nFrom: nowhere\n%%pre\ntrue\n%%post\ncat /etc/first >/etc/second\n%%labels\nkept second\nadded second\n%%help\nsecond help\n%%runscript\necho "$FIRST $(cat /etc/second)"\n%%test\ntest -e /etc/second\n' >second.def
+	coffer -s build -F --sandbox grows first.def
+	run -0 --separate-stderr coffer build --sandbox --update grows second.def
+	diff -u <(grep -E '^(INFO|WARNING)' <<<"$stderr" | grep -v -e 'User not listed' -e 'belong to root') - <<END
+INFO:    Starting build...
+INFO:    Running pre scriptlet
+INFO:    Building into existing container: $WORK/grows
+INFO:    Running post scriptlet
+WARNING: Help message already exists and force option is false, not overwriting
+INFO:    Adding labels
+WARNING: Label: kept already exists and force option is false, not overwriting
+INFO:    Adding runscript
+INFO:    Adding testscript
+INFO:    Running testscript
+INFO:    Creating sandbox directory...
+INFO:    Build complete: grows
+END
+	run -0 --separate-stderr coffer run grows
+	[ "$output" = "1 one" ]
+	run -0 --separate-stderr coffer inspect grows
+	grep -qx 'kept: first' <<<"$output"
+	grep -qx 'added: second' <<<"$output"
+	grep -qx 'org.label-schema.usage.singularity.deffile.bootstrap: localimage' <<<"$output"
+	run -0 --separate-stderr coffer run-help grows
+	[ "$output" = "first help" ]
+	[ "$(stat -c %a grows)" = 700 ]
+	cmp first.def grows/.singularity.d/bootstrap_history/Apptainer0
+
+	printf 'Bootstrap: x\n%%post\nrm /etc/first\nexit 5\n' >third.def
+	run --separate-stderr coffer build --sandbox --update grows third.def
+	[ "$status" -eq 255 ] && err_has "exit status 5"
+	[ -e grows/etc/first ]
+	refute ls -d build-temp-* 2>/dev/null
+
+	# By force it is what the definition says, and nothing else.
+	coffer -s build --force --sandbox --update grows first.def
+	[ -e grows/etc/first ] && [ ! -e grows/etc/second ]
+}
+
+@test "--update: of what is no sandbox" {
+	printf 'Bootstrap: x\n' >update.def
+	run --separate-stderr coffer build --update new.sif update.def
+	refused 255 "While checking build target: only sandbox update is supported: --sandbox flag is missing"
+	run --separate-stderr coffer build --update --sandbox new update.def
+	refused 255 "While checking build target: could not update sandbox $WORK/new: doesn't exist"
+	run --separate-stderr coffer build --update --sandbox apps.def update.def
+	refused 255 "While checking build target: only sandbox update is supported: $WORK/apps.def is not a directory"
+	run --separate-stderr coffer build --update --sandbox tree update.def
+	refused 255 "$WORK/tree is not empty and is not an Apptainer sandbox"
+	[ ! -e new.sif ] && [ ! -e new ]
+}

@@ -18,6 +18,7 @@ struct build_wish {
 	bool update; /* with sandbox: the target is what is built upon, and the header is not looked
 			at */
 	bool notest;
+	bool pull; /* nothing is said at the end */
 	bool encrypt;
 	enum image_kind kind;	     /* with encrypt: IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
 	struct key *key;	     /* with encrypt; owned by the caller */

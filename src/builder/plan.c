@@ -329,7 +329,7 @@ int build_image(struct build_wish *wish, struct error **err)
 		if (result < 0)
 			error_wrap(err, "While performing build");
 	}
-	if (result == 0)
+	if (result == 0 && !wish->pull)
 		log_info("Build complete: %s", wish->target);
 	key_free(&b.base_key);
 	definition_free(&b.last);

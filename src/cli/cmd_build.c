@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "builder/builder.h"
-#include "cli/registry.h"
+#include "cli/registry/registry.h"
 #include "cli/run_options.h"
 
 /* build: deffile.md 13 and 14, encryption.md 2.2, cli-messages 3. */
@@ -273,17 +273,17 @@ static void make_wish(const struct invocation *in, struct build_wish *wish)
 static int find_keys(const struct invocation *in, struct build_wish *wish, struct base_key *base,
 		     struct error **err)
 {
-	if (keys_limit(in, err) < 0 || keys_begin(err) < 0)
+	if ((base && keys_limit(in, err) < 0) || keys_begin(err) < 0)
 		return -1;
-	int r = wish_base_key(in, wish, base, err);
+	int r = base ? wish_base_key(in, wish, base, err) : 0;
 	if (r == 0)
 		r = choose_key(in, wish, err);
 	keys_end();
 	return r;
 }
 
-static int prepare(const struct invocation *in, struct build_wish *wish, struct base_key *base,
-		   struct error **err)
+int options_build(const struct invocation *in, struct build_wish *wish, struct base_key *base,
+		  struct error **err)
 {
 	if (wish_compression(in, wish, err) < 0)
 		return -1;
@@ -308,7 +308,7 @@ static int run_build(const struct invocation *in, struct error **err)
 	if (r == 0)
 		r = options_registry(in, &registry, &wish.fetch, err);
 	if (r == 0)
-		r = prepare(in, &wish, &base, err);
+		r = options_build(in, &wish, &base, err);
 	if (r == 0)
 		r = build_image(&wish, err);
 	key_free(&wish.key);

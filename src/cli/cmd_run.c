@@ -137,7 +137,7 @@ static int refuse_uri(const char *name, struct error **err)
 	if (instance)
 		return error_hint(err, "it has no instances: give the image");
 	return error_hint(
-		err, "make an image of it first, and give that: coffer build IMAGE.sif %s", name);
+		err, "make an image of it first, and give that: coffer pull IMAGE.sif %s", name);
 }
 
 /* A wrong RSA key is said in Apptainer's words: cli-messages 5.2. */

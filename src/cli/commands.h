@@ -7,8 +7,8 @@
 /* The entries that each cmd_*.c ends in, and what their tables share. */
 extern const struct command cli_build, cli_completion, cli_config, cli_config_check,
 	cli_directive_table, cli_doctor, cli_exec, cli_help, cli_inspect, cli_key, cli_key_check,
-	cli_key_show, cli_run, cli_run_help, cli_shell, cli_sif, cli_sif_dump, cli_sif_header,
-	cli_sif_info, cli_sif_list, cli_table_dump, cli_test, cli_version;
+	cli_key_show, cli_pull, cli_run, cli_run_help, cli_shell, cli_sif, cli_sif_dump,
+	cli_sif_header, cli_sif_info, cli_sif_list, cli_table_dump, cli_test, cli_version;
 
 #define OPTION_HELP                                                                             \
 	{                                                                                       \
@@ -49,6 +49,15 @@ int keys_begin(struct error **err);
 void keys_end(void);
 /* Takes --max-kdf-memory to where keys are derived. */
 int keys_limit(const struct invocation *in, struct error **err);
+
+struct build_wish;
+struct base_key;
+/*
+ * What build and pull have in common: compression, key, target. base is for the key of an encrypted
+ * image that is built upon; NULL where there is none.
+ */
+int options_build(const struct invocation *in, struct build_wish *wish, struct base_key *base,
+		  struct error **err);
 
 /* A command without options of its own. */
 extern const struct option options_help_only[];

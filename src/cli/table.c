@@ -4,30 +4,11 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-	&cli_build,
-	&cli_completion,
-	&cli_config,
-	&cli_config_check,
-	&cli_directive_table,
-	&cli_doctor,
-	&cli_exec,
-	&cli_help,
-	&cli_inspect,
-	&cli_key,
-	&cli_key_check,
-	&cli_key_show,
-	&cli_run,
-	&cli_run_help,
-	&cli_shell,
-	&cli_sif,
-	&cli_sif_dump,
-	&cli_sif_header,
-	&cli_sif_info,
-	&cli_sif_list,
-	&cli_table_dump,
-	&cli_test,
-	&cli_version,
-	NULL,
+	&cli_build,	&cli_completion, &cli_config,	&cli_config_check, &cli_directive_table,
+	&cli_doctor,	&cli_exec,	 &cli_help,	&cli_inspect,	   &cli_key,
+	&cli_key_check, &cli_key_show,	 &cli_pull,	&cli_run,	   &cli_run_help,
+	&cli_shell,	&cli_sif,	 &cli_sif_dump, &cli_sif_header,   &cli_sif_info,
+	&cli_sif_list,	&cli_table_dump, &cli_test,	&cli_version,	   NULL,
 };
 
 static const struct option global_options[] = {
@@ -123,8 +104,8 @@ static const char *const missing[] = {
 	"cache",    "capability", "checkpoint", "config fakeroot", "config global", "delete",
 	"instance", "key export", "key import", "key list",	   "key newpair",   "key pull",
 	"key push", "key remove", "key search", "keyserver",	   "oci",	    "overlay",
-	"plugin",   "pull",	  "push",	"registry",	   "remote",	    "search",
-	"sign",	    "verify",	  "sif add",	"sif del",	   "sif new",	    "sif setprim",
+	"plugin",   "push",	  "registry",	"remote",	   "search",	    "sign",
+	"verify",   "sif add",	  "sif del",	"sif new",	   "sif setprim",
 };
 
 bool table_is_missing(const struct command *group, const char *word)

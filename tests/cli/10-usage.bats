@@ -40,7 +40,7 @@ usage_error() { # WORDS
 
 @test "a command that Apptainer has and coffer has not is refused by its name" {
 	local c
-	for c in cache capability instance overlay pull push remote sign verify; do
+	for c in cache capability instance overlay push remote sign verify; do
 		for words in "$c" "$c --bogus x" "help $c" "help $c list" "$c --help"; do
 			run --separate-stderr coffer $words
 			usage_error "Error: \"coffer $c\" is not supported by coffer"
@@ -64,8 +64,8 @@ usage_error() { # WORDS
 		done
 	done
 	program=apptainer
-	run --separate-stderr apptainer pull docker://alpine
-	usage_error 'Error: "apptainer pull" is not supported by coffer'
+	run --separate-stderr apptainer push image.sif oras://h/x
+	usage_error 'Error: "apptainer push" is not supported by coffer'
 	run --separate-stderr apptainer sif bogus
 	usage_error 'Error: unknown command "bogus" for "apptainer sif"'
 }
@@ -172,7 +172,7 @@ usage_error() { # WORDS
 @test "an image that is to be fetched is refused" {
 	run --separate-stderr coffer run docker://alpine
 	refused 255 'coffer runs local images, not docker://alpine'
-	err_has 'coffer build IMAGE.sif docker://alpine'
+	err_has 'coffer pull IMAGE.sif docker://alpine'
 	run --separate-stderr coffer exec instance://web true
 	refused 255 'coffer runs local images, not instance://web'
 	err_has 'no instances'

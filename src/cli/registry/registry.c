@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/registry.h"
+#include "cli/registry/registry.h"
 
 #include <stdlib.h>
 #include <string.h>

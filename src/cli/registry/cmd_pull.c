@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/registry/registry.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "builder/builder.h"
+#include "cli/run_options.h"
+
+/* pull: a build whose source is a registry or an archive, and whose name follows from it. */
+
+static bool on(const struct invocation *in, const char *name)
+{
+	return invocation_option(in, name)->on;
+}
+
+static const char *text(const struct invocation *in, const char *name)
+{
+	return invocation_option(in, name)->text;
+}
+
+/* As Apptainer calls it: the last component, "_", the tag. The text is the caller's. */
+static char *default_name(const char *uri, struct error **err)
+{
+	const char *ref = strchr(uri, ':') + 1;
+	ref += strspn(ref, "/");
+	const char *slash = strrchr(ref, '/');
+	const char *name = slash ? slash + 1 : ref;
+	size_t len = strcspn(name, ":");
+	const char *tag = name[len] ? name + len + 1 : "latest";
+	return text_printf(err, "%.*s_%.*s.sif", (int)len, name, (int)strcspn(tag, ":,"), tag);
+}
+
+static int check_uri(const char *uri, struct error **err)
+{
+	size_t len = strcspn(uri, ":");
+	CLEANUP_TEXT char *name = text_dup_len(uri, len, err);
+	if (!name)
+		return -1;
+	if (uri[len] && fetch_transport(name))
+		return 0;
+	if (!uri[len] || !*name) {
+		error_set(err, ERROR_USAGE, "No transport type URI supplied");
+		return error_hint(err, "say where it is: docker://%s", uri);
+	}
+	error_set(err, ERROR_UNSUPPORTED, "Unsupported transport type: %s", name);
+	return error_hint(err, "coffer pulls docker://, docker-archive:, docker-daemon:, oci:, "
+			       "oci-archive: and containers-storage:");
+}
+
+/* Where it is put: --dir, and the name that was given or that follows. */
+static char *target_of(const struct invocation *in, const char *uri, struct error **err)
+{
+	const char *dir = text(in, "dir");
+	CLEANUP_TEXT char *name =
+		in->argument_count > 1 ? text_dup(in->arguments[0], err) : default_name(uri, err);
+	return name && dir && *dir ? path_join(dir, name, err) : take_pointer(&name);
+}
+
+/* Without a question, as Apptainer does it. */
+static int check_target(const char *target, bool force, struct error **err)
+{
+	struct stat st;
+	if (force || lstat(target, &st) < 0)
+		return 0;
+	error_set(err, ERROR_EXISTS, "Image file already exists: \"%s\" - will not overwrite",
+		  target);
+	return error_hint(err, "--force overwrites it");
+}
+
+static int pull(const struct invocation *in, const char *uri, const char *target,
+		struct error **err)
+{
+	struct config config = { 0 };
+	struct registry_options registry = { 0 };
+	struct build_wish wish = {
+		.target = target,
+		.spec = uri,
+		.force = on(in, "force"),
+		.pull = true,
+		.tmpdir = text(in, "tmpdir"),
+		.ignore_subuid = on(in, "ignore-subuid"),
+		.arch = text(in, "arch"),
+		.config = &config,
+	};
+	int r = settings_read_config(in, &config, err);
+	if (r == 0)
+		r = options_registry(in, &registry, &wish.fetch, err);
+	if (r == 0)
+		r = options_build(in, &wish, NULL, err);
+	if (r == 0) {
+		log_info("Converting OCI blobs to SIF format");
+		r = build_image(&wish, err);
+	}
+	key_free(&wish.key);
+	options_registry_free(&registry);
+	config_free(&config);
+	return r;
+}
+
+static int run_pull(const struct invocation *in, struct error **err)
+{
+	const char *uri = in->arguments[in->argument_count - 1];
+	if (check_uri(uri, err) < 0)
+		return -1;
+	CLEANUP_TEXT char *target = target_of(in, uri, err);
+	if (!target || check_target(target, on(in, "force"), err) < 0)
+		return -1;
+	return pull(in, uri, target, err);
+}
+
+static const struct option pull_options[] = {
+	VALUE_("arch", 0, OPTION_TEXT, "name", "PULL_ARCH", "the machine that the image is for"),
+	{ .name = "compression",
+	  .kind = OPTION_TEXT,
+	  .argument = "name[:level]",
+	  .choices = "gzip zstd xz lz4 lzo",
+	  .help = "gzip (the default), zstd, xz, lz4 or lzo" },
+	VALUE_("dir", 0, OPTION_TEXT, "dir", "PULLDIR PULLFOLDER", "the folder to put it into"),
+	SWITCH_("encrypt", 'e', NULL, "encrypt the root file system"),
+	{ .name = "encryption",
+	  .kind = OPTION_TEXT,
+	  .argument = "kind",
+	  .choices = "luks2 gocryptfs",
+	  .help = "luks2 (the default for root) or gocryptfs (for others); implies --encrypt" },
+	SWITCH_("force", 'F', "FORCE", "overwrite an image of that name"),
+	SWITCH_("ignore-subuid", 0, "IGNORE_SUBUID",
+		"leave the ids of /etc/subuid unused: all files are root's"),
+	OPTIONS_KEY_SOURCES,
+	{ .name = "passphrase",
+	  .kind = OPTION_SWITCH,
+	  .no_value_ever = true,
+	  .help = "ask for a passphrase to encrypt with; implies --encrypt" },
+	VALUE_("pem-path", 0, OPTION_TEXT, "file", NULL,
+	       "the RSA public key (PEM) to encrypt for; implies --encrypt"),
+	OPTIONS_REGISTRY,
+	VALUE_("tmpdir", 0, OPTION_TEXT, "dir", NULL,
+	       "keep the tree on disk there, NOT encrypted, when memory is too small for it"),
+	{ .name = "mksquashfs-args", .kind = OPTION_TEXT, .argument = "args", .hidden = true },
+	NOTHING_("allow-unauthenticated", OPTION_SWITCH, NULL),
+	NOTHING_("allow-unsigned", OPTION_SWITCH, NULL),
+	NOTHING_("disable-cache", OPTION_SWITCH, NULL),
+	NOTHING_("library", OPTION_TEXT, "url"),
+	NOTHING_("no-cleanup", OPTION_SWITCH, NULL),
+	MISSING_("arch-variant", 0, OPTION_TEXT, "name", "PULL_ARCH_VARIANT"),
+	OPTION_HELP,
+	{ 0 },
+};
+
+const struct command cli_pull = {
+	.name = "pull",
+	.summary = "Get an image from a registry or an archive, plain or encrypted",
+	.usage = "pull [pull options...] [output file] <URI>",
+	.description =
+		"The URI is docker://, docker-archive:, docker-daemon:, oci:, oci-archive: or\n"
+		"containers-storage:. What it names becomes a SIF image, NAME_TAG.sif unless\n"
+		"another file is given. With a key it is encrypted as it is written, and what is\n"
+		"got lies in memory until then: nothing of it is on a disk in the clear.\n",
+	.examples = "$ %s pull docker://debian:12\n"
+		    "$ %s pull --pem-path=rsa_pub.pem secret.sif docker://host.org/group/secret\n",
+	.options = pull_options,
+	.min_arguments = 1,
+	.max_arguments = 2,
+	.run = run_pull,
+};

@@ -67,6 +67,8 @@ static int make_wish(const struct invocation *in, enum run_action action, struct
 		.ipc = on(in, "ipc"),
 		.uts = on(in, "uts"),
 		.net = on(in, "net"),
+		.nv = on(in, "nv"),
+		.rocm = on(in, "rocm"),
 		.network = text(in, "network"),
 		.no_init = on(in, "no-init") || compat,
 		.no_umask = on(in, "no-umask") || compat,

@@ -52,6 +52,7 @@ struct option {
 	bool add_variables;	/* variables are added to the command line's, not replaced by it */
 	bool no_value_ever;	/* a switch that carries no value: what follows = may be a secret */
 	const char *deprecated; /* what to say when it is used, or NULL */
+	const char *instead;	/* OPTION_UNSUPPORTED: what else there is, or NULL */
 };
 
 struct command;

@@ -27,6 +27,13 @@
 		.support = OPTION_UNSUPPORTED, .help = "not supported"                      \
 	}
 
+#define MISSING_NVCCLI_                                                         \
+	{                                                                       \
+		.name = "nvccli", .kind = OPTION_SWITCH, .variables = "NVCCLI", \
+		.support = OPTION_UNSUPPORTED, .help = "not supported",         \
+		.instead = "use --nv, which needs no nvidia-container-cli"      \
+	}
+
 #define RUN_OPTIONS_WORKING                                                                       \
 	SWITCH_("allow-setuid", 0, "ALLOW_SETUID",                                                \
 		"root only: let set-user-ID files and file capabilities of the image count"),     \
@@ -90,6 +97,9 @@
 		       "without this mount: proc, sys, dev, devpts, home, tmp, cwd, bind-paths, " \
 		       "or "                                                                      \
 		       "the place of one bind path"),                                             \
+		SWITCH_("nv", 0, "NV",                                                            \
+			"bring along this machine's libraries, programs and devices "             \
+			"for NVIDIA GPUs"),                                                       \
 		SWITCH_("no-umask", 0, "NO_UMASK", "umask 0022 in the container"),                \
 		OPTIONS_KEY_SOURCES,                                                              \
 		{ .name = "passphrase",                                                           \
@@ -101,6 +111,7 @@
 		SWITCH_("pid", 'p', "PID UNSHARE_PID", "in a PID namespace of its own"),          \
 		SWITCH_("require-encrypted", 0, "REQUIRE_ENCRYPTED",                              \
 			"refuse an image that is not encrypted"),                                 \
+		SWITCH_("rocm", 0, "ROCM", "the same for AMD GPUs (ROCm)"),                       \
 		VALUE_("scratch", 'S', OPTION_LIST, "dir", "SCRATCH SCRATCHDIR",                  \
 		       "an empty folder there that the container can write into, gone at its "    \
 		       "end; "                                                                    \
@@ -160,13 +171,10 @@
 		MISSING_("netns-path", 0, OPTION_TEXT, "path", "NETNS_PATH"),                   \
 		MISSING_("network-args", 0, OPTION_LIST, "args", "NETWORK_ARGS"),               \
 		MISSING_("no-env", 0, OPTION_LIST, "name", "NOENV"),                            \
-		MISSING_("no-privs", 0, OPTION_SWITCH, NULL, "NO_PRIVS"),                       \
-		MISSING_("nv", 0, OPTION_SWITCH, NULL, "NV"),                                   \
-		MISSING_("nvccli", 0, OPTION_SWITCH, NULL, "NVCCLI"),                           \
+		MISSING_("no-privs", 0, OPTION_SWITCH, NULL, "NO_PRIVS"), MISSING_NVCCLI_,      \
 		MISSING_("oom-kill-disable", 0, OPTION_SWITCH, NULL, "OOM_KILL_DISABLE"),       \
 		MISSING_("overlay", 'o', OPTION_LIST, "image", "OVERLAY OVERLAYIMAGE"),         \
 		MISSING_("pids-limit", 0, OPTION_INT, "n", "PIDS_LIMIT"),                       \
-		MISSING_("rocm", 0, OPTION_SWITCH, NULL, "ROCM"),                               \
 		MISSING_("sharens", 0, OPTION_SWITCH, NULL, "SHARENS"),                         \
 		MISSING_("unsquash", 0, OPTION_SWITCH, NULL, "UNSQUASH")
 

@@ -154,6 +154,8 @@ int settings_check_support(const struct invocation *in, struct error **err)
 		if (o->support != OPTION_UNSUPPORTED || (o->kind == OPTION_SWITCH && !v->on))
 			continue;
 		error_set(err, ERROR_UNSUPPORTED, "--%s is not supported by coffer", o->name);
+		if (o->instead)
+			return error_hint(err, "%s", o->instead);
 		return error_hint(err, "leave it out; `%s %s --help` lists what there is",
 				  in->program, in->command->name);
 	}

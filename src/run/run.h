@@ -38,7 +38,7 @@ struct run_wish {
 	const char *shell;   /* --shell */
 	const char *network; /* --network: a name */
 	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns,
-		pid, ipc, uts, net, no_init, no_umask, no_eval, allow_setuid;
+		pid, ipc, uts, net, nv, rocm, no_init, no_umask, no_eval, allow_setuid;
 	bool ignore_subuid; /* with fakeroot: as if the user had no subordinate ids */
 	bool kernel_mount;  /* --mount=kernel: an error where it cannot be done */
 

@@ -137,13 +137,14 @@ usage_error() { # WORDS
 }
 
 @test "what coffer has not is refused by its name; what does no harm is taken" {
-	run --separate-stderr coffer exec --nv x y
-	refused 255 '--nv is not supported by coffer'
+	run --separate-stderr coffer exec --nvccli x y
+	refused 255 '--nvccli is not supported by coffer'
+	[[ "$stderr" == *'use --nv, which needs no nvidia-container-cli'* ]]
 	run --separate-stderr env APPTAINER_OVERLAY=x.img coffer exec x y
 	refused 255 '--overlay, asked for by APPTAINER_OVERLAY, is not supported by coffer'
-	run --separate-stderr env SINGULARITY_NV=1 coffer exec x y
-	refused 255 '--nv, asked for by SINGULARITY_NV, is not supported by coffer'
-	run --separate-stderr coffer exec --nv=false --disable-cache --no-https /nonexistent.sif true
+	run --separate-stderr env SINGULARITY_SHARENS=1 coffer exec x y
+	refused 255 '--sharens, asked for by SINGULARITY_SHARENS, is not supported by coffer'
+	run --separate-stderr coffer exec --nvccli=false --disable-cache --no-https /nonexistent.sif true
 	refused 255 'could not open image /nonexistent.sif'
 }
 

@@ -34,6 +34,8 @@ int run_list_mounts(struct run_plan *plan, const char *home, struct error **err)
 int run_add_home(struct run_plan *plan, const char *source, struct error **err);
 int run_add_cwd(struct run_plan *plan, struct error **err);
 int run_add_scratch(struct run_plan *plan, struct error **err);
+/* gpu.c: what --nv and --rocm bring along. */
+int run_add_gpus(struct run_plan *plan, struct error **err);
 /* Whether the home is one of the temporary folders or lies below one, which must come first. */
 bool run_home_in_tmp(const struct run_plan *plan);
 int run_add_binds(struct run_plan *plan, struct error **err);

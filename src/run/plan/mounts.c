@@ -274,7 +274,7 @@ int run_list_mounts(struct run_plan *plan, const char *home, struct error **err)
 	if (add_dev(plan, err) < 0 || add_bind_paths(plan, err) < 0 || add_kernel(plan, err) < 0 ||
 	    (tmp_first && add_tmp(plan, err) < 0) || run_add_home(plan, home, err) < 0 ||
 	    (!tmp_first && add_tmp(plan, err) < 0) || run_add_scratch(plan, err) < 0 ||
-	    add_files(plan, err) < 0 || run_add_binds(plan, err) < 0)
+	    run_add_gpus(plan, err) < 0 || add_files(plan, err) < 0 || run_add_binds(plan, err) < 0)
 		return -1;
 	return run_add_cwd(plan, err);
 }

@@ -24,6 +24,18 @@ void run_binds_free(struct run_binds *b);
 int run_bind_parse(const char *argument, struct run_binds *ret, struct error **err);
 int run_mount_parse(const char *records, struct run_binds *ret, struct error **err);
 
+/* ---------------------------------------------------------------- gpu.c */
+
+/* Names of nvliblist.conf and its like, by their kind. */
+struct run_gpu_list {
+	struct strings libraries, programs, files;
+};
+int run_gpu_read_list(const char *text, struct run_gpu_list *ret, struct error **err);
+void run_gpu_list_free(struct run_gpu_list *list);
+/* Adds to *ret the paths of the libraries in what `ldconfig -p` prints whose names are wanted. */
+int run_gpu_read_cache(const char *text, const struct strings *wanted, struct strings *ret,
+		       struct error **err);
+
 /* ---------------------------------------------------------------- plan.c */
 
 enum run_mount_kind {

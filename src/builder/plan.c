@@ -114,6 +114,9 @@ static int parse_file(const struct build_wish *wish, int fd, const struct image_
 		return error_errno(err, errno, "Unable to build from %s", wish->spec);
 	if (fd_read_all(fd, DEFINITION_BYTES_MAX, wish->spec, &text, err) < 0 ||
 	    definition_parse(text.data, text.len, given, ret, err) < 0) {
+		/* Nothing is wrong with the text: an argument is missing. */
+		if (error_kind(*err) == ERROR_USAGE)
+			return error_wrap(err, "Unable to build from %s", wish->spec);
 		error_wrap(err, "Unable to build from %s: while parsing definition: %s", wish->spec,
 			   wish->spec);
 		/* Where no text was meant that has a slip in it, but another file. */

@@ -144,11 +144,16 @@ static int substitute(struct span text, struct definition_arguments *given,
 			continue;
 		}
 		const char *value = look_up(name, given, defaults);
-		if (!value && !inner)
-			return error_set(err, ERROR_DAMAGED,
-					 "build var %.*s is not defined through either --build-arg "
-					 "(--build-arg-file) or 'arguments' section",
-					 (int)name.len, name.text);
+		if (!value && !inner) {
+			error_set(err, ERROR_USAGE,
+				  "build var %.*s is not defined through either --build-arg "
+				  "(--build-arg-file) or 'arguments' section",
+				  (int)name.len, name.text);
+			return error_hint(err,
+					  "give it with --build-arg %.*s=VALUE, or in %%arguments "
+					  "of the same stage",
+					  (int)name.len, name.text);
+		}
 		if (value) {
 			struct span put = span_of(value, strlen(value));
 			if (buffer_append(ret, text.text + copied, at - copied, err) < 0)

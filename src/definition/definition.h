@@ -76,7 +76,10 @@ int definition_arguments_add_file(struct definition_arguments *a, struct span te
 struct definition_argument *definition_arguments_find(const struct definition_arguments *a,
 						      struct span name);
 
-/* Appends text with all {{ NAME }} in it replaced: deffile.md 3. */
+/*
+ * Appends text with all {{ NAME }} in it replaced: deffile.md 3. ERROR_USAGE for one that nobody
+ * gives.
+ */
 int definition_substitute(struct span text, struct definition_arguments *given,
 			  const struct definition_arguments *defaults, struct buffer *ret,
 			  struct error **err);

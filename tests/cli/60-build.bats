@@ -455,7 +455,7 @@ END
 	run -0 coffer exec args.sif cat /etc/word
 	[ "$output" = given ]
 	run --separate-stderr coffer build --force args.sif args.def
-	refused 255 "build var BASE is not defined through either --build-arg (--build-arg-file) or 'arguments' section"
+	refused 255 "FATAL:   Unable to build from args.def: build var BASE is not defined through either --build-arg (--build-arg-file) or 'arguments' section"
 	run --separate-stderr coffer build --force --build-arg "BASE=$WORK/tree" --build-arg MORE=1 args.sif args.def
 	refused 255 "unused build args: MORE. Use option --warn-unused-build-args to show a warning instead of a fatal message"
 }

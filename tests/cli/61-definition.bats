@@ -429,3 +429,43 @@ END
 	refused 255 "$WORK/tree is not empty and is not an Apptainer sandbox"
 	[ ! -e new.sif ] && [ ! -e new ]
 }
+
+@test "build arguments: of a file and of options, in all stages, each with its defaults" {
+	cat >arguments.def <<END
+Bootstrap: localimage
+From: $WORK/{{ BASE }}
+Stage: {{ S }}
+%arguments
+# a comment
+BASE=tree
+S = one
+bad line
+N={{ P }}
+%post
+echo "{{P}} {{ N }} {{  Q  }} {{P-x}} {{ }} # {{ NOT }}" >/args
+Bootstrap: localimage
+From: $WORK/{{ B2 }}
+%arguments
+B2=tree
+%files from {{ FROM }}
+/args /args2
+END
+	printf 'P=of the file\n\nQ=q=1\nbad\n' >arguments
+	run -0 --separate-stderr coffer build -F --build-arg-file arguments --build-arg FROM=one --build-arg '"P=a, b"' a.sif arguments.def
+	err_has 'WARNING: Skipping "" in build arg file: "" is not a key=value pair'
+	err_has 'WARNING: Skipping "bad" in build arg file: "bad" is not a key=value pair'
+	err_has "WARNING: Skipping \"bad line\" in 'arguments' section: \"bad line\" is not a key=value pair"
+	run -0 --separate-stderr coffer exec a.sif cat /args2
+	[ "$output" = 'a, b a, b q=1 {{P-x}} {{ }} # {{ NOT }}' ]
+	# A default is of its own stage alone.
+	run --separate-stderr coffer build -F --build-arg P=1,Q=2,S=one a.sif arguments.def
+	refused 255 "FATAL:   Unable to build from arguments.def: build var FROM is not defined"
+	run --separate-stderr coffer build -F --build-arg P=1,Q=2,FROM=two a.sif arguments.def
+	refused 255 "stage two was not found"
+	run --separate-stderr coffer build -F --build-arg =1 a.sif arguments.def
+	refused 255 'While processing the definition file: missing key portion in "=1"'
+	run --separate-stderr coffer build -F --build-arg-file none a.sif arguments.def
+	refused 255 'While processing the definition file: error while opening file "none"'
+	run -0 --separate-stderr coffer build -F --warn-unused-build-args --build-arg P=1,Q=2,FROM=one,X=,Y=1 a.sif arguments.def
+	err_has "WARNING: Unused build args: X Y"
+}

@@ -445,7 +445,7 @@ static void test_mangled(void **state)
 			copy[i] = (char)c;
 			if (definition_parse(copy, sizeof(text) - 1, &none, &d, &err) < 0)
 				assert_true(error_kind(err) == ERROR_DAMAGED ||
-					    error_kind(err) == ERROR_UNSUPPORTED);
+					    error_kind(err) == ERROR_USAGE);
 			else
 				assert_true(d->stages > 0);
 			error_free(&err);

@@ -115,3 +115,26 @@ again" ]
 	run -0 --separate-stderr here "coffer run a-back.sif y"
 	[ "$output" = "hello made in post y" ]
 }
+
+@test "OCI archive: each builds of it, the images say and do the same" {
+	tar --owner=0 --group=0 -C $X/tree -cf $X/layer.tar .
+	rm -rf $X/layout
+	"$BATS_TEST_DIRNAME/../cli/make-layout" $X/layout \
+		'{"User":"7:8","Env":["PATH=/bin","A=b c","E"],"Entrypoint":["/bin/echo","$HOME"],"Cmd":["it'"'"'s","\"q\""],"Labels":{"z":"1","a":"<"},"Volumes":{"/v":{}},"Healthcheck":{"Test":["CMD","x"],"Interval":5}}' \
+		$X/layer.tar
+	tar -C $X/layout -cf $X/oci.tar oci-layout index.json blobs
+	chmod -R a+rX $X
+	here "coffer build --force --pem-path=rsa_public.pem c-oci.sif oci-archive:oci.tar"
+	there "apptainer build --force --encrypt --pem-path=rsa_public.pem a-oci.sif oci-archive:oci.tar"
+	[ "$(here "coffer sif dump 3 c-oci.sif")" = "$(there "apptainer sif dump 3 a-oci.sif")" ]
+	for image in c-oci.sif a-oci.sif; do
+		for arguments in '' "'\$A' 'b  c'" "--no-eval"; do
+			options=''
+			[ "$arguments" != --no-eval ] || { options=--no-eval; arguments="'\$A'"; }
+			ours=$(here "coffer -s run $options --pem-path=rsa_private.pem $image $arguments")
+			[ -n "$ours" ]
+			[ "$ours" = "$(there "apptainer -s run $options --pem-path=rsa_private.pem $image $arguments")" ]
+		done
+		[ "$(here "coffer -s exec --pem-path=rsa_private.pem $image sh -c 'echo \$A/\$E/\$PATH'")" = "$(there "apptainer -s exec --pem-path=rsa_private.pem $image sh -c 'echo \$A/\$E/\$PATH'")" ]
+	done
+}

@@ -93,6 +93,20 @@ static void section(const struct definition_section *s, struct error **first)
 	fuzz_note(first, &err);
 }
 
+static void stage(const struct definition *d, struct error **first)
+{
+	const char *agent = definition_header(d, "bootstrap");
+	if (agent)
+		fuzz_saw(agent, strlen(agent));
+	for (size_t i = 0; i < d->section_count; i++) {
+		struct span from = definition_files_stage(&d->sections[i]);
+		section(&d->sections[i], first);
+		if (from.len)
+			fuzz_saw_number((size_t)(definition_find_stage(d, from) + 1));
+	}
+	install_text(d, first);
+}
+
 int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 {
 	static const char given_text[] = "NAME=value\nOTHER={{ NAME }}\n";
@@ -107,13 +121,11 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	if (r < 0)
 		return -1;
 	fuzz_saw(d->whole->data, d->whole->len);
-	for (size_t i = 0; i < d->section_count; i++)
-		section(&d->sections[i], &first);
-	install_text(d, &first);
+	for (size_t i = 0; i < d->stages; i++)
+		stage(definition_stage(d, i), &first);
 	if (definition_check(d, err) == 0 && definition_check_files(d, err) == 0 &&
-	    definition_header(d, "bootstrap"))
-		fuzz_saw(definition_header(d, "bootstrap"),
-			 strlen(definition_header(d, "bootstrap")));
+	    definition_check_scripts(d, err) == 0)
+		fuzz_saw_number(d->stages);
 	fuzz_note(&first, err);
 	*err = first;
 	return first ? -1 : 0;

@@ -228,7 +228,7 @@ as_user() {
 }
 
 # Runs a command where /dev/log is ours: what it gets is in `log`, one record a line. Without a
-# reader with NOBODY=1.
+# reader with NOBODY=1; with STREAM=1 it is a stream, whose records NULs end.
 with_log() { # COMMAND...
 	rm -rf dev log
 	mkdir dev
@@ -240,8 +240,11 @@ with_log() { # COMMAND...
 		if [ -z "$NOBODY" ]; then
 			python3 -c "
 import os, socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+stream = bool(os.environ.get(\"STREAM\"))
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
 s.bind(\"dev/log\")
+if stream:
+    s.listen()
 os.chmod(\"dev/log\", 0o666)
 if os.fork():
     os._exit(0)
@@ -250,19 +253,24 @@ log = open(\"log\", \"ab\", 0)
 s.settimeout(60)
 while True:
     try:
-        one = s.recv(1 << 20)
+        if stream:
+            with s.accept()[0].makefile(\"rb\") as f:
+                one = f.read()
+        else:
+            one = s.recv(1 << 20)
     except TimeoutError:
         break
     if one == b\"stop\":
         break
-    log.write(one.replace(b\"\\n\", b\"LINE\") + b\"\\n\")
+    one = one.replace(b\"\\n\", b\"LINE\")
+    log.write(one.replace(b\"\\0\", b\"\\n\") if stream else one + b\"\\n\")
 " >/dev/null 2>&1 3>&- 4>&- 5>&-
 		fi
 		mount --rbind dev /dev
 		"$@"; status=$?
 		[ -n "$NOBODY" ] || python3 -c "
-import socket
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if os.environ.get(\"STREAM\") else socket.SOCK_DGRAM)
 s.connect(\"/dev/log\"); s.send(b\"stop\")"
 		exit $status' - "$@"
 }
@@ -295,6 +303,17 @@ s.connect(\"/dev/log\"); s.send(b\"stop\")"
 	grep -q 'end id=[0-9a-f]* failed="configuration disallows users from running unencrypted SIF containers"$' log
 	rm -f bad*.sif
 	chmod 600 rsa_pri.pem
+}
+
+@test "audit log: a log that takes streams has both records as well" {
+	am_root || return 0
+	export NOBODY='' STREAM=1
+	site 'audit log = required'
+	run -7 with_log "$BASH" -c "$(declare -f at_site as_user am_root); as_user coffer exec plain.sif sh -c 'exit 7'"
+	cat log
+	[ "$(wc -l <log)" -eq 2 ]
+	head -n 1 log | grep -q '^<86>.* coffer\[[0-9]*\]: start id=.* action=exec kind=sif .* image="'"$WORK"'/plain.sif"$'
+	[[ "$(tail -n 1 log)" == *": end id=$(sed -n 's/.*start id=\([0-9a-f]*\) .*/\1/p' log) status=7" ]]
 }
 
 @test "audit log = required: without the log nothing is run" {

@@ -57,10 +57,28 @@ static int put_quoted(struct buffer *b, const char *text, struct error **err)
 	return r < 0 ? -1 : buffer_puts(b, "\"", err);
 }
 
+/* By a socket of this type; EPROTOTYPE where the log's is of another. Returns -1 with errno. */
+static int send_to(int type, const char *record, size_t len)
+{
+	const struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = LOG_SOCKET };
+	const struct timeval patience = { .tv_sec = SEND_SECONDS };
+	CLEANUP_FD int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		return -1;
+	for (size_t sent = 0; sent < len;) {
+		ssize_t n = send(fd, record + sent, len - sent, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		sent += (size_t)n;
+	}
+	return 0;
+}
+
 static int send_record(const struct buffer *words, struct error **err)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = LOG_SOCKET };
-	const struct timeval patience = { .tv_sec = SEND_SECONDS };
 	CLEANUP_BUFFER struct buffer record = { 0 };
 	char when[32];
 	struct tm tm;
@@ -71,10 +89,9 @@ static int send_record(const struct buffer *words, struct error **err)
 	if (buffer_printf(&record, err, "<%d>%s coffer[%d]: %s", PRIORITY, when, (int)getpid(),
 			  words->data) < 0)
 		return -1;
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
-	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 ||
-	    send(fd, record.data, record.len, MSG_NOSIGNAL) != (ssize_t)record.len)
+	/* Of a stream a NUL ends each record, as syslog(3) has it. */
+	if (send_to(SOCK_DGRAM, record.data, record.len) < 0 &&
+	    (errno != EPROTOTYPE || send_to(SOCK_STREAM, record.data, record.len + 1) < 0))
 		return error_errno(err, errno, "write to the system's log (%s)", LOG_SOCKET);
 	return 0;
 }

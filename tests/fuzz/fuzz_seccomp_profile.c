@@ -11,7 +11,7 @@
 
 #include "run/confine/confine.h"
 
-/* kernel/seccomp.c and bpf_check_basics_ok() want these. */
+/* What the kernel asks of a filter (its bpf_check_classic). */
 static void check_program(const struct buffer *b)
 {
 	size_t len = b->len / sizeof(struct sock_filter);

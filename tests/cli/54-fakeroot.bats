@@ -317,3 +317,35 @@ tries='tried() { (eval "$1") 2>/dev/null && echo "CAN $1"; }
 	run -0 --separate-stderr unshare -r coffer exec --userns plain.sif cat /proc/self/uid_map
 	[ "$(map "$output")" = "0 0 1" ]
 }
+
+@test "dpkg installs a package in a sandbox, with its owners, and root inside mounts beside it" {
+	local program lib
+	mkdir -p pkg/DEBIAN pkg/usr/share/x dbox/{bin,dev,proc,sys,etc,tmp,mnt,root,usr/bin,usr/share,var/lib/dpkg/{info,updates},var/log}
+	printf '%s\n' 'Package: coffer-x' 'Version: 1' 'Architecture: all' 'Maintainer: Nobody <nobody@example.org>' 'Description: x' >pkg/DEBIAN/control
+	printf '#!/bin/sh\nchown 7:7 /usr/share/x/file && echo con""figured\n' >pkg/DEBIAN/postinst
+	chmod 755 pkg/DEBIAN/postinst
+	echo text >pkg/usr/share/x/file
+	dpkg-deb --root-owner-group -b pkg dbox/x.deb
+	: >dbox/var/lib/dpkg/status
+	echo 'root:x:0:0:root:/root:/bin/sh' >dbox/etc/passwd
+	echo 'root:x:0:' >dbox/etc/group
+	# The machine's own, with what they link.
+	for program in dpkg dpkg-deb dpkg-split dpkg-query tar sh rm chown mount umount ldconfig start-stop-daemon diff stat; do
+		program=$(readlink -f "$(command -v $program)")
+		for lib in "$program" $(ldd "$program" 2>/dev/null | grep -o '/[^ ]*' || true); do
+			mkdir -p "dbox$(dirname "$lib")"
+			cp -L "$lib" "dbox$lib"
+		done
+		cp "$program" "dbox/bin/"
+	done
+	cp dbox/bin/"$(basename "$(readlink -f "$(command -v sh)")")" dbox/bin/sh
+	chmod -R a+rX dbox
+	run -0 --separate-stderr coffer -q exec --fakeroot --writable --no-home dbox sh -c \
+		'dpkg -i /x.deb && dpkg-query -W && stat -c "owner %u:%g" /usr/share/x/file && mount -t tmpfs none /mnt && umount /mnt && echo mounted'
+	grep -qx configured <<<"$output"
+	grep -qx $'coffer-x\t1' <<<"$output"
+	grep -qx mounted <<<"$output"
+	if am_root || have_subids; then grep -qx 'owner 7:7' <<<"$output"; else grep -qx 'owner 0:0' <<<"$output"; fi
+	[ -f dbox/var/lib/dpkg/info/coffer-x.list ]
+	coffer -q exec --fakeroot --writable --no-home dbox rm -rf /usr /var
+}

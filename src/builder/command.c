@@ -332,7 +332,7 @@ static int place_sandbox(struct job *j, struct error **err)
 		return error_wrap(err, "while creating sandbox");
 	/* What was there before goes with the temporary folder. */
 	bool keep = false;
-	int r = output_place_folder(tree, target, old, replace, &keep, err);
+	int r = output_place_folder(tree, target, b->wish->target, old, replace, &keep, err);
 	if (keep)
 		text_free(&b->disk);
 	return r;

@@ -151,10 +151,11 @@ struct output {
 int output_open(const char *target, struct output *ret, struct error **err);
 /* Gives it its name, mode and place, in one step. */
 int output_commit(struct output *o, mode_t mode, bool replace, struct error **err);
-/* Gives the folder `tree` the name `target`. With replace the caller removes what is at `tree` or
- * `old` then; not where *ret_keep is set: that may not go, and could not be put back. */
-int output_place_folder(const char *tree, const char *target, const char *old, bool replace,
-			bool *ret_keep, struct error **err);
+/* Gives the folder `tree` the name `target`, typed as `shown`. With replace the caller removes what
+ * is at `tree` or `old` then; not where *ret_keep is set: that may not go, and could not be put
+ * back. */
+int output_place_folder(const char *tree, const char *target, const char *shown, const char *old,
+			bool replace, bool *ret_keep, struct error **err);
 /* Removes it unless it was committed. */
 void output_free(struct output *o);
 #define CLEANUP_OUTPUT __attribute__((cleanup(output_free)))

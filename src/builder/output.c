@@ -176,8 +176,8 @@ int output_commit(struct output *o, mode_t mode, bool replace, struct error **er
  * Where the file system takes no flags (NFS): the same in steps, which others may see. Returns -1
  * with errno, and with *err where what was there may not go.
  */
-static int place_in_steps(const char *tree, const char *target, const char *old, bool replace,
-			  bool *ret_keep, struct error **err)
+static int place_in_steps(const char *tree, const char *target, const char *shown, const char *old,
+			  bool replace, bool *ret_keep, struct error **err)
 {
 	struct stat st;
 	if (lstat(target, &st) < 0)
@@ -193,15 +193,15 @@ static int place_in_steps(const char *tree, const char *target, const char *old,
 	int errnum = errno;
 	if (rename(old, target) < 0) {
 		/* It is not ours to remove now. */
-		log_warning("What was %s before is %s now", target, old);
+		log_warning("What was %s before is %s now", shown, old);
 		*ret_keep = true;
 	}
 	errno = errnum;
 	return -1;
 }
 
-int output_place_folder(const char *tree, const char *target, const char *old, bool replace,
-			bool *ret_keep, struct error **err)
+int output_place_folder(const char *tree, const char *target, const char *shown, const char *old,
+			bool replace, bool *ret_keep, struct error **err)
 {
 	if (renameat2(AT_FDCWD, tree, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
 		return 0;
@@ -211,11 +211,12 @@ int output_place_folder(const char *tree, const char *target, const char *old, b
 			return 0;
 		return error_wrap(err, "while creating sandbox");
 	}
-	if (errno == EINVAL && place_in_steps(tree, target, old, replace, ret_keep, err) == 0)
+	if (errno == EINVAL &&
+	    place_in_steps(tree, target, shown, old, replace, ret_keep, err) == 0)
 		return 0;
 	if (*err)
 		return error_wrap(err, "while creating sandbox");
-	return error_errno(err, errno, "while creating sandbox: create %s", target);
+	return error_errno(err, errno, "while creating sandbox: create %s", shown);
 }
 
 void output_free(struct output *o)

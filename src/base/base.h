@@ -11,9 +11,7 @@
 #include "base/library.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/namespace.h"
 #include "base/path.h"
-#include "base/process.h"
 #include "base/screen.h"
 
 #endif

@@ -91,7 +91,7 @@ static bool may_graft(const struct builder *b)
 static int unpack_plain(struct builder *b, const struct image *image, struct error **err)
 {
 	const struct build *build = b->build;
-	bool owners = build->map == RUN_MAP_ROOT_SUBIDS;
+	bool owners = build->map == USERNS_ROOT_SUBIDS;
 	if (image->kind == IMAGE_SANDBOX) {
 		b->grafted = may_graft(b);
 		const struct copy_rules rules = { .owners = owners,

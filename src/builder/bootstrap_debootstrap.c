@@ -151,7 +151,7 @@ static int run_debootstrap(void *context, int socket, struct error **err)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_errno(err, errno, "make a mount namespace");
 	if (!build->real_root && (prepare_unprivileged(b, err) < 0 ||
-				  run_pretend_owners(build->map == RUN_MAP_ROOT_ALONE, err) < 0))
+				  run_pretend_owners(build->map == USERNS_ROOT_ALONE, err) < 0))
 		return -1;
 	struct process_spawn spawn = PROCESS_SPAWN;
 	spawn.argv = (const char *const *)words.items;

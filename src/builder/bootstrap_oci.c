@@ -107,7 +107,7 @@ static int unpack_layers(void *context, int socket, struct error **err)
 {
 	struct unpacking *u = context;
 	const struct build *build = u->b->build;
-	const struct oci_rules rules = { .owners = build->map == RUN_MAP_ROOT_SUBIDS,
+	const struct oci_rules rules = { .owners = build->map == USERNS_ROOT_SUBIDS,
 					 .devices = build->real_root,
 					 .left_out = left_out,
 					 .context = u };

@@ -33,7 +33,7 @@ static int builder_work(void *context, int socket, struct error **err)
 	 */
 	struct process member = PROCESS_NONE;
 	pid_t name;
-	if (run_member_start(0, &member, &name, err) < 0 ||
+	if (member_start(0, &member, &name, err) < 0 ||
 	    remote_send(socket, MESSAGE_NAMESPACES, member.pid_fd, err) < 0 ||
 	    remote_receive(&command, false, &tag, &fd, err) < 0)
 		return -1;
@@ -62,14 +62,14 @@ static int start_builder(struct build *b, struct remote *ret, struct namespaces 
 			return error_hint(err, "building needs mount and pid namespaces: see "
 					       "/proc/sys/user");
 		error_free(err);
-		return run_namespaces_refused(errnum, flags, err);
+		return namespace_error(errnum, flags, err);
 	}
 	if (remote_receive(&r, false, &tag, &fd, err) < 0)
 		return -1;
 	CLEANUP_FD int member = fd;
 	pid_t pid;
 	if (process_number(member, &pid, err) < 0 ||
-	    (b->user_namespace && run_write_id_maps(pid, b->map, err) < 0) ||
+	    (b->user_namespace && userns_write(pid, b->map, err) < 0) ||
 	    namespaces_open(pid, b->user_namespace, ret_ns, err) < 0 ||
 	    remote_send(r.socket, MESSAGE_GO, -1, err) < 0)
 		return -1;
@@ -136,7 +136,7 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	CLEANUP_IMAGE struct image *image = NULL;
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 	const struct squash_extract_rules rules = {
-		.owners = b->map == RUN_MAP_ROOT_SUBIDS,
+		.owners = b->map == USERNS_ROOT_SUBIDS,
 		.devices = b->real_root,
 		.setuid = true,
 	};

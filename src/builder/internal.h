@@ -39,7 +39,7 @@ struct build {
 	struct key *base_key;		     /* of all that are encrypted; owned; NULL: none */
 	bool user_namespace;		     /* one is made for the builder */
 	bool real_root;			     /* root of the machine: may make devices */
-	enum run_id_map map; /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */
+	enum userns_map map; /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */
 	char *arch;	     /* the --arch value or the machine's: a name */
 	char *disk;	     /* where the tree goes on disk: a folder of its own; NULL: tmpfs */
 	int64_t time;

@@ -210,11 +210,11 @@ static int find_privilege(struct build *b, struct error **err)
 	b->user_namespace = geteuid() != 0;
 	b->real_root = !b->user_namespace && in_first_user_namespace();
 	/* Root of a namespace that was made before us has as many ids as that one. */
-	b->map = run_single_id() ? RUN_MAP_ROOT_ALONE : RUN_MAP_ROOT_SUBIDS;
-	if (b->user_namespace && run_best_root_map(b->wish->ignore_subuid, &b->map, err) < 0)
+	b->map = userns_single_id() ? USERNS_ROOT_ALONE : USERNS_ROOT_SUBIDS;
+	if (b->user_namespace && userns_best_root(b->wish->ignore_subuid, &b->map, err) < 0)
 		return -1;
 	/* Not a matter of taste: -q does not hide that the image is another one. */
-	if (b->map == RUN_MAP_ROOT_ALONE)
+	if (b->map == USERNS_ROOT_ALONE)
 		log_warning("All files will belong to root: owners and devices that are asked for "
 			    "are not made");
 	return 0;

@@ -101,7 +101,7 @@ static int run_contained(void *context, int socket, struct error **err)
 	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
 		return error_errno(err, errno, "open /dev/null");
 	fd_close(&c->builder->socket);
-	if (!b->real_root && run_pretend_owners(b->map == RUN_MAP_ROOT_ALONE, err) < 0)
+	if (!b->real_root && run_pretend_owners(b->map == USERNS_ROOT_ALONE, err) < 0)
 		return -1;
 	CLEANUP_IMAGE struct image *image = NULL;
 	struct key *no_key = NULL;
@@ -144,7 +144,7 @@ static void free_wish(struct run_wish *wish)
 static int add_apt_settings(const struct builder *b, struct run_wish *wish, struct error **err)
 {
 	static const char text[] = "APT::Sandbox::User \"root\";\n";
-	if (b->build->map != RUN_MAP_ROOT_ALONE)
+	if (b->build->map != USERNS_ROOT_ALONE)
 		return 0;
 	if (tree_write(b->root, APT_FILE, 0644, text, strlen(text), err) < 0)
 		return -1;

@@ -81,7 +81,7 @@ static int copy_from_stages(struct builder *b, struct error **err)
 {
 	const struct build *build = b->build;
 	const struct definition *d = build->definition;
-	const struct copy_rules rules = { .owners = build->map == RUN_MAP_ROOT_SUBIDS,
+	const struct copy_rules rules = { .owners = build->map == USERNS_ROOT_SUBIDS,
 					  .devices = build->real_root };
 	for (size_t i = 0; wants_files(b) && i < d->section_count; i++) {
 		const struct definition_section *s = &d->sections[i];

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/internal.h"
+#include "os/os.h"
 
 /*
  * Called by the name apptainer or singularity it is the same program: only the name in messages

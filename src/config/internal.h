@@ -3,6 +3,7 @@
 #define COFFER_CONFIG_INTERNAL_H
 
 #include "config/config.h"
+#include "os/os.h"
 
 enum config_type {
 	CONFIG_SWITCH, /* yes or no; a bool */

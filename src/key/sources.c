@@ -12,6 +12,7 @@
  * command, in which people write what they should not.
  */
 #include "key/internal.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>

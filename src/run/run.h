@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "image/image.h"
 #include "mount/mount.h"
+#include "os/os.h"
 #include "serve/serve.h"
 
 /*
@@ -83,43 +84,6 @@ void run_audit_end(const struct run_audit *audit, int status, const struct error
  */
 int run_container(struct image *image, struct key **key, const struct run_wish *wish,
 		  int *ret_status, struct error **err);
-
-/*
- * A user namespace for this process's children: written maps for a child that has been cloned
- * with CLONE_NEWUSER and waits.
- */
-enum run_id_map {
-	RUN_MAP_SELF,	     /* U to U: runs as oneself */
-	RUN_MAP_ROOT_ALONE,  /* 0 to U, nothing else */
-	RUN_MAP_ROOT_SUBIDS, /* 0 to U, 1.. to the subordinate ids, by newuidmap and newgidmap */
-	RUN_MAP_SHIFTED,     /* 0.. to ids that are nobody's here: for the machine's root */
-};
-/*
- * What this user can have for being root in a namespace: RUN_MAP_ROOT_SUBIDS when /etc/subuid and
- * /etc/subgid name them with at least 65536 ids, else (and with ignore_subids) RUN_MAP_ROOT_ALONE,
- * which is said. A user who has ids, but lacks the programs that map them, gets an error:
- * that files have other owners than on other machines would be noticed too late.
- */
-int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **err);
-/*
- * Whether the caller is uid 0 and has a range of ids to give, as root of the machine always has:
- * what runs inside must not be root outside (RUN_MAP_SHIFTED).
- */
-bool run_can_shift(void);
-/* Whether this process is in a user namespace where one user alone is mapped (`unshare -r`). */
-bool run_single_id(void);
-/* The error of a clone with these CLONE_NEW... flags, with the sysctl to set. Returns -1. */
-int run_namespaces_refused(int errnum, unsigned long long flags, struct error **err);
-/* Writes the maps of `pid`. Hints name the sysctl or the file when it is refused. */
-int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err);
-
-/*
- * A child in new namespaces of these kinds (CLONE_NEW... flags; 0: in this process's), that holds
- * nothing of this process's memory or descriptors, and that is dumpable although this process is
- * not. *ret_name: by which number /proc knows it. Ends with this process, or by process_kill.
- */
-int run_member_start(unsigned long long flags, struct process *ret, pid_t *ret_name,
-		     struct error **err);
 
 /*
  * Loads the filter that answers making a block or character device (but 0:0) with success and does

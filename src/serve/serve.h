@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "image/image.h"
+#include "os/os.h"
 
 /*
  * The door of serve/: an opened tree served as a FUSE file system by one process that locks

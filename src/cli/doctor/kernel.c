@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/doctor/doctor.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -54,13 +54,13 @@ int doctor_ids(struct doctor *d, struct error **err)
 		"nothing can be built or run with --fakeroot, but with --ignore-subuid", NULL,
 		"apt install uidmap; it has to be set-user-ID, on a file system without nosuid"
 	};
-	enum run_id_map map;
+	enum userns_map map;
 	CLEANUP_ERROR struct error *refusal = NULL;
 	if (getuid() == 0)
 		return doctor_add(d, name, DOCTOR_OK, NULL, err, "root needs none");
-	if (run_best_root_map(false, &map, &refusal) < 0)
+	if (userns_best_root(false, &map, &refusal) < 0)
 		return doctor_add(d, name, DOCTOR_LESS, &helper, err, "%s", error_message(refusal));
-	if (map == RUN_MAP_ROOT_ALONE)
+	if (map == USERNS_ROOT_ALONE)
 		return doctor_add(d, name, DOCTOR_LESS, &none, err,
 				  "none for you in /etc/subuid and /etc/subgid");
 	for (size_t i = 0; i < 2; i++) {

@@ -65,7 +65,7 @@ int run_lock_prepare(const struct run_plan *plan, struct process *ret, struct er
 	unsigned long long flags = plan->clone_flags & INNER_FLAGS;
 	if (!is_locked(plan))
 		return 0;
-	if (run_member_start(CLONE_NEWUSER | flags, ret, &name, err) < 0 ||
+	if (member_start(CLONE_NEWUSER | flags, ret, &name, err) < 0 ||
 	    copy_map("gid_map", name, err) < 0 || copy_map("uid_map", name, err) < 0)
 		return -1;
 	if (flags && setns(ret->pid_fd, (int)flags) < 0)
@@ -80,7 +80,7 @@ int run_lock_enter(const struct run_plan *plan, struct process *member, struct e
 	if (setns(member->pid_fd, CLONE_NEWUSER) < 0)
 		return error_errno(err, errno, "enter the user namespace of the container's root");
 	if (unshare(CLONE_NEWNS) < 0)
-		return run_namespaces_refused(errno, CLONE_NEWNS, err);
+		return namespace_error(errno, CLONE_NEWNS, err);
 	process_kill(member);
 	return 0;
 }

@@ -32,14 +32,13 @@ static int enter_user_namespace(const struct run_plan *plan, int sock, struct er
 	 */
 	CLEANUP_PROCESS struct process member = PROCESS_NONE;
 	pid_t name;
-	if (!run_plan_is_shifted(plan) && run_member_start(0, &member, &name, err) < 0)
+	if (!run_plan_is_shifted(plan) && member_start(0, &member, &name, err) < 0)
 		return -1;
 	if (run_channel_say(sock, RUN_WORD_READY, member.pid_fd, err) < 0 ||
 	    run_channel_expect(sock, RUN_WORD_MAPPED, NULL, err) < 0)
 		return -1;
 	/* The caller's other groups have no number in here. */
-	if (!run_plan_is_shifted(plan) && plan->map == RUN_MAP_ROOT_SUBIDS &&
-	    setgroups(0, NULL) < 0)
+	if (!run_plan_is_shifted(plan) && plan->map == USERNS_ROOT_SUBIDS && setgroups(0, NULL) < 0)
 		return error_errno(err, errno, "leave the host's groups");
 	return 0;
 }
@@ -123,7 +122,7 @@ static int attach_image(const struct run_plan *plan, struct run_session *session
 			return error_errno(err, errno, "look at %s", plan->image->path);
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 			return error_set(err, ERROR_NOT_FOUND, "%s has changed", plan->image->path);
-		bool others = !plan->user_namespace || plan->map == RUN_MAP_ROOT_SUBIDS;
+		bool others = !plan->user_namespace || plan->map == USERNS_ROOT_SUBIDS;
 		if (plan->writable && others && !plan->wish->for_build && !(a.st_mode & S_IXOTH))
 			log_info("Only its owner can enter %s, so users other than root cannot do "
 				 "anything inside; chmod 755 it to change that",

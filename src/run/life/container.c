@@ -97,7 +97,7 @@ static int map_ids(const struct run_plan *plan, pid_t pid, int sock, struct erro
 	bool sent = !run_plan_is_shifted(plan);
 	if (run_channel_expect(sock, RUN_WORD_READY, sent ? &member : NULL, err) < 0 ||
 	    (sent && process_number(member, &pid, err) < 0) ||
-	    run_write_id_maps(pid, plan->map, err) < 0)
+	    userns_write(pid, plan->map, err) < 0)
 		return -1;
 	return run_channel_say(sock, RUN_WORD_MAPPED, -1, err);
 }
@@ -168,7 +168,7 @@ static int fork_child(struct run_container *c, struct key **key, struct error **
 	const unsigned long long flags = run_lock_outer_flags(c->plan);
 	int r = process_fork(flags, &c->child);
 	if (r < 0)
-		return run_namespaces_refused(-r, flags, err);
+		return namespace_error(-r, flags, err);
 	if (r == 0) {
 		if (key)
 			key_free(key);

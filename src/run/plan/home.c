@@ -133,7 +133,7 @@ int run_add_home(struct run_plan *plan, const char *source, struct error **err)
 		return -1;
 	/* Root's own home is not for what must not be root; one that was asked for is bound, and
 	 * shows what its modes show to others. */
-	bool foreign = plan->map == RUN_MAP_SHIFTED && plan->user_namespace && !wish->home;
+	bool foreign = plan->map == USERNS_SHIFTED && plan->user_namespace && !wish->home;
 	if (foreign && !plan->contain)
 		log_info("The home of root is left out: %s is an empty one", plan->home);
 	bool empty = (plan->contain && !wish->home) || foreign || !is_directory(source);

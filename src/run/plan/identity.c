@@ -23,20 +23,6 @@ static bool has_sys_admin(void)
 	return syscall(SYS_capget, &header, data) == 0 && data[0].effective & 1u << CAP_SYS_ADMIN;
 }
 
-bool run_single_id(void)
-{
-	CLEANUP_ERROR struct error *ignored = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &ignored) < 0 || !text.len)
-		return false;
-	/* user_namespaces(7): each line has the first id inside, the first outside, and how many.
-	 */
-	char *at = text.data;
-	for (int field = 1; field < 3; field++)
-		(void)strtoul(at, &at, 10);
-	return strtoul(at, &at, 10) == 1 && strcmp(at, "\n") == 0;
-}
-
 /*
  * Who the payload is, inside and outside, and whether that takes a user namespace. A process that
  * is in one already (a section of a build) makes no second one. With one, the map follows from what
@@ -49,7 +35,7 @@ int run_choose_users(struct run_plan *plan, struct error **err)
 	plan->uid = plan->inside_uid = getuid();
 	plan->gid = plan->inside_gid = getgid();
 	/* All other owners would show as nobody. */
-	plan->own_all = run_single_id();
+	plan->own_all = userns_single_id();
 	plan->fake_root = wish->fakeroot;
 	if (wish->allow_setuid && plan->uid != 0) {
 		error_set(err, ERROR_POLICY,
@@ -67,15 +53,15 @@ int run_choose_users(struct run_plan *plan, struct error **err)
 		return -1;
 	plan->user_namespace = true;
 	plan->clone_flags |= CLONE_NEWUSER;
-	plan->map = RUN_MAP_SELF;
-	if (run_can_shift())
-		plan->map = RUN_MAP_SHIFTED;
-	else if (wish->fakeroot && run_best_root_map(wish->ignore_subuid, &plan->map, err) < 0)
+	plan->map = USERNS_SELF;
+	if (userns_can_shift())
+		plan->map = USERNS_SHIFTED;
+	else if (wish->fakeroot && userns_best_root(wish->ignore_subuid, &plan->map, err) < 0)
 		return -1;
-	plan->own_all = plan->map == RUN_MAP_SELF || plan->map == RUN_MAP_ROOT_ALONE;
-	if (plan->map != RUN_MAP_SELF)
+	plan->own_all = plan->map == USERNS_SELF || plan->map == USERNS_ROOT_ALONE;
+	if (plan->map != USERNS_SELF)
 		plan->inside_uid = plan->inside_gid = 0;
-	if (plan->map == RUN_MAP_ROOT_ALONE) {
+	if (plan->map == USERNS_ROOT_ALONE) {
 		log_info("Changes of owners and device files will be pretended only");
 		plan->pretend_owners = true;
 	}

@@ -96,7 +96,7 @@ struct run_plan {
 	struct strings groups; /* lines for the group file */
 
 	bool user_namespace;
-	enum run_id_map map;
+	enum userns_map map;
 	unsigned long long clone_flags;
 	bool own_all; /* the image's files are shown as the user's */
 	bool kernel_mount;

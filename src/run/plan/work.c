@@ -65,7 +65,7 @@ static bool in_memory(const struct run_plan *plan)
 {
 	if (!plan->work)
 		return true;
-	if (!plan->user_namespace || plan->map != RUN_MAP_SHIFTED)
+	if (!plan->user_namespace || plan->map != USERNS_SHIFTED)
 		return false;
 	log_warning("What is root in the container is not so outside: --scratch is in memory, not "
 		    "in %s",

@@ -65,11 +65,11 @@ void run_witness_look(const char *path, struct run_witness *ret);
 int run_witness_check(const struct run_witness *w, int fd, const char *path, struct error **err);
 int run_witness_clone(const struct run_witness *w, const char *path, struct error **err);
 
-/* ---------------------------------------------------------------- shift.c: RUN_MAP_SHIFTED */
+/* ---------------------------------------------------------------- shift.c: USERNS_SHIFTED */
 
 static inline bool run_plan_is_shifted(const struct run_plan *plan)
 {
-	return plan->user_namespace && plan->map == RUN_MAP_SHIFTED;
+	return plan->user_namespace && plan->map == USERNS_SHIFTED;
 }
 /*
  * The container's process, which is the machine's root still, opens what was asked for by name, for

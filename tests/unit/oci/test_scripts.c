@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "oci/oci.h"
+#include "os/os.h"
 
 /* Runs the script by sh with arguments, in an environment of these variables; what it prints. */
 static char *run(const struct buffer *script, const char *const *arguments,

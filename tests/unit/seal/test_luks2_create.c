@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "crypto/crypto.h"
+#include "os/os.h"
 #include "seal/luks2/luks2.h"
 
 #define DATA_OFF (2 << 20)

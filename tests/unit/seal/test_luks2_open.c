@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/os.h"
 #include "seal/luks2/internal.h"
 
 #define PARTITION_OFF 36864 /* of both fixtures */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/os.h"
 #include "sample.h"
 
 uint64_t sample_seed(void)

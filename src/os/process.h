@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_BASE_PROCESS_H
-#define COFFER_BASE_PROCESS_H
+#ifndef COFFER_OS_PROCESS_H
+#define COFFER_OS_PROCESS_H
 
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/buffer.h"
-#include "base/error.h"
+#include "base/base.h"
 
 /*
  * A child process that somebody owns: freed means killed and reaped, so that no way out of a

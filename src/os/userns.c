@@ -17,9 +17,9 @@
  * The maps are written from outside, by the command, while the child waits: newuidmap has its
  * rights only in the namespace in which it is setuid root. The child is not dumpable, so its files
  * below /proc are root's; a user's maps are written through another member of the namespace, which
- * has nothing that anybody might look at (run/confine/member.c).
+ * has nothing that anybody might look at (member.c).
  */
-#include "run/run.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,7 +140,7 @@ static bool shift_ranges(struct range *uids, struct range *gids)
 	       shift_range(SUBGID, "/proc/self/gid_map", gids);
 }
 
-bool run_can_shift(void)
+bool userns_can_shift(void)
 {
 	struct range uids, gids;
 	return getuid() == 0 && shift_ranges(&uids, &gids);
@@ -160,13 +160,13 @@ static bool in_path(const char *program)
 	return false;
 }
 
-int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **err)
+int userns_best_root(bool ignore_subids, enum userns_map *ret, struct error **err)
 {
 	struct range uids, gids;
 	const char *lacks = ignore_subids ? SUBUID : find_ranges(&uids, &gids);
 	if (lacks) {
 		log_info("User not listed in %s, trying root-mapped namespace", lacks);
-		*ret = RUN_MAP_ROOT_ALONE;
+		*ret = USERNS_ROOT_ALONE;
 		return 0;
 	}
 	const char *program = !in_path("newuidmap")   ? "newuidmap"
@@ -182,7 +182,7 @@ int run_best_root_map(bool ignore_subids, enum run_id_map *ret, struct error **e
 				       "there is none), or leave these ids unused and all files "
 				       "root's: --ignore-subuid");
 	}
-	*ret = RUN_MAP_ROOT_SUBIDS;
+	*ret = USERNS_ROOT_SUBIDS;
 	return 0;
 }
 
@@ -280,17 +280,17 @@ static int run_helper(const char *program, const char *file, pid_t pid, unsigned
 	return 0;
 }
 
-int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err)
+int userns_write(pid_t pid, enum userns_map map, struct error **err)
 {
 	struct range uids, gids;
 	switch (map) {
-	case RUN_MAP_SELF:
+	case USERNS_SELF:
 		return map_one(pid, (unsigned)getuid(), (unsigned)getgid(), err);
-	case RUN_MAP_ROOT_ALONE:
+	case USERNS_ROOT_ALONE:
 		return map_one(pid, 0, 0, err);
-	case RUN_MAP_SHIFTED:
+	case USERNS_SHIFTED:
 		return map_shifted(pid, err);
-	case RUN_MAP_ROOT_SUBIDS:
+	case USERNS_ROOT_SUBIDS:
 		break;
 	}
 	const char *lacks = find_ranges(&uids, &gids);
@@ -302,33 +302,16 @@ int run_write_id_maps(pid_t pid, enum run_id_map map, struct error **err)
 	return run_helper("newuidmap", SUBUID, pid, (unsigned)getuid(), &uids, err);
 }
 
-/* Which of the many ways in which a machine can refuse it this is, as far as can be told. */
-int run_namespaces_refused(int errnum, unsigned long long flags, struct error **err)
+bool userns_single_id(void)
 {
-	const char *kind = errnum == ENOSPC || errnum == EUSERS ? namespace_refused(flags) : NULL;
-	if (kind && strcmp(kind, "user") != 0) {
-		error_errno(err, errnum, "Failed to create %s namespace", kind);
-		error_set_kind(err, ERROR_SYSTEM);
-		return namespace_hint(kind, err);
-	}
-	if (!(flags & CLONE_NEWUSER))
-		return error_errno(err, errnum, "create the container's process");
 	CLEANUP_ERROR struct error *ignored = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	static const char knob[] = "/proc/sys/kernel/unprivileged_userns_clone";
-	bool off = fd_read_file(AT_FDCWD, knob, 64, &text, &ignored) == 0 && text.len &&
-		   *text.data == '0';
-	error_errno(err, errnum, "Failed to create user namespace");
-	error_set_kind(err, ERROR_SYSTEM);
-	if (off)
-		return error_hint(err,
-				  "user namespace requires to set %s to 1: as root, sysctl "
-				  "kernel.unprivileged_userns_clone=1",
-				  knob);
-	if (errnum == ENOSPC || errnum == EUSERS)
-		return namespace_hint("user", err);
-	return error_hint(err, "not allowed to create user namespace: check the sysctls "
-			       "user.max_user_namespaces and "
-			       "kernel.apparmor_restrict_unprivileged_userns, or the limits of the "
-			       "container that coffer itself runs in");
+	if (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &text, &ignored) < 0 || !text.len)
+		return false;
+	/* user_namespaces(7): each line has the first id inside, the first outside, and how many.
+	 */
+	char *at = text.data;
+	for (int field = 1; field < 3; field++)
+		(void)strtoul(at, &at, 10);
+	return strtoul(at, &at, 10) == 1 && strcmp(at, "\n") == 0;
 }

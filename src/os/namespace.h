@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_BASE_NAMESPACE_H
-#define COFFER_BASE_NAMESPACE_H
+#ifndef COFFER_OS_NAMESPACE_H
+#define COFFER_OS_NAMESPACE_H
 
-#include "base/error.h"
+#include "base/base.h"
 
 /*
  * Which of these namespaces (CLONE_NEW... flags) a process cannot have: "user", "mnt", "pid",
@@ -13,5 +13,11 @@ const char *namespace_refused(unsigned long long flags);
 
 /* A hint that names the limit of that kind of namespace. Returns -1. */
 int namespace_hint(const char *kind, struct error **err);
+
+/*
+ * The error of a clone with these CLONE_NEW... flags that has failed with errnum, with the sysctl
+ * to set. Returns -1.
+ */
+int namespace_error(int errnum, unsigned long long flags, struct error **err);
 
 #endif

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/os.h"
+
 static void runs_and_gathers(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/base.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * written through a member's files below /proc, which belong to the user only while that process
  * may be looked into by him. So it is one with nothing to see: a fork whose memory is given back.
  */
-#include "run/internal.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,8 +119,7 @@ static int live(void *context)
 		(void)syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-int run_member_start(unsigned long long flags, struct process *ret, pid_t *ret_name,
-		     struct error **err)
+int member_start(unsigned long long flags, struct process *ret, pid_t *ret_name, struct error **err)
 {
 	int pair[2];
 	char name[NAME_LEN] = "";
@@ -143,7 +142,7 @@ int run_member_start(unsigned long long flags, struct process *ret, pid_t *ret_n
 	errnum = errno;
 	(void)munmap(stack, len);
 	if (pid < 0)
-		return run_namespaces_refused(errnum, flags, err);
+		return namespace_error(errnum, flags, err);
 	*ret = (struct process){ .pid = pid, .pid_fd = pid_fd };
 	fd_close(&say);
 	ssize_t n = fd_read(hear, name, sizeof(name));

@@ -257,3 +257,41 @@ END
 	run --separate-stderr coffer exec box true
 	refused 255 "start the image's shell for its environment scripts: argument list too long"
 }
+
+@test "%environment in bash's dialect, where /bin/sh is another shell" {
+	make_tree debian
+	mkdir -p debian/.singularity.d/env debian/opt
+	cp "$(command -v bash)" debian/bin/bash
+	ldd "$(command -v bash)" | grep -o '/[^ ]*' | while read -r library; do
+		mkdir -p "debian$(dirname "$library")"
+		cp -L "$library" "debian$library"
+	done
+	echo 'export SOURCED=yes' >debian/opt/env.sh
+	cat >debian/.singularity.d/env/90-environment.sh <<'END'
+#!/bin/sh
+source /opt/env.sh
+[[ -d /opt && abc == a* ]] && export TESTED=1
+a=(p q r)
+export ARRAY=${a[2]} PARTS=${SOURCED//e/E}
+read -r HERE <<<"a string"; export HERE
+. /opt/none.sh
+export A.B=1
+export AFTER=1
+END
+	chmod 755 debian/.singularity.d/env/90-environment.sh
+	printf '#!/bin/sh\n' >debian/.singularity.d/env/99-base.sh
+	echo 'export STARTUP=1' >startup
+	BASH_ENV=$WORK/startup run -0 --separate-stderr coffer exec debian env
+	for line in SOURCED=yes TESTED=1 ARRAY=r PARTS=yEs HERE='a string' AFTER=1; do
+		grep -qxF "$line" <<<"$output"
+	done
+	refute grep -e '^STARTUP=' -e '^a=' -e '^BASHOPTS=' -e '^SHELLOPTS=' <<<"$output"
+	[[ "$stderr" == *'/opt/none.sh: No such file'* ]]
+	APPTAINERENV_LATE='$SOURCED-1' run -0 --separate-stderr coffer exec debian sh -c 'echo $LATE'
+	[ "$output" = yes-1 ]
+	# A bash that cannot run is none.
+	rm -r debian/lib*/*-linux-gnu/libtinfo* 2>/dev/null || rm -rf debian/lib debian/lib64 debian/usr/lib
+	printf 'export PLAIN=1\n: "${PLAIN:?}"; for i in 1; do export LOOP=1; done\n' >debian/.singularity.d/env/90-environment.sh
+	run -0 --separate-stderr coffer exec debian sh -c 'echo $PLAIN$LOOP'
+	[ "$output" = 11 ]
+}

@@ -7,22 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /*
- * The environment scripts are the image's, in its own shell's language: its own /bin/sh sources
- * them, once, and tells what it ends up with by `export -p` on a descriptor that we read
+ * The environment scripts are the image's, in its own shell's language: its own shell sources
+ * them, once (shell.c), and tells what it ends up with by `export -p` on a descriptor that we read
  * (runtime.md 4.1). What the host brings is handed over in variables of that shell, never in its
  * arguments, which everybody on the machine can read. The payload is chosen and started by us.
  */
 
 #define ENV_DIRECTORY "/.singularity.d/env"
-#define RESULT_LIMIT ((size_t)8 << 20)
-#define RESULT_FD 9 /* one digit: no shell takes more */
 #define RESULT_END "coffer-end"
-#define NOT_STARTED "coffer-not-started "
 /* A variable has at most 128 KiB (MAX_ARG_STRLEN): the script goes in several. */
 #define SCRIPT_PART ((size_t)100000)
 
@@ -386,23 +382,6 @@ static char *give_script(const struct buffer *script, struct strings *variables,
 			   names.data);
 }
 
-static _Noreturn void become_shell(const struct run_plan *plan, const char *command,
-				   const struct strings *variables, int result)
-{
-	const char *const argv[] = { "sh", "-c", command, NULL };
-	char said[64];
-	CLEANUP_ERROR struct error *unfiltered = NULL;
-	if (run_filter_load(plan, &unfiltered) < 0)
-		errno = EPERM; /* what nobody takes for an image without a shell */
-	else if (result == RESULT_FD ? fcntl(result, F_SETFD, 0) == 0
-				     : dup2(result, RESULT_FD) == RESULT_FD)
-		execve("/bin/sh", (char *const *)argv, variables->items);
-	/* Told apart from a script that ends with whatever status. */
-	snprintf(said, sizeof(said), NOT_STARTED "%d", errno);
-	(void)fd_write(result, said, strlen(said));
-	_exit(127);
-}
-
 /* An image may do without a shell, but nobody wants a container whose scripts were left out since
  * the environment is too large for an exec. */
 static int without_shell(const struct run_plan *plan, int errnum, struct strings *ret,
@@ -441,28 +420,16 @@ int run_action_environment(const struct run_plan *plan, struct strings *ret, int
 	CLEANUP_TEXT char *command = give_script(&script, &variables, err);
 	if (!command)
 		return -1;
-	CLEANUP_FD int result = memfd_create("environment", MFD_CLOEXEC);
-	if (result < 0)
-		return error_errno(err, errno, "make room for the environment");
-	CLEANUP_PROCESS struct process child = PROCESS_NONE;
 	fd_close(&directory);
-	r = process_fork(0, &child);
-	if (r < 0)
-		return error_errno(err, -r, "start the image's shell");
-	if (r == 0)
-		become_shell(plan, command, &variables, result);
-	int status = process_wait(&child);
+	int errnum = 0;
+	int status = run_shell_ask(plan, command, &variables, &text, &errnum, err);
 	if (status < 0)
-		return error_errno(err, -status, "wait for the image's shell");
-	if (lseek(result, 0, SEEK_SET) < 0 ||
-	    fd_read_all(result, RESULT_LIMIT, "the environment", &text, err) < 0)
-		return *err ? -1 : error_errno(err, errno, "read the environment");
+		return -1;
 	int complete = read_result(text.data ? text.data : "", ret, err);
 	if (complete < 0)
 		return -1;
-	if (!complete && text.len && !strncmp(text.data, NOT_STARTED, strlen(NOT_STARTED)))
-		return without_shell(plan, (int)strtol(text.data + strlen(NOT_STARTED), NULL, 10),
-				     ret, err);
+	if (errnum)
+		return without_shell(plan, errnum, ret, err);
 	/* A script ended everything (4.1): its status is the container's. */
 	*ret_exit = complete ? -1 : status;
 	return 0;

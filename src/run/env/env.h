@@ -53,7 +53,16 @@ int run_passwd_text(const char *old, const struct run_plan *plan, struct buffer 
 int run_group_text(const char *old, const struct run_plan *plan, struct buffer *ret,
 		   struct error **err);
 
-/* ---------------------------------------------------------------- action.c, scripts.c */
+/* ---------------------------------------------------------------- action.c, scripts.c, shell.c */
+
+#define RUN_RESULT_FD 9 /* one digit: no shell takes more */
+/*
+ * shell.c: evaluates the command in the image's bash, or else its /bin/sh, with these variables
+ * alone. *text: what it wrote to RUN_RESULT_FD. Returns its status, or -1 with *err; *ret_errnum:
+ * 0, or why there was no shell to start.
+ */
+int run_shell_ask(const struct run_plan *plan, const char *command, const struct strings *variables,
+		  struct buffer *text, int *ret_errnum, struct error **err);
 
 /*
  * action.c: the environment scripts' results. *ret_exit: -1, or the status with which a script

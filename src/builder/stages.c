@@ -211,9 +211,10 @@ static bool needed_after(const struct build *b, size_t stage, size_t done)
 static int next_stage(struct builder *b, struct error **err)
 {
 	size_t number = b->build->definition->stages;
-	b->done[number - 1] = (struct stage_tree){ .root = fd_steal(&b->root),
-						   .path = take_pointer(&b->root_path),
-						   .grafted = b->grafted };
+	struct stage_tree *done = &b->done[number - 1];
+	done->root = fd_steal(&b->root);
+	done->path = take_pointer(&b->root_path);
+	done->grafted = b->grafted;
 	b->root = -1;
 	b->grafted = b->no_grafts = false;
 	buffer_free(&b->oci_config);

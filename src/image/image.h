@@ -43,7 +43,7 @@ struct image_probe {
 	bool definition; /* not known, but what build takes */
 };
 /* What a file is by its first bytes, at most IMAGE_HEAD_LEN of them. */
-void image_probe(const void *head, size_t len, struct image_probe *ret);
+void image_probe(const void *bytes, size_t len, struct image_probe *ret);
 
 /*
  * Opens the file, finds out what it is and vets what can be vetted without a key. The words of

@@ -117,10 +117,13 @@ static void clean_lines(const char *text, size_t len, struct writer *w)
 		}
 		char c = text[i];
 		bool blank = c == ' ' || c == '\t';
-		char last = w->len ? (char)w->data[w->len - 1] : '\n';
-		if (blank && last == '\n')
+		bool fresh = !w->len || w->data[w->len - 1] == '\n';
+		bool header = w->len && w->data[w->len - 1] == ':';
+		if (blank && fresh)
 			continue;
-		put(w, blank && one_line && last != ':' ? '\n' : c);
+		if (blank && one_line && !header)
+			c = '\n';
+		put(w, c);
 	}
 }
 

@@ -38,7 +38,7 @@ int oci_blob_parse_digest(const char *text, uint8_t ret[32], struct error **err)
 	for (size_t i = 0; good && i < sizeof(digest); i++) {
 		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
 		good = high >= 0 && low >= 0;
-		digest[i] = (uint8_t)(high << 4 | low);
+		digest[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
 	}
 	if (!good)
 		return error_set(err, ERROR_DAMAGED, "a digest that is none");

@@ -92,15 +92,17 @@ static void folder_over_a_folder(void **state)
 	(void)state;
 	make_folder("tree", "new");
 	make_folder("target", "mine");
-	assert_fails(ERROR_EXISTS, output_place_folder("tree", "target", "old", true, &keep, err));
+	assert_fails(ERROR_EXISTS,
+		     output_place_folder("tree", "target", "target", "old", true, &keep, err));
 	is_there("target/mine", true);
 	is_there("tree/new", true);
 	assert_false(keep);
-	assert_fails(ERROR_EXISTS, output_place_folder("tree", "target", "old", false, &keep, err));
+	assert_fails(ERROR_EXISTS,
+		     output_place_folder("tree", "target", "target", "old", false, &keep, err));
 	is_there("target/mine", true);
 
 	assert_int_equal(unlink("target/mine"), 0);
-	assert_ok(output_place_folder("tree", "target", "old", true, &keep, err));
+	assert_ok(output_place_folder("tree", "target", "target", "old", true, &keep, err));
 	is_there("target/new", true);
 	is_there("tree/new", false);
 	is_there("tree", true);

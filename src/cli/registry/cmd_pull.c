@@ -136,7 +136,11 @@ static const struct option pull_options[] = {
 	OPTIONS_REGISTRY,
 	VALUE_("tmpdir", 0, OPTION_TEXT, "dir", NULL,
 	       "keep the tree on disk there, NOT encrypted, when memory is too small for it"),
-	{ .name = "mksquashfs-args", .kind = OPTION_TEXT, .argument = "args", .hidden = true },
+	{ .name = "mksquashfs-args",
+	  .kind = OPTION_TEXT,
+	  .argument = "args",
+	  .hidden = true,
+	  .help = "as of build" },
 	NOTHING_("allow-unauthenticated", OPTION_SWITCH, NULL),
 	NOTHING_("allow-unsigned", OPTION_SWITCH, NULL),
 	NOTHING_("disable-cache", OPTION_SWITCH, NULL),
@@ -154,10 +158,10 @@ const struct command cli_pull = {
 	.description =
 		"The URI is docker://, docker-archive:, docker-daemon:, oci:, oci-archive: or\n"
 		"containers-storage:. What it names becomes a SIF image, NAME_TAG.sif unless\n"
-		"another file is given. With a key it is encrypted as it is written, and what is\n"
-		"got lies in memory until then: nothing of it is on a disk in the clear.\n",
+		"another file is given. With a key it is encrypted as it is written, and what\n"
+		"is got lies in memory until then: nothing of it is on a disk in the clear.\n",
 	.examples = "$ %s pull docker://debian:12\n"
-		    "$ %s pull --pem-path=rsa_pub.pem secret.sif docker://host.org/group/secret\n",
+		    "$ %s pull --pem-path=rsa_pub.pem secret.sif docker://host/secret\n",
 	.options = pull_options,
 	.min_arguments = 1,
 	.max_arguments = 2,

@@ -24,7 +24,8 @@
 		{ .name = "docker-password",                                                     \
 		  .kind = OPTION_TEXT,                                                           \
 		  .argument = "word",                                                            \
-		  .hidden = true },                                                              \
+		  .hidden = true,                                                                \
+		  .help = "refused: it would be seen" },                                         \
 		{ .name = "docker-username",                                                     \
 		  .kind = OPTION_TEXT,                                                           \
 		  .argument = "name",                                                            \
@@ -35,7 +36,7 @@
 		  .variables = "NOHTTPS NO_HTTPS",                                               \
 		  .help = "let the registry talk without encryption, or with any certificate" }, \
 	{                                                                                        \
-		.name = "nohttps", .kind = OPTION_SWITCH, .hidden = true                         \
+		.name = "nohttps", .kind = OPTION_SWITCH, .hidden = true, .help = "the same"     \
 	}
 
 /* What they were given; what the options point to belongs to it. */

@@ -34,9 +34,9 @@ struct build_wish {
 	const char *arch; /* --arch, or NULL */
 	enum squash_codec codec;
 	int level;
-	uint32_t block_size; /* 0: the usual */
-	unsigned threads;    /* 0: one per CPU */
-	struct fetch_options fetch;  /* .login is closed by the build */
+	uint32_t block_size;	    /* 0: the usual */
+	unsigned threads;	    /* 0: one per CPU */
+	struct fetch_options fetch; /* .login is closed by the build */
 	const struct config *config;
 };
 

@@ -5,6 +5,7 @@
 /* The processes of a build and what they tell each other: remote.c. */
 
 #include "base/base.h"
+#include "os/os.h"
 
 struct build;
 

@@ -138,8 +138,8 @@ static int refuse_uri(const char *name, struct error **err)
 	error_set(err, ERROR_UNSUPPORTED, "coffer runs local images, not %s", name);
 	if (instance)
 		return error_hint(err, "it has no instances: give the image");
-	return error_hint(
-		err, "make an image of it first, and give that: coffer pull IMAGE.sif %s", name);
+	return error_hint(err, "make an image of it first, and give that: coffer pull IMAGE.sif %s",
+			  name);
 }
 
 /* A wrong RSA key is said in Apptainer's words: cli-messages 5.2. */

@@ -53,8 +53,9 @@ int fetch_check(const struct fetch_wish *wish, struct error **err);
 int fetch_run(const struct fetch_wish *wish, const char *folder, struct error **err);
 
 /*
- * A login for the registry that `from` names (a reference of docker://): into the memory file *ret, as
- * skopeo reads it, which is made where it is -1. The password is in no argument, no environment and no file with a name.
+ * A login for the registry that `from` names (a reference of docker://): into the memory file *ret,
+ * as skopeo reads it, which is made where it is -1. The password is in no argument, no environment
+ * and no file with a name.
  */
 int fetch_login(const char *from, const char *user, const struct secret *password, int *ret,
 		struct error **err);

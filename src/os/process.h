@@ -81,8 +81,8 @@ struct process_spawn {
 int process_run(const struct process_spawn *spawn, struct error **err);
 
 /*
- * The path of a program by PATH and the folders of the administrator; the text is the caller's. NULL
- * where it is not there, and with *err set where there is no memory.
+ * The path of a program by PATH and the folders of the administrator; the text is the caller's.
+ * NULL where it is not there, and with *err set where there is no memory.
  */
 char *process_find_program(const char *name, struct error **err);
 

@@ -4,6 +4,7 @@
 #include "run/internal.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #define ROUNDS 60
 
 static char base[] = "/tmp/coffer-plan-XXXXXX";
+static const char *home_folder; /* of who runs this: bound unasked, and so the outer one */
 static uint64_t state;
 
 static unsigned pick(unsigned n)
@@ -64,11 +66,11 @@ static void link_text(char *ret, size_t cap)
 
 static void make_tree(void)
 {
-	char command[512], at[512], text[512];
+	char command[1024], at[512], text[512];
 	snprintf(command, sizeof(command),
-		 "rm -rf %s/* && find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -path %s -exec rm "
+		 "rm -rf %s/* && find /tmp /var/tmp %s -mindepth 1 -maxdepth 1 ! -path %s -exec rm "
 		 "-rf {} + && mkdir -p %s/tree %s/outside/deep && echo mine >%s/outside/file",
-		 base, base, base, base, base);
+		 base, home_folder, base, base, base, base);
 	assert_int_equal(system(command), 0);
 	/* Much of it fails, on what was made before: no matter. */
 	for (unsigned i = 0; i < 30; i++) {
@@ -277,8 +279,10 @@ static void round_of(uint64_t seed)
 		for (size_t k = 0; k < sizeof(places) / sizeof(*places); k++) {
 			snprintf(target, sizeof(target), "%scoffer-fz-%c", places[k],
 				 (char)('a' + i));
-			bool in_tmp = !strcmp(places[k], "/tmp/");
-			if (access(target, F_OK) == 0 && !(nested && in_tmp))
+			size_t len = strlen(home_folder);
+			bool outer = !strcmp(places[k], "/tmp/") ||
+				     (!strncmp(target, home_folder, len) && target[len] == '/');
+			if (access(target, F_OK) == 0 && !(nested && outer))
 				fail_msg("seed %llu: %s was made", (unsigned long long)seed,
 					 target);
 		}
@@ -312,11 +316,14 @@ static void nothing_outside(void **context)
 static int make_base(void **context)
 {
 	(void)context;
-	/* Folders are made in /tmp where a bind is asked for there: in one of our own. */
+	const struct passwd *me = getpwuid(getuid());
+	home_folder = me ? me->pw_dir : "/root";
+	/* Folders are made in /tmp and in the home where a bind is asked for there: in our own. */
 	if (!own_namespaces(getuid() != 0) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777") < 0 ||
-	    mount("tmpfs", "/var/tmp", "tmpfs", 0, "mode=1777") < 0)
+	    mount("tmpfs", "/var/tmp", "tmpfs", 0, "mode=1777") < 0 ||
+	    mount("tmpfs", home_folder, "tmpfs", 0, "mode=0700") < 0)
 		return -1;
 	return mkdtemp(base) ? 0 : -1;
 }

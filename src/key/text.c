@@ -25,9 +25,10 @@ static void put(struct writer *w, char c)
 		w->data[w->len++] = (unsigned char)c;
 }
 
-static bool at(const char *text, size_t len, const char *word)
+/* Asked of each character of a key, and hardly ever so: the first byte decides mostly. */
+static inline bool at(const char *text, size_t len, const char *word)
 {
-	return len >= strlen(word) && !memcmp(text, word, strlen(word));
+	return len && *text == *word && len >= strlen(word) && !memcmp(text, word, strlen(word));
 }
 
 static void new_line(struct writer *w)
@@ -40,6 +41,8 @@ static void new_line(struct writer *w)
 static size_t escape_len(const char *text, size_t len)
 {
 	size_t n = 0;
+	if (!len || *text != '\\')
+		return 0;
 	while (n < len && text[n] == '\\')
 		n++;
 	return n && n < len && (text[n] == 'n' || text[n] == 'r') ? n + 1 : 0;
@@ -70,9 +73,9 @@ static void clean_bytes(const char *text, size_t len, struct writer *w)
 /* The length of a rule ("-----BEGIN label-----") at the text's beginning, or 0. */
 static size_t rule_len(const char *text, size_t len, const char *begin)
 {
-	size_t head = strlen(begin);
 	if (!at(text, len, begin))
 		return 0;
+	size_t head = strlen(begin);
 	size_t most = len - head < PEM_LABEL_MAX + strlen(PEM_RULE)
 			      ? len - head
 			      : PEM_LABEL_MAX + strlen(PEM_RULE);

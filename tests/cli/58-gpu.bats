@@ -118,3 +118,14 @@ has_lines() { # WANTED...: among those of $output
 	run -0 --separate-stderr coffer exec --nv=false --rocm=false plain.sif echo ran
 	[ "$stderr" = "" ]
 }
+
+@test "libraries are found by a program that its user cannot read" {
+	mkdir sealed
+	cp "$COFFER" sealed/coffer
+	# As the installed one, whose owner is another.
+	chmod 0111 sealed/coffer
+	run -0 --separate-stderr with_gpus sealed/coffer exec --nv plain.sif ls /.singularity.d/libs
+	has_lines libcuda.so.1 libnvidia-ml.so.1
+	refute grep libnvcuvid <<<"$output"
+	[ "$stderr" = "" ]
+}

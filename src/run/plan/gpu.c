@@ -11,6 +11,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,17 +106,20 @@ int run_gpu_read_cache(const char *text, const struct strings *wanted, struct st
 
 /* ---------------------------------------------------------------- this machine */
 
-/* Class, order of bytes and machine of a program or library. */
-static bool read_machine(const char *path, uint8_t ret[4])
+/*
+ * This program's own head, which the linker names and the kernel has loaded: the file is not to be
+ * read by everybody where it is installed.
+ */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+/* Whether a library is for this program's machine: class, order of bytes and processor. */
+static bool is_of_this_machine(const char *path)
 {
-	uint8_t head[20];
+	ElfW(Ehdr) head;
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fd_pread(fd, head, sizeof(head), 0) != sizeof(head) ||
-	    memcmp(head, ELFMAG, SELFMAG) != 0)
-		return false;
-	memcpy(ret, head + EI_CLASS, 2);
-	memcpy(ret + 2, head + 18, 2);
-	return true;
+	return fd >= 0 && fd_pread(fd, &head, sizeof(head), 0) == sizeof(head) &&
+	       !memcmp(head.e_ident, __ehdr_start.e_ident, EI_DATA + 1) &&
+	       head.e_machine == __ehdr_start.e_machine;
 }
 
 static int read_list(const struct gpu *gpu, struct run_gpu_list *ret, struct error **err)
@@ -153,7 +157,7 @@ static int ask_ldconfig(struct buffer *ret, struct error **err)
 
 /* ---------------------------------------------------------------- rows */
 
-static int add_file(struct run_plan *plan, const char *source, const char *target,
+static int add_file(struct run_plan *plan, const char *source, const char *target, bool of_system,
 		    struct error **err)
 {
 	for (size_t i = 0; i < plan->mount_count; i++)
@@ -161,9 +165,10 @@ static int add_file(struct run_plan *plan, const char *source, const char *targe
 			return 0;
 	if (run_add_bind(plan, source, target, "files", err) < 0)
 		return -1;
-	/* Of the system: replaced when a driver is, by root alone. */
 	plan->mounts[plan->mount_count - 1].read_only = true;
-	plan->mounts[plan->mount_count - 1].witnessed = false;
+	/* Replaced when a driver is, by root alone. */
+	if (of_system)
+		plan->mounts[plan->mount_count - 1].witnessed = false;
 	return 0;
 }
 
@@ -172,19 +177,18 @@ static int add_libraries(struct run_plan *plan, const struct strings *wanted, si
 {
 	CLEANUP_BUFFER struct buffer cache = { 0 };
 	CLEANUP_STRINGS struct strings found = { 0 };
-	uint8_t own[4], machine[4];
-	if (!wanted->len || !read_machine("/proc/self/exe", own))
+	if (!wanted->len)
 		return 0;
 	if (ask_ldconfig(&cache, err) < 0 ||
 	    run_gpu_read_cache(cache.data, wanted, &found, err) < 0)
 		return -1;
 	for (size_t i = 0; i < found.len && *count < LIBRARIES_MAX; i++) {
 		/* The cache has those of other processors, too. */
-		if (!read_machine(found.items[i], machine) || memcmp(own, machine, 4) != 0)
+		if (!is_of_this_machine(found.items[i]))
 			continue;
 		CLEANUP_TEXT char *target =
 			path_join("/.singularity.d/libs", path_base_name(found.items[i]), err);
-		if (!target || add_file(plan, found.items[i], target, err) < 0)
+		if (!target || add_file(plan, found.items[i], target, true, err) < 0)
 			return -1;
 		++*count;
 	}
@@ -206,7 +210,8 @@ static int add_program(struct run_plan *plan, const char *name, size_t *count, s
 			continue;
 		CLEANUP_TEXT char *target = path_join("/usr/bin", name, err);
 		++*count;
-		return target ? add_file(plan, full, target, err) : -1;
+		/* The caller's $PATH may lead to what others can replace. */
+		return target ? add_file(plan, full, target, false, err) : -1;
 	}
 	return 0;
 }
@@ -247,14 +252,14 @@ static int add_gpu(struct run_plan *plan, const struct gpu *gpu, struct error **
 		if (!run_path_exists(path))
 			continue;
 		others++;
-		if (add_file(plan, path, path, err) < 0)
+		if (add_file(plan, path, path, true, err) < 0)
 			return -1;
 	}
 	if (!libraries)
 		log_warning("Could not find any %s %s on this host!", gpu->name,
 			    others ? "libraries" : "files");
 	if (gpu->socket && run_path_exists(gpu->socket) &&
-	    add_file(plan, gpu->socket, gpu->socket, err) < 0)
+	    add_file(plan, gpu->socket, gpu->socket, true, err) < 0)
 		return -1;
 	return add_devices(plan, gpu, err);
 }

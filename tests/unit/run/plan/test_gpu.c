@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "run/internal.h"
+#include "run/plan/internal.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void lists(void **state)
 {
@@ -51,8 +54,40 @@ static void caches(void **state)
 	assert_string_equal(found.items[2], "/usr/lib/y/libGL.so.1");
 }
 
+/* The caller's $PATH says where a program lies: others may be able to put another there. */
+static void programs_are_witnessed(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/gpu.XXXXXX", program[64];
+	struct config config = { .user_bind_control = true };
+	struct run_wish wish = { .config = &config, .nv = true };
+	struct run_plan plan = { .wish = &wish, .config = &config };
+	const struct run_mount *found = NULL;
+	assert_non_null(mkdtemp(folder));
+	snprintf(program, sizeof(program), "%s/nvidia-smi", folder);
+	FILE *f = fopen(program, "w");
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(program, 0755), 0);
+	CLEANUP_TEXT char *path = strdup(getenv("PATH"));
+	assert_int_equal(setenv("PATH", folder, 1), 0);
+	assert_ok(run_add_gpus(&plan, err));
+	assert_int_equal(setenv("PATH", path, 1), 0);
+	for (size_t i = 0; i < plan.mount_count; i++)
+		if (!strcmp(plan.mounts[i].target, "/usr/bin/nvidia-smi"))
+			found = &plan.mounts[i];
+	assert_non_null(found);
+	assert_string_equal(found->source, program);
+	assert_true(found->witnessed);
+	assert_true(found->read_only);
+	run_plan_free(&plan);
+	assert_int_equal(unlink(program), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(lists), cmocka_unit_test(caches) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(lists), cmocka_unit_test(caches),
+					    cmocka_unit_test(programs_are_witnessed) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,7 @@ int fetch_check(const struct fetch_wish *wish, struct error **err);
 /*
  * Gets the image into `folder`, an empty one of this process's own: a layout in folder/layout.
  * Nothing else is written, but what skopeo notes of where layers are to be had, when root runs it.
+ * ERROR_USAGE where the path has a colon, which skopeo cannot be told of.
  */
 int fetch_run(const struct fetch_wish *wish, const char *folder, struct error **err);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,14 +80,36 @@ int fetch_check(const struct fetch_wish *wish, struct error **err)
 	return error_hint(err, "apt-get install skopeo");
 }
 
-/* Without a rule of the site skopeo takes nothing at all: containers-policy.json(5). */
-static bool has_policy(void)
+/* What cannot be looked at may be a rule. */
+static bool may_be_there(const char *path)
+{
+	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+/* Where skopeo looks for it. NULL: the user has none that anybody knows of. */
+static const char *home_folder(const struct fetch_options *o)
+{
+	const char *home = getenv("HOME");
+	if (home && *home)
+		return home;
+	const struct passwd *user = getpwuid(o->in_namespace ? o->uid : getuid());
+	return user ? user->pw_dir : NULL;
+}
+
+/*
+ * Without a rule of the site skopeo takes nothing at all: containers-policy.json(5). One that is
+ * there is never passed over: in doubt there is one.
+ */
+static bool has_policy(const struct fetch_options *o)
 {
 	CLEANUP_ERROR struct error *err = NULL;
-	const char *home = getenv("HOME");
-	CLEANUP_TEXT char *own =
-		home ? text_printf(&err, "%s/.config/containers/policy.json", home) : NULL;
-	return (own && access(own, F_OK) == 0) || access("/etc/containers/policy.json", F_OK) == 0;
+	const char *home = home_folder(o);
+	if (may_be_there("/etc/containers/policy.json"))
+		return true;
+	if (!home)
+		return false;
+	CLEANUP_TEXT char *own = text_printf(&err, "%s/.config/containers/policy.json", home);
+	return !own || may_be_there(own);
 }
 
 static int put_words(const struct fetch_wish *wish, const char *program, const char *folder,
@@ -96,7 +119,7 @@ static int put_words(const struct fetch_wish *wish, const char *program, const c
 	CLEANUP_TEXT char *source = fetch_source(wish, err);
 	if (!source || strings_add(w, program, err) < 0)
 		return -1;
-	if (!has_policy() && strings_add(w, "--insecure-policy", err) < 0)
+	if (!has_policy(o) && strings_add(w, "--insecure-policy", err) < 0)
 		return -1;
 	/* Archives are unpacked on their way; not where others could see it. */
 	if (strings_add(w, "--override-os=linux", err) < 0 ||
@@ -160,6 +183,14 @@ int fetch_run(const struct fetch_wish *wish, const char *folder, struct error **
 {
 	CLEANUP_STRINGS struct strings words = { 0 }, environment = { 0 };
 	CLEANUP_BUFFER struct buffer said = { 0 };
+	/* skopeo takes what is behind the first colon for a name, and the layers would lie
+	 * elsewhere. */
+	if (strchr(folder, ':')) {
+		error_set(err, ERROR_USAGE, "skopeo cannot write to a path with a colon: %s",
+			  folder);
+		return error_hint(err, "choose another folder with --tmpdir DIR, or for the "
+				       "sandbox");
+	}
 	CLEANUP_TEXT char *program = process_find_program("skopeo", err);
 	if (!program)
 		return *err ? -1 : fetch_check(wish, err);

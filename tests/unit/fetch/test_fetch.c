@@ -2,10 +2,16 @@
 /* Sources in skopeo's words, logins that leave no trace, and what skopeo says, by its cause. */
 #include "unit.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fetch/fetch.h"
+#include "folder.h"
 
 static const struct fetch_options plain = { .login = -1 };
 
@@ -156,13 +162,85 @@ static void test_explain(void **state)
 	}
 }
 
+/* skopeo would write to "layout" beside it, or wherever the rest leads. */
+static void test_colon(void **state)
+{
+	(void)state;
+	const struct fetch_wish wish = { .transport = fetch_transport("docker-archive"),
+					 .from = "/nonexistent.tar",
+					 .arch = "amd64",
+					 .options = &plain };
+	assert_fails(ERROR_USAGE, fetch_run(&wish, "/tmp/a:b/fetched", err));
+}
+
+/* Where no policy of the machine is: whether the user's is passed over by a skopeo of ours. */
+static int policy_is_passed_over(const char *home)
+{
+	const struct fetch_wish wish = { .transport = fetch_transport("docker"),
+					 .from = "debian",
+					 .arch = "amd64",
+					 .options = &plain };
+	CLEANUP_BUFFER struct buffer words = { 0 };
+	struct error *err = NULL;
+	if (home ? setenv("HOME", home, 1) : unsetenv("HOME"))
+		return -1;
+	if (fetch_run(&wish, folder, &err) < 0 ||
+	    fd_read_file(AT_FDCWD, "words", 65536, &words, &err) < 0)
+		return -1;
+	return strstr(words.data, "--insecure-policy") ? 1 : 0;
+}
+
+static const char *policies(void)
+{
+	const uid_t user = geteuid();
+	char map[32];
+	int len = snprintf(map, sizeof(map), "0 %u 1", (unsigned)user);
+	if (unshare(CLONE_NEWNS | (user ? CLONE_NEWUSER : 0)) < 0)
+		return "no namespace";
+	CLEANUP_FD int users = user ? open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC) : -1;
+	if ((user && fd_write(users, map, (size_t)len) < 0) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    (mount("none", "/etc/containers", "tmpfs", 0, NULL) < 0 && errno != ENOENT))
+		return "no namespace";
+	if (chdir(folder) < 0 || setenv("PATH", folder, 1) < 0 || mkdir("empty", 0700) < 0 ||
+	    mkdir("home", 0700) < 0 || mkdir("home/.config", 0700) < 0 ||
+	    symlink("containers", "home/.config/containers") < 0)
+		return "no folder";
+	if (policy_is_passed_over("empty") != 1)
+		return "none is there";
+	if (policy_is_passed_over("skopeo") != 1)
+		return "none can be there";
+	if (policy_is_passed_over("home") != 0)
+		return "one that cannot be looked at";
+	if (unlink("home/.config/containers") < 0 || mkdir("home/.config/containers", 0700) < 0)
+		return "no folder";
+	close(open("home/.config/containers/policy.json", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	return policy_is_passed_over("home") != 0 ? "one is there" : NULL;
+}
+
+static void test_policy(void **state)
+{
+	(void)state;
+	int status;
+	folder_shell("printf '#!/bin/sh\nprintf \"%%s\\n\" \"$@\" >words\n' >skopeo;"
+		     "chmod 0755 . skopeo");
+	pid_t pid = fork();
+	if (pid == 0) {
+		const char *wrong = policies();
+		if (wrong)
+			print_error("%s\n", wrong);
+		_exit(wrong ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_login),
-		cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_sources),	    cmocka_unit_test(test_login),
+		cmocka_unit_test(test_environment), cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_colon),	    cmocka_unit_test(test_policy),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

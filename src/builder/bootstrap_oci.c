@@ -114,6 +114,7 @@ static int unpack_layers(void *context, int socket, struct error **err)
 	CLEANUP_OCI_UNPACKER struct oci_unpacker *unpacker = NULL;
 	(void)socket;
 	fd_close(&u->b->socket);
+	fd_close(&u->b->build->wish->fetch.login);
 	crypto_start();
 	if (oci_load(err) < 0)
 		return -1;
@@ -202,11 +203,28 @@ static int unpack_image(struct builder *b, struct unpacking *u, const struct oci
 	return copy_fix_permissions(b->root, err);
 }
 
+/* Whether a stage that comes later may need the login, too. */
+static bool later_fetch(const struct build *b)
+{
+	for (size_t i = b->definition->stages; i < b->last->stages; i++)
+		if (fetch_transport(definition_header(definition_stage(b->last, i), "bootstrap")))
+			return true;
+	return false;
+}
+
+/* Nothing that runs from now on finds the password again. */
+static void end_login(struct builder *b)
+{
+	if (!later_fetch(b->build))
+		fd_close(&b->build->wish->fetch.login);
+}
+
 static int run_in_place(struct builder *b, const char *from, struct error **err)
 {
 	CLEANUP_TEXT char *path = path_absolute(from, err);
 	struct oci_wish wish = { .arch = b->build->arch };
 	struct unpacking u = { .b = b };
+	end_login(b);
 	if (!path)
 		return -1;
 	u.layout = open_layout(path, &wish, err);
@@ -225,7 +243,9 @@ static int run_fetched(struct builder *b, const struct fetch_wish *wish, const c
 	CLEANUP_TEXT char *layout = path_join(folder, "layout", err);
 	if (!layout)
 		return -1;
-	if (fetch_run(wish, folder, err) < 0) {
+	int fetched = fetch_run(wish, folder, err);
+	end_login(b);
+	if (fetched < 0) {
 		workspace_explain(b->build, b->root, err);
 		return error_wrap(err, "conveyor failed to get");
 	}
@@ -235,15 +255,6 @@ static int run_fetched(struct builder *b, const struct fetch_wish *wish, const c
 	int r = unpack_image(b, &u, &any, err);
 	fd_close(&u.layout);
 	return r;
-}
-
-/* Whether a stage that comes later may need the login, too. */
-static bool later_fetch(const struct build *b)
-{
-	for (size_t i = b->definition->stages; i < b->last->stages; i++)
-		if (fetch_transport(definition_header(definition_stage(b->last, i), "bootstrap")))
-			return true;
-	return false;
 }
 
 int bootstrap_oci(struct builder *b, struct error **err)
@@ -261,9 +272,6 @@ int bootstrap_oci(struct builder *b, struct error **err)
 	if (mkdir(folder, 0700) < 0)
 		return error_errno(err, errno, "make a folder");
 	int r = run_fetched(b, &wish, folder, err);
-	/* Nothing that runs from now on finds the password again. */
-	if (!later_fetch(b->build))
-		fd_close(&b->build->wish->fetch.login);
 	if (r == 0)
 		r = copy_remove(AT_FDCWD, folder, err);
 	return r;

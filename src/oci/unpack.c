@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "oci/internal.h"
+#include "oci/unpack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,20 +18,6 @@
 
 #define WHITEOUT ".wh."
 #define OPAQUE ".wh..wh..opq"
-
-struct oci_unpacker {
-	int root; /* a descriptor of ours */
-	struct oci_rules rules;
-	struct upper upper;
-	uint64_t entries, bytes; /* of all layers so far */
-	uint8_t *buffer;
-	/* The folder that was used last, its path, and its time, which what is put into it changes.
-	 */
-	int folder;
-	ino_t folder_ino;
-	char *folder_path;
-	struct timespec folder_time;
-};
 
 #define UNPACK_BUFFER ((size_t)256 << 10)
 
@@ -69,109 +55,7 @@ void oci_unpacker_free(struct oci_unpacker **unpacker)
 	*unpacker = NULL;
 }
 
-/* ------------------------------------------------------------------ paths */
-
-/* The path relative to the root, "." and ".." and double slashes taken out; "" is the root. */
-static char *clean_path(const char *path, struct error **err)
-{
-	CLEANUP_BUFFER struct buffer out = { 0 };
-	unsigned depth = 0;
-	for (const char *at = path; *at;) {
-		size_t len = strcspn(at, "/");
-		if (len == 2 && !memcmp(at, "..", 2)) {
-			while (out.len && out.data[--out.len] != '/')
-				;
-			depth -= depth ? 1 : 0;
-		} else if (len && !(len == 1 && *at == '.')) {
-			if (len > OCI_NAME_MAX || out.len + len + 1 > OCI_PATH_MAX ||
-			    ++depth > OCI_DEPTH_MAX) {
-				error_set(err, ERROR_LIMIT, "a path in a layer is too long");
-				return NULL;
-			}
-			if ((out.len && buffer_puts(&out, "/", err) < 0) ||
-			    buffer_append(&out, at, len, err) < 0)
-				return NULL;
-		}
-		at += len + (at[len] ? 1 : 0);
-	}
-	if (out.data)
-		out.data[out.len] = '\0';
-	return buffer_steal(&out, err);
-}
-
-/* Parts "a/b/c": the folder "a/b", and the name, which is returned. */
-static const char *part_path(char *path, const char **ret_folder)
-{
-	char *slash = strrchr(path, '/');
-	*ret_folder = slash ? path : "";
-	if (!slash)
-		return path;
-	*slash = '\0';
-	return slash + 1;
-}
-
-/* Its time becomes what it was before it was worked in. */
-static int leave_folder(struct oci_unpacker *u, struct error **err)
-{
-	if (u->folder < 0)
-		return 0;
-	const struct timespec times[2] = { u->folder_time, u->folder_time };
-	/* It may be gone. */
-	if (utimensat(u->folder, ".", times, 0) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "set the time of a folder");
-	fd_close(&u->folder);
-	text_free(&u->folder_path);
-	return 0;
-}
-
-static int enter_folder(struct oci_unpacker *u, const char *path, struct error **err);
-
-/* A folder that no layer has spoken of; the one above it keeps its time. */
-static int make_missing(struct oci_unpacker *u, const char *path, struct error **err)
-{
-	const char *above;
-	CLEANUP_TEXT char *copy = text_dup(path, err);
-	if (!copy)
-		return -1;
-	const char *name = part_path(copy, &above);
-	if (enter_folder(u, above, err) < 0)
-		return -1;
-	/* What is there and leads nowhere stays so, and is found out by whoever opens it. */
-	if (mkdirat(u->folder, name, 0755) < 0 && errno != EEXIST)
-		return error_errno(err, errno, "make a folder of the tree");
-	return leave_folder(u, err);
-}
-
-/* Makes u->folder the folder of that path, made where it is missing. */
-static int enter_folder(struct oci_unpacker *u, const char *path, struct error **err)
-{
-	struct stat st;
-	const char *whole = *path ? path : "/";
-	if (u->folder >= 0 && !strcmp(u->folder_path, path))
-		return 0;
-	if (leave_folder(u, err) < 0)
-		return -1;
-	CLEANUP_TEXT char *copy = text_dup(path, err);
-	if (!copy)
-		return -1;
-	CLEANUP_FD int fd = path_open_in_root(u->root, whole, O_PATH | O_DIRECTORY, 0);
-	if (fd == -ENOENT && *path) {
-		if (make_missing(u, path, err) < 0)
-			return -1;
-		fd = path_open_in_root(u->root, whole, O_PATH | O_DIRECTORY, 0);
-	}
-	if (fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR)
-		return error_set(err, ERROR_DAMAGED, "a path in a layer leads nowhere");
-	if (fd < 0)
-		return error_errno(err, -fd, "open a folder of the tree");
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, errno, "look at a folder of the tree");
-	u->folder = fd_steal(&fd);
-	u->folder_ino = st.st_ino;
-	u->folder_time = st.st_mtim;
-	u->folder_path = take_pointer(&copy);
-	return 0;
-}
+/* ------------------------------------------------------------------ kinds of files */
 
 /* Removes what is in the place of an entry that is no folder, or no folder yet. */
 static int make_room(struct oci_unpacker *u, const char *name, struct error **err)
@@ -181,8 +65,6 @@ static int make_room(struct oci_unpacker *u, const char *name, struct error **er
 		return errno == ENOENT ? 0 : error_errno(err, errno, "look at %s", name);
 	return oci_lower_remove(u->folder, name, NULL, err);
 }
-
-/* ------------------------------------------------------------------ kinds of files */
 
 static int write_piece(struct oci_unpacker *u, struct tar *t, int fd, uint64_t off, uint64_t len,
 		       struct error **err)
@@ -249,10 +131,10 @@ static int make_name(struct oci_unpacker *u, const char *name, const char *targe
 {
 	struct stat st, there;
 	const char *folder;
-	CLEANUP_TEXT char *path = clean_path(target, err);
+	CLEANUP_TEXT char *path = oci_path_clean(target, err);
 	if (!path)
 		return -1;
-	const char *old = part_path(path, &folder);
+	const char *old = oci_path_part(path, &folder);
 	CLEANUP_FD int fd =
 		path_open_in_root(u->root, *folder ? folder : "/", O_PATH | O_DIRECTORY, 0);
 	if (fd < 0 || !*old || fstatat(fd, old, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -309,14 +191,14 @@ static int white_out(struct oci_unpacker *u, const char *name, struct error **er
 	else
 		r = oci_lower_remove(u->folder, what, &u->upper, err);
 	/* A folder that was open may be gone, or be another. */
-	return r < 0 ? -1 : leave_folder(u, err);
+	return r < 0 ? -1 : oci_folder_leave(u, err);
 }
 
 static int change_root(struct oci_unpacker *u, const struct tar_entry *e, struct error **err)
 {
 	if (e->type != '5')
 		return error_set(err, ERROR_DAMAGED, "the root of a layer is no folder");
-	if (enter_folder(u, "", err) < 0)
+	if (oci_folder_enter(u, "", err) < 0)
 		return -1;
 	u->folder_time = e->time;
 	return oci_entry_finish(&u->rules, u->folder, ".", e, err);
@@ -355,13 +237,13 @@ static int apply(struct oci_unpacker *u, struct tar *t, const struct tar_entry *
 	if (++u->entries > OCI_ENTRIES_MAX)
 		return error_set(err, ERROR_LIMIT, "more than %llu entries in the layers",
 				 (unsigned long long)OCI_ENTRIES_MAX);
-	CLEANUP_TEXT char *path = clean_path(e->path, err);
+	CLEANUP_TEXT char *path = oci_path_clean(e->path, err);
 	if (!path)
 		return -1;
 	if (!*path)
 		return change_root(u, e, err);
-	const char *name = part_path(path, &folder);
-	if (enter_folder(u, folder, err) < 0)
+	const char *name = oci_path_part(path, &folder);
+	if (oci_folder_enter(u, folder, err) < 0)
 		return -1;
 	int r = white_out(u, name, err);
 	if (r <= 0)
@@ -373,7 +255,7 @@ static int apply(struct oci_unpacker *u, struct tar *t, const struct tar_entry *
 	    (made && oci_entry_finish(&u->rules, u->folder, name, e, err) < 0) ||
 	    oci_upper_add(&u->upper, u->folder_ino, name, err) < 0)
 		return -1;
-	return way ? leave_folder(u, err) : 0;
+	return way ? oci_folder_leave(u, err) : 0;
 }
 
 int oci_unpack_layer(struct oci_unpacker *u, int layout, const struct oci_layer *layer,
@@ -396,5 +278,5 @@ int oci_unpack_layer(struct oci_unpacker *u, int layout, const struct oci_layer 
 			break;
 	}
 	oci_upper_clear(&u->upper);
-	return r < 0 || leave_folder(u, err) < 0 ? -1 : oci_stream_finish(stream, err);
+	return r < 0 || oci_folder_leave(u, err) < 0 ? -1 : oci_stream_finish(stream, err);
 }

@@ -34,6 +34,8 @@ int pem_print(const char *label, const void *der, size_t len, struct buffer *ret
  * ERROR_KEY_INVALID when it is too long for a key.
  */
 int key_text_clean(const char *text, size_t len, struct secret **ret, struct error **err);
+/* Whether key_text_refuse has a name for it. */
+bool key_text_is_known(const char *text, size_t len);
 /* What a text without PEM data is instead, as far as that can be told: returns -1. */
 int key_text_refuse(const char *text, size_t len, enum key_use use, struct error **err);
 
@@ -48,6 +50,11 @@ int key_openssh_private(const struct secret *blob, struct secret **ret, struct e
 /* The RSA key in the text of a key file; `origin` is for prompts. */
 int rsa_from_pem(const char *text, size_t len, const struct key_request *request,
 		 const char *origin, struct crypto_rsa **ret, struct error **err);
+/*
+ * Whether a text is for rsa_from_pem: all that it reads, and all that it refuses by name. Returns
+ * 1, or 0 for what may be a passphrase. The text is no longer than PEM_TEXT_MAX.
+ */
+int rsa_is_key_text(const char *text, size_t len, struct error **err);
 
 /*
  * Keys without a file of the user's, for key_choose: sources.c. They fill k->passphrase or k->rsa,

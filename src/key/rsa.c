@@ -172,6 +172,25 @@ static int without_frame(const char *text, size_t len, struct secret **ret, stru
 	return 1;
 }
 
+int rsa_is_key_text(const char *text, size_t len, struct error **err)
+{
+	struct pem bare CLEANUP_PEM = { 0 };
+	struct secret *clean CLEANUP_SECRET = NULL;
+	int r = without_frame(text, len, &bare.der, err);
+	if (r < 0)
+		return -1;
+	/* Random letters may be some DER, as a passphrase in base64; they are hardly a key. */
+	if (r > 0 && shape_of(&bare) != CRYPTO_SHAPE_UNKNOWN)
+		return 1;
+	if (key_text_clean(text, len, &clean, err) < 0)
+		return -1;
+	const char *lines = (const char *)secret_bytes(clean);
+	size_t lines_len = secret_size(clean) - 1;
+	/* OpenSSH's public line is among the names, too. */
+	return memmem(lines, lines_len, PEM_BEGIN, strlen(PEM_BEGIN)) != NULL ||
+	       key_text_is_known(lines, lines_len);
+}
+
 int rsa_from_pem(const char *text, size_t len, const struct key_request *request,
 		 const char *origin, struct crypto_rsa **ret, struct error **err)
 {

@@ -3,10 +3,10 @@
  * Keys that lie in no file of the user's: on a descriptor, from a command's standard output, or in
  * the folder of credentials that systemd has made for a service.
  *
- * What comes is a passphrase or an RSA key, told by the text itself: a key in PEM or a public line
- * of OpenSSH's begins in a way that nobody chooses as a passphrase. A passphrase is one line;
- * anything else (several lines, a NUL) is refused, so that no key in a form that is not known here
- * is taken for a passphrase, which would build an image that the key does not open.
+ * What comes is a passphrase or an RSA key, told by the text itself: all that --pem-path reads is a
+ * key, and so is what it refuses by name, as a line of OpenSSH's with a key of another kind. Of
+ * what is left one line is a passphrase; anything else (several lines, a NUL) is refused. A public
+ * key that passed as a passphrase would build an image that everybody who has it can open.
  *
  * It is read into guarded memory. Nothing of it is repeated in a message, and neither is the
  * command, in which people write what they should not.
@@ -47,13 +47,6 @@ static int read_to_end(int fd, const char *what, struct secret **ret, struct err
 	return 0;
 }
 
-static bool is_rsa_text(const char *text, size_t len)
-{
-	static const char line[] = OPENSSH_RSA " ";
-	return memmem(text, len, PEM_BEGIN, strlen(PEM_BEGIN)) ||
-	       (len > strlen(line) && !memcmp(text, line, strlen(line)));
-}
-
 /* The line without its end, which may be that of another system. */
 static int as_passphrase(const struct secret *text, struct key *k, const char *what,
 			 struct error **err)
@@ -83,7 +76,10 @@ static int take_text(const struct key_request *request, const struct secret *tex
 	k->origin = text_dup(what, err);
 	if (!k->origin)
 		return -1;
-	if (!is_rsa_text(chars, len))
+	int r = rsa_is_key_text(chars, len, err);
+	if (r < 0)
+		return -1;
+	if (r == 0)
 		return as_passphrase(text, k, what, err);
 	if (rsa_from_pem(chars, len, request, what, &k->rsa, err) == 0)
 		return 0;

@@ -164,8 +164,19 @@ static const struct {
 	{ "-----BEGIN PGP ", "this is an OpenPGP key, and an RSA key in PEM form is needed", NULL,
 	  NULL },
 	{ "AGE-SECRET-KEY-1", "this is an age key, and an RSA key is needed", NULL, NULL },
-	{ "ssh-ed25519 ", "the key is not an RSA key", NULL, NULL },
+	{ "ssh-ed25519", "the key is not an RSA key", NULL, NULL },
 	{ "ecdsa-sha2-", "the key is not an RSA key", NULL, NULL },
+	{ "sk-ssh-", "the key is not an RSA key", NULL, NULL },
+	{ "ssh-dss", "the key is not an RSA key", NULL, NULL },
+	{ OPENSSH_RSA "-cert-", "this is a certificate of OpenSSH's, and the key itself is needed",
+	  "give the public key that it was made of, KEY.pub",
+	  "give the private key that belongs to it" },
+	{ OPENSSH_RSA, "no RSA key could be read in OpenSSH's line",
+	  "it has the words ssh-rsa and AAAA..., with one blank between them",
+	  "give the private key that belongs to it" },
+	/* "ssh-rsa AAAA" */
+	{ "c3NoLXJzYSBBQUFB", "OpenSSH's line is encoded once more, in base64",
+	  "decode it with: base64 -d FILE >NEW", "give the private key that belongs to it" },
 	{ "LS0tLS1CRUdJTi", "the PEM data is encoded once more, in base64",
 	  "decode it with: base64 -d FILE >NEW", "decode it with: base64 -d FILE >NEW" },
 	{ "BEGIN ",
@@ -181,18 +192,31 @@ static bool is_utf16(const char *text, size_t len)
 	       (len >= 4 && text[0] == '-' && !text[1] && text[2] == '-' && !text[3]);
 }
 
+/* The row of `others` that the text is, or -1. */
+static int find_other(const char *text, size_t len)
+{
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (memmem(text, len, others[i].word, strlen(others[i].word)))
+			return (int)i;
+	}
+	return -1;
+}
+
+bool key_text_is_known(const char *text, size_t len)
+{
+	return is_utf16(text, len) || find_other(text, len) >= 0;
+}
+
 int key_text_refuse(const char *text, size_t len, enum key_use use, struct error **err)
 {
 	if (is_utf16(text, len)) {
 		error_set(err, ERROR_KEY_INVALID, "the text is UTF-16, two bytes a character");
 		return error_hint(err, "convert it with: iconv -f UTF-16 -t UTF-8 FILE >NEW");
 	}
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (!memmem(text, len, others[i].word, strlen(others[i].word)))
-			continue;
-		error_set(err, ERROR_KEY_INVALID, "%s", others[i].what);
-		const char *hint = use == KEY_FOR_BUILD ? others[i].for_build : others[i].for_run;
-		return hint ? error_hint(err, "%s", hint) : -1;
-	}
-	return error_set(err, ERROR_KEY_INVALID, "no PEM data");
+	int i = find_other(text, len);
+	if (i < 0)
+		return error_set(err, ERROR_KEY_INVALID, "no PEM data");
+	error_set(err, ERROR_KEY_INVALID, "%s", others[i].what);
+	const char *hint = use == KEY_FOR_BUILD ? others[i].for_build : others[i].for_run;
+	return hint ? error_hint(err, "%s", hint) : -1;
 }

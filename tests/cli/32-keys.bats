@@ -280,7 +280,6 @@ passphrase_image() {
 	fails "was not found" --key-command /nowhere/program
 	fails "gives more than 65536 bytes" --key-command 'yes precious'
 	fails "gives neither one line, a passphrase, nor an RSA key" --key-command 'echo precious; echo more'
-	fails "gives neither one line, a passphrase, nor an RSA key" --key-command 'openssl rsa -in rsa_pri.pem -outform DER 2>/dev/null'
 	fails "Cannot encrypt container with empty passphrase" --key-command echo
 	fails "the PEM data is damaged" --key-command 'head -c 900 rsa_pri.pem'
 	fails "this is a public key, and the private key is needed" --key-command 'cat rsa_pub.pem'
@@ -289,6 +288,31 @@ passphrase_image() {
 	run --separate-stderr coffer build --key-command 'cat rsa_pri.pem' out.sif tree
 	refused 255 "this is a private key, and a public key is needed"
 	[ ! -e out.sif ]
+}
+
+@test "what these give is never a passphrase where it is a key, in whatever form" {
+	local key source
+	ssh-keygen -q -t ed25519 -N '' -C a@b -f one
+	mkdir -p credentials
+	export CREDENTIALS_DIRECTORY=$WORK/credentials
+	base64 -w 0 rsa_pub.pem >again
+	for key in one.pub again; do
+		cp $key credentials/coffer.pub
+		for source in --key-fd=3 "--key-command=cat $key" --encrypt; do
+			run --separate-stderr coffer build --encryption=gocryptfs "$source" out.sif tree 3<$key
+			[ "$status" -eq 255 ] && [ ! -e out.sif ] || { echo "$key $source: $stderr"; false; }
+			grep -qe "the key is not an RSA key" -e "encoded once more" <<<"$stderr"
+		done
+	done
+	# Read as --pem-path reads it: the private key opens what is built.
+	openssl rsa -in rsa_pri.pem -pubout -outform DER 2>/dev/null | base64 -w 0 >credentials/coffer.pub
+	for source in --key-fd=3 "--key-command=cat credentials/coffer.pub" --encrypt; do
+		coffer -q build --force --encryption=gocryptfs "$source" out.sif tree 3<credentials/coffer.pub
+		(unset CREDENTIALS_DIRECTORY && coffer exec --pem-path=rsa_pri.pem out.sif true)
+	done
+	unset CREDENTIALS_DIRECTORY
+	coffer exec --key-command 'openssl rsa -in rsa_pri.pem -outform DER 2>/dev/null' x.sif true
+	rm -rf credentials out.sif one one.pub again
 }
 
 # ---------------------------------------------------------------- key show, key check

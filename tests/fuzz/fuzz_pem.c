@@ -72,8 +72,13 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	struct crypto_rsa *rsa = NULL;
 	size_t left = bytes_left(&b);
 	const char *text = bytes_take(&b, left);
+	int r = left > PEM_TEXT_MAX ? 1 : rsa_is_key_text(text ? text : "", left, err);
+	if (r < 0)
+		return -1;
 	if (rsa_from_pem(text ? text : "", left, &request, "the key", &rsa, err) < 0)
 		return -1;
+	if (r == 0)
+		fuzz_bug("a key would be taken for a passphrase");
 	fuzz_saw_number(crypto_rsa_size(rsa));
 	crypto_rsa_free(&rsa);
 	return 0;

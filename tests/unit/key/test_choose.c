@@ -341,6 +341,64 @@ static void descriptors(void **state)
 	key_free(&k);
 }
 
+/* What a command prints is a key wherever it would be one in a file, and what a file is refused for
+ * by name is no passphrase: public texts, most of them. */
+static void no_key_is_a_passphrase(void **state)
+{
+	(void)state;
+	enum { PASSPHRASE, KEY, REFUSED };
+	static const struct {
+		const char *command;
+		enum key_use use;
+		int what;
+	} cases[] = {
+		{ "cat rsa_pub.pem", KEY_FOR_BUILD, KEY },
+		{ "sed '/---/d' spki.pem", KEY_FOR_BUILD, KEY },
+		{ "sed '/---/d' spki.pem | tr -d '\n'", KEY_FOR_BUILD, KEY },
+		{ "sed '/---/d' rsa_pub.pem | tr -d '\n'; echo", KEY_FOR_BUILD, KEY },
+		{ "sed '/---/d' cert.pem | tr -d '\n'; echo", KEY_FOR_BUILD, KEY },
+		{ "sed '/---/d' rsa_pri.pem | tr -d '\n'; echo", KEY_FOR_RUN, KEY },
+		{ "cat der.pem", KEY_FOR_RUN, KEY },
+		{ "cat rsa.pub", KEY_FOR_BUILD, KEY },
+		{ "printf '\357\273\277'; cat rsa.pub", KEY_FOR_BUILD, KEY },
+		{ "printf ' \t'; cat rsa.pub", KEY_FOR_BUILD, KEY },
+		{ "printf 'no-pty '; cat rsa.pub", KEY_FOR_BUILD, KEY },
+		{ "cat rsa.pub", KEY_FOR_RUN, REFUSED },
+		{ "sed '/---/d' spki.pem | tr -d '\n'", KEY_FOR_RUN, REFUSED },
+		{ "sed '/---/d' request.pem | tr -d '\n'", KEY_FOR_BUILD, REFUSED },
+		{ "sed '/---/d' ec.pem | tr -d '\n'", KEY_FOR_BUILD, REFUSED },
+		{ "tr ' ' '\t' <rsa.pub", KEY_FOR_BUILD, REFUSED },
+		{ "base64 -w 0 rsa.pub", KEY_FOR_BUILD, REFUSED },
+		{ "base64 -w 0 rsa_pub.pem", KEY_FOR_BUILD, REFUSED },
+		{ "echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA a@b'", KEY_FOR_BUILD, REFUSED },
+		{ "echo 'ecdsa-sha2-nistp256 AAAA a@b'", KEY_FOR_BUILD, REFUSED },
+		{ "echo 'sk-ssh-ed25519@openssh.com AAAA a@b'", KEY_FOR_BUILD, REFUSED },
+		{ "echo 'ssh-dss AAAA a@b'", KEY_FOR_BUILD, REFUSED },
+		{ "echo 'ssh-rsa-cert-v01@openssh.com AAAA a@b'", KEY_FOR_BUILD, REFUSED },
+		{ "echo AGE-SECRET-KEY-1QQQQ", KEY_FOR_RUN, REFUSED },
+		{ "echo '--BEGIN PUBLIC KEY-- MIIB --END PUBLIC KEY--'", KEY_FOR_BUILD, REFUSED },
+		{ "echo text | iconv -t UTF-16", KEY_FOR_BUILD, REFUSED },
+		{ "echo typed", KEY_FOR_RUN, PASSPHRASE },
+		{ "echo 'four words of it'", KEY_FOR_BUILD, PASSPHRASE },
+		/* Letters that are base64, and some of them DER of nothing. */
+		{ "echo TG9yZW0gaXBzdW0=", KEY_FOR_RUN, PASSPHRASE },
+		{ "echo MAMEAWE=", KEY_FOR_RUN, PASSPHRASE },
+		{ "printf '0(%040d' 0", KEY_FOR_RUN, PASSPHRASE },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *command CLEANUP_TEXT = NULL;
+		struct error *err CLEANUP_ERROR = NULL;
+		struct key *k CLEANUP_KEY = NULL;
+		assert_true(asprintf(&command, "cd %s && { %s; }", folder, cases[i].command) > 0);
+		struct key_request request = { .use = cases[i].use, .key_command = command };
+		int r = key_choose(&request, &k, &err);
+		int what = r < 0 ? REFUSED : key_is_passphrase(k) ? PASSPHRASE : KEY;
+		if (what != cases[i].what || (r < 0 && error_kind(err) != ERROR_KEY_INVALID))
+			fail_msg("%s: %d: %s", cases[i].command, what,
+				 err ? error_message(err) : "no error");
+	}
+}
+
 /* Apptainer shows the whole text of the variable; it may be a private key. */
 static void errors_show_no_key(void **state)
 {
@@ -398,6 +456,7 @@ int main(void)
 		cmocka_unit_test_setup(old_names, clear),
 		cmocka_unit_test_setup(prompts, clear),
 		cmocka_unit_test_setup(descriptors, clear),
+		cmocka_unit_test_setup(no_key_is_a_passphrase, clear),
 		cmocka_unit_test_setup(errors_show_no_key, clear),
 		cmocka_unit_test_setup(the_environment_is_wiped, clear),
 	};

@@ -71,6 +71,12 @@ static void what_is_named(void **state)
 		  "private key" },
 		{ TEXT("AGE-SECRET-KEY-1QQQ"), KEY_FOR_RUN, "age key", NULL },
 		{ TEXT("ssh-ed25519 AAAA a@b"), KEY_FOR_BUILD, "not an RSA key", NULL },
+		{ TEXT("sk-ssh-x@openssh.com AAAA"), KEY_FOR_BUILD, "not an RSA key", NULL },
+		{ TEXT("ssh-dss AAAA a@b"), KEY_FOR_BUILD, "not an RSA key", NULL },
+		{ TEXT("ssh-rsa-cert-v01@openssh.com AAAA"), KEY_FOR_BUILD,
+		  "certificate of OpenSSH's", "KEY.pub" },
+		{ TEXT("ssh-rsa\tAAAA"), KEY_FOR_BUILD, "OpenSSH's line", "one blank" },
+		{ TEXT("c3NoLXJzYSBBQUFBQjN"), KEY_FOR_BUILD, "once more", "base64 -d FILE" },
 		{ TEXT("LS0tLS1CRUdJTiBY"), KEY_FOR_RUN, "once more", "base64 -d FILE" },
 		{ TEXT("\xe2\x80\x94"
 		       "BEGIN RSA PRIVATE KEY\xe2\x80\x94\n"),
@@ -79,6 +85,8 @@ static void what_is_named(void **state)
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct error *err CLEANUP_ERROR = NULL;
+		assert_int_equal(key_text_is_known(cases[i].text, cases[i].len),
+				 strcmp(cases[i].words, "no PEM data") != 0);
 		assert_true(key_text_refuse(cases[i].text, cases[i].len, cases[i].use, &err) < 0);
 		assert_int_equal(error_kind(err), ERROR_KEY_INVALID);
 		const char *hint = error_hint_text(err);

@@ -8,7 +8,8 @@
  * caller's disk for one that was asked for, as the caller, where that may write. There the image
  * has no say: the row's path must begin with that of the earlier row by its text, and the last
  * folder that is there must lie in that very mount. Else a link in the image could have folders
- * made in any place that is mounted.
+ * made in any place that is mounted. What is made lies below the very folder that was looked at,
+ * whatever has its name by then: others may rename what lies in the caller's folder.
  */
 #include "run/internal.h"
 
@@ -58,6 +59,57 @@ static bool may_make(const struct run_plan *plan, const struct run_session *sess
 	return mount && mount != root && mount == mount_of(there);
 }
 
+/* Whether one of the names is "..", which leads out of the folder that was looked at. */
+static bool leads_up(const char *names)
+{
+	for (;;) {
+		names += strspn(names, "/");
+		size_t len = strcspn(names, "/");
+		if (!len)
+			return false;
+		if (len == 2 && !memcmp(names, "..", 2))
+			return true;
+		names += len;
+	}
+}
+
+/* Another container may have made the same one; but a link is none of ours. */
+static int make_name(int at, const char *name, bool directory)
+{
+	int flags = directory ? O_PATH | O_DIRECTORY : O_PATH;
+	if (directory) {
+		if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
+			return -errno;
+	} else {
+		int made = openat(at, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC,
+				  0644);
+		if (made >= 0 || errno != EEXIST)
+			return made >= 0 ? made : -errno;
+	}
+	int fd = path_open_no_links(at, name, flags, 0);
+	return fd == -ELOOP ? -ENOENT : fd;
+}
+
+/* Makes what is missing below *at, which was looked at, and takes no path from the root again. */
+static int make_names(int *at, const char *names, bool directory)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_TEXT char *copy = text_dup(names, &ignored);
+	if (!copy)
+		return -ENOMEM;
+	for (char *name = copy + strspn(copy, "/"); *name;) {
+		char *end = name + strcspn(name, "/"), *next = end + strspn(end, "/");
+		*end = '\0';
+		int fd = make_name(*at, name, directory || *next);
+		if (fd < 0)
+			return fd;
+		(void)close(*at);
+		*at = fd;
+		name = next;
+	}
+	return fd_steal(at);
+}
+
 static int make_target(const struct run_plan *plan, const struct run_session *session,
 		       const struct run_mount *m)
 {
@@ -65,31 +117,17 @@ static int make_target(const struct run_plan *plan, const struct run_session *se
 	CLEANUP_TEXT char *parent = text_dup(m->target, &ignored);
 	if (!parent)
 		return -ENOMEM;
-	char *slash = strrchr(parent, '/');
-	while (slash && slash > parent) {
+	for (char *slash; (slash = strrchr(parent, '/')) && slash > parent;) {
 		*slash = '\0';
-		CLEANUP_FD int fd = path_open_in_root(session->final, parent, O_PATH, 0);
-		if (fd >= 0) {
-			if (!may_make(plan, session, m, fd))
-				return -ENOENT;
-			break;
-		}
-		slash = strrchr(parent, '/');
+		CLEANUP_FD int at = path_open_in_root(session->final, parent, O_PATH, 0);
+		if (at < 0)
+			continue;
+		const char *names = m->target + (slash - parent);
+		if (leads_up(names) || !may_make(plan, session, m, at))
+			return -ENOENT;
+		return make_names(&at, names, m->directory);
 	}
-	if (!slash || slash == parent)
-		return -ENOENT;
-	if (m->directory)
-		return path_make_directories(session->final, m->target, 0755);
-	slash = strrchr(m->target, '/');
-	CLEANUP_TEXT char *dir = text_dup_len(m->target, (size_t)(slash - m->target), &ignored);
-	CLEANUP_FD int at = dir ? path_make_directories(session->final, dir, 0755) : -ENOMEM;
-	if (at < 0)
-		return at;
-	int fd = openat(at, slash + 1, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
-	/* Another container may have made the same one. */
-	return fd >= 0		 ? fd
-	       : errno != EEXIST ? -errno
-				 : path_open_in_root(session->final, m->target, O_PATH, 0);
+	return -ENOENT;
 }
 
 int run_target_open(const struct run_plan *plan, const struct run_session *session,

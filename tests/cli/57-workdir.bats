@@ -126,16 +126,34 @@ home=$(getent passwd "$(id -u)" | cut -d: -f6)
 
 @test "--workdir and --scratch with --fakeroot" {
 	chmod 0777 hold
-	run -0 --separate-stderr coffer exec -f -c -W hold -S /scr plain.sif sh -c 'echo t >/tmp/t && echo s >/scr/s && echo h >~/h && cat ~/h'
+	run -0 --separate-stderr coffer exec -f -c -W hold -S /scr plain.sif sh -c \
+		'echo t >/tmp/t && echo v >/var/tmp/v && echo s >/scr/s && echo h >~/h && cat ~/h'
 	[ "$output" = h ]
-	[ "$(cat hold/tmp/t)" = t ]
 	if am_root; then
-		# Its root is a stranger here: what is for it alone is in memory.
-		[[ "$stderr" == *"--scratch is in memory, not in $WORK/hold"* ]]
-		[ ! -e hold/scratch ]
+		# Its root is a stranger here: all is in memory.
+		[ "$(grep -c "what --workdir keeps is in memory, not in $WORK/hold" <<<"$stderr")" -eq 1 ]
+		[ -z "$(ls -A hold)" ]
 	else
-		[ "$(cat hold/scratch/scr/s hold/home/h)" = $'s\nh' ]
+		[ "$(cat hold/tmp/t hold/var_tmp/v hold/scratch/scr/s hold/home/h)" = $'t\nv\ns\nh' ]
 	fi
+}
+
+@test "--workdir: what root of the machine, who is none inside, finds of others is not its own" {
+	am_root || return 0
+	local option
+	for option in -f -u; do
+		install -d -o 12345 -m 0777 hold/tmp hold/var_tmp
+		echo theirs | tee hold/tmp/x >hold/var_tmp/x
+		run -0 --separate-stderr coffer exec $option -c -W hold plain.sif sh -c \
+			'ls /tmp /var/tmp; touch /tmp/made /var/tmp/made'
+		[[ "$output" != *x* ]]
+		[ "$(ls hold/tmp hold/var_tmp)" = $'hold/tmp:\nx\n\nhold/var_tmp:\nx' ]
+	done
+	# And nothing is made for an image that does not open.
+	rm -r hold/*
+	run --separate-stderr coffer exec -f -c -W hold --pem-path=other_pri.pem gocryptfs.sif true
+	[ "$status" -eq 255 ]
+	[ -z "$(ls -A hold)" ]
 }
 
 @test "a home in a folder for temporary files is not hidden by it" {

@@ -7,6 +7,7 @@
 #include "run/plan/internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,12 +31,26 @@ int run_choose_work(struct run_plan *plan, struct error **err)
 	if (!plan->work)
 		return -1;
 	int r = stat(plan->work, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+	if (r) {
+		error_errno(err, r,
+			    "container creation failed: failed to use the folder %s of --workdir",
+			    plan->work);
+		return error_hint(err, "make it first: mkdir %s", plan->work);
+	}
 	run_witness_look(plan->work, &plan->work_witness);
-	if (!r)
-		return 0;
-	error_errno(err, r, "container creation failed: failed to use the folder %s of --workdir",
-		    plan->work);
-	return error_hint(err, "make it first: mkdir %s", plan->work);
+	/*
+	 * Root's own folders would be closed to who is not root outside, though root inside. And
+	 * whose they are could not be asked for: seen from there all owners of this machine are the
+	 * same nobody.
+	 */
+	if (run_plan_is_shifted(plan)) {
+		log_warning("What is root in the container is not so outside: what --workdir keeps "
+			    "is in memory, not in %s",
+			    plan->work);
+		free(plan->work);
+		plan->work = NULL;
+	}
+	return 0;
 }
 
 int run_add_work(struct run_plan *plan, const char *name, const char *target, mode_t mode,
@@ -60,22 +75,9 @@ int run_add_work(struct run_plan *plan, const char *name, const char *target, mo
 	return source ? run_add_mount(plan, &m, err) : -1;
 }
 
-/* Root's own folders would be closed to who is not root outside, though root inside. */
-static bool in_memory(const struct run_plan *plan)
+static int add_one(struct run_plan *plan, const char *target, size_t number, struct error **err)
 {
-	if (!plan->work)
-		return true;
-	if (!plan->user_namespace || plan->map != USERNS_SHIFTED)
-		return false;
-	log_warning("What is root in the container is not so outside: --scratch is in memory, not "
-		    "in %s",
-		    plan->work);
-	return true;
-}
-
-static int add_one(struct run_plan *plan, const char *target, size_t number, bool memory,
-		   struct error **err)
-{
+	bool memory = !plan->work;
 	CLEANUP_TEXT char *name = memory ? text_printf(err, "scratch-%zu", number)
 					 : text_printf(err, "scratch%s", target);
 	if (!name || (memory ? run_add_session(plan, name, target, 0755, "scratch", err)
@@ -98,7 +100,6 @@ int run_add_scratch(struct run_plan *plan, struct error **err)
 			    "administrator");
 		return 0;
 	}
-	bool memory = in_memory(plan);
 	for (size_t i = 0; i < list->len; i++) {
 		const char *given = list->items[i];
 		if (!*given)
@@ -124,7 +125,7 @@ int run_add_scratch(struct run_plan *plan, struct error **err)
 						 "container creation failed: could not create "
 						 "scratch working directory %s: it is named twice",
 						 target);
-		if (add_one(plan, target, i, memory, err) < 0)
+		if (add_one(plan, target, i, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -55,7 +55,10 @@ int run_root_change(struct run_session *session, struct error **err);
  */
 int run_target_open(const struct run_plan *plan, const struct run_session *session,
 		    const struct run_mount *m);
-/* work.c: a clone of a folder below --workdir, made where it is missing. */
+/*
+ * work.c: a clone of a folder below --workdir, made where it is missing. Never with USERNS_SHIFTED,
+ * where all owners are the same nobody; the plan has no such row then.
+ */
 int run_work_open(const struct run_mount *m, struct error **err);
 
 /* ---------------------------------------------------------------- witness.c */

@@ -23,8 +23,7 @@ int run_shift(const struct run_plan *plan, struct run_session *session, struct e
 	for (size_t i = 0; i < plan->mount_count; i++) {
 		const struct run_mount *m = &plan->mounts[i];
 		CLEANUP_ERROR struct error *later = NULL;
-		session->sources[i] = !m->asked			  ? -1
-				      : m->kind == RUN_MOUNT_WORK ? run_work_open(m, &later)
+		session->sources[i] = !m->asked ? -1
 				      : m->witnessed
 					      ? run_witness_clone(&m->witness, m->source, &later)
 					      : run_tree_clone(AT_FDCWD, m->source, &later);

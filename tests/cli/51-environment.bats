@@ -258,14 +258,20 @@ END
 	refused 255 "start the image's shell for its environment scripts: argument list too long"
 }
 
-@test "%environment in bash's dialect, where /bin/sh is another shell" {
-	make_tree debian
-	mkdir -p debian/.singularity.d/env debian/opt
-	cp "$(command -v bash)" debian/bin/bash
+make_bash_tree() { # DIR
+	make_tree "$1"
+	mkdir -p "$1/.singularity.d/env"
+	cp "$(command -v bash)" "$1/bin/bash"
+	local library
 	ldd "$(command -v bash)" | grep -o '/[^ ]*' | while read -r library; do
-		mkdir -p "debian$(dirname "$library")"
-		cp -L "$library" "debian$library"
+		mkdir -p "$1$(dirname "$library")"
+		cp -L "$library" "$1$library"
 	done
+}
+
+@test "%environment in bash's dialect, where /bin/sh is another shell" {
+	make_bash_tree debian
+	mkdir debian/opt
 	echo 'export SOURCED=yes' >debian/opt/env.sh
 	cat >debian/.singularity.d/env/90-environment.sh <<'END'
 #!/bin/sh
@@ -294,4 +300,30 @@ END
 	printf 'export PLAIN=1\n: "${PLAIN:?}"; for i in 1; do export LOOP=1; done\n' >debian/.singularity.d/env/90-environment.sh
 	run -0 --separate-stderr coffer exec debian sh -c 'echo $PLAIN$LOOP'
 	[ "$output" = 11 ]
+}
+
+@test "environment scripts are run by an image's bash where it has no /bin/sh" {
+	make_bash_tree bashed
+	rm bashed/bin/sh
+	printf '[[ abc == a* ]] && export TESTED=1\n' >bashed/.singularity.d/env/90-environment.sh
+	run -0 --separate-stderr coffer exec bashed env
+	grep -qxF TESTED=1 <<<"$output"
+	[[ "$stderr" != *'environment scripts'* ]]
+	rm bashed/bin/bash
+	run -0 --separate-stderr coffer exec bashed env
+	refute grep TESTED <<<"$output"
+	[[ "$stderr" == *'environment scripts, but neither /bin/bash nor /bin/sh to run them'* ]]
+}
+
+@test "environment scripts run once, whatever they end the shell with" {
+	make_tree plain
+	mkdir -p plain/.singularity.d/env
+	make_bash_tree both
+	local image
+	for image in plain both; do
+		printf 'echo here >&2\nexit 127\n' >$image/.singularity.d/env/90-environment.sh
+		run -127 --separate-stderr coffer exec $image echo ran
+		[ "$output" = "" ]
+		[ "$(grep -cx here <<<"$stderr")" -eq 1 ]
+	done
 }

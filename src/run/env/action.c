@@ -335,8 +335,8 @@ static int environment_without_shell(const struct run_plan *plan, struct strings
 				     struct error **err)
 {
 	if (has_other_scripts())
-		log_warning("The image has environment scripts, but no /bin/sh to run them: they "
-			    "are left out");
+		log_warning("The image has environment scripts, but neither /bin/bash nor /bin/sh "
+			    "to run them: they are left out");
 	const char *path = RUN_DEFAULT_PATH, *before = NULL, *after = NULL;
 	bool based = access(ENV_DIRECTORY "/99-base.sh", F_OK) == 0;
 	if (based && (run_env_set(ret, "PS1", "Apptainer> ", err) < 0 ||
@@ -413,7 +413,7 @@ int run_action_environment(const struct run_plan *plan, struct strings *ret, int
 		*ret_exit = -1;
 		return r < 0 ? -1 : 0;
 	}
-	if (access("/bin/sh", X_OK) < 0)
+	if (access("/bin/bash", X_OK) < 0 && access("/bin/sh", X_OK) < 0)
 		return environment_without_shell(plan, ret, err);
 	if (write_script(plan, &script, &variables, err) < 0)
 		return -1;

@@ -17,6 +17,7 @@
 
 #define RESULT_LIMIT ((size_t)8 << 20)
 #define NOT_STARTED "coffer-not-started "
+#define STARTED "coffer-started\n"
 
 static _Noreturn void become_shell(const struct run_plan *plan, const char *command,
 				   const struct strings *variables, bool skip_bash, int result)
@@ -64,15 +65,32 @@ static int ask(const struct run_plan *plan, const char *command, const struct st
 	return status;
 }
 
+/* Whether the shell has begun; its mark is taken off the text. */
+static bool take_mark(struct buffer *text)
+{
+	size_t len = strlen(STARTED);
+	if (text->len < len || memcmp(text->data, STARTED, len) != 0)
+		return false;
+	text->len -= len;
+	memmove(text->data, text->data + len, text->len + 1);
+	return true;
+}
+
 int run_shell_ask(const struct run_plan *plan, const char *command, const struct strings *variables,
 		  struct buffer *text, int *ret_errnum, struct error **err)
 {
-	int status = ask(plan, command, variables, false, text, err);
+	*ret_errnum = 0;
+	/* The first that it does is to say that it could be started: a script may end with 127. */
+	CLEANUP_TEXT char *marked = text_printf(err, "echo %.*s >&%d; %s", (int)strlen(STARTED) - 1,
+						STARTED, RUN_RESULT_FD, command);
+	if (!marked)
+		return -1;
+	int status = ask(plan, marked, variables, false, text, err);
 	/* A bash that lacks a library, for example; nothing has run yet. */
 	if (status == 127 && !text->len)
-		status = ask(plan, command, variables, true, text, err);
-	*ret_errnum = 0;
-	if (status >= 0 && text->len && !strncmp(text->data, NOT_STARTED, strlen(NOT_STARTED)))
+		status = ask(plan, marked, variables, true, text, err);
+	if (status >= 0 && !take_mark(text) && text->len &&
+	    !strncmp(text->data, NOT_STARTED, strlen(NOT_STARTED)))
 		*ret_errnum = (int)strtol(text->data + strlen(NOT_STARTED), NULL, 10);
 	return status;
 }

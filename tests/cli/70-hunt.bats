@@ -345,9 +345,7 @@ deriving() { # COMMAND CONTAINER
 }
 derivation_and_hunt() { # COMMAND CONTAINER
 	clean processes -x "$1" -m -t $$ "$S/all"
-	clean process -m "$2" "$S/all"
-	# Not hidden while it makes its namespaces.
-	grep -q ', 1 memories' <<<"$output"
+	hidden_memory "$2"
 	# That the command has what is not found elsewhere.
 	! am_root || { run -1 hunt process -m "$1" "$S/all" && grep -q '^FOUND passphrase.text' <<<"$output"; }
 }

@@ -156,6 +156,21 @@ home=$(getent passwd "$(id -u)" | cut -d: -f6)
 	[ -z "$(ls -A hold)" ]
 }
 
+@test "--workdir: nobody, who looks like all strangers in a user namespace, is not taken for one" {
+	am_root || return 0
+	local nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	chmod 0711 .
+	chmod 0777 hold
+	install -d -o 12345 -m 0777 hold/tmp
+	run --separate-stderr "${nobody[@]}" "$COFFER" exec -c -W hold plain.sif touch /tmp/made
+	refused 255 "$WORK/hold/tmp is there already, and not yours"
+	[ -z "$(ls -A hold/tmp)" ]
+	rmdir hold/tmp
+	run -0 "${nobody[@]}" "$COFFER" exec -c -W hold plain.sif touch /tmp/made
+	run -0 "${nobody[@]}" "$COFFER" exec -c -W hold plain.sif rm /tmp/made
+	[ "$(mode hold/tmp)" = "1777 65534" ]
+}
+
 @test "a home in a folder for temporary files is not hidden by it" {
 	local place option
 	for place in /tmp/coffer-57/home /var/tmp/coffer-57/home; do

@@ -12,10 +12,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/*
+ * Whether the folder is the caller's. In a user namespace the owners that it does not know all look
+ * like nobody, and so like a caller who is that. The kernel tells them apart: without the time of
+ * access only its owner opens a folder, or who has the rights over that one.
+ */
+static bool is_own(int folder)
+{
+	struct stat st;
+	if (fstat(folder, &st) < 0 || st.st_uid != geteuid())
+		return false;
+	CLEANUP_FD int fd =
+		openat(folder, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
+	return fd >= 0;
+}
+
 /* Steps into the folder `name` of *at, making it first where it is missing; path is for errors. */
 static int step(int *at, const char *name, mode_t mode, const char *path, struct error **err)
 {
-	struct stat st;
 	bool made = mkdirat(*at, name, 0700) == 0;
 	if (!made && errno != EEXIST)
 		return error_errno(err, errno,
@@ -23,11 +37,11 @@ static int step(int *at, const char *name, mode_t mode, const char *path, struct
 	int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | (made ? O_RDONLY : O_PATH);
 	CLEANUP_FD int next = openat(*at, name, flags);
 	/* Whatever the umask is. */
-	if (next < 0 || (made && fchmod(next, mode) < 0) || fstat(next, &st) < 0) {
+	if (next < 0 || (made && fchmod(next, mode) < 0)) {
 		error_errno(err, errno, "container creation failed: open %s", path);
 		return error_hint(err, "below --workdir there must be folders alone, no links");
 	}
-	if (st.st_uid != geteuid()) {
+	if (!is_own(next)) {
 		error_set(err, ERROR_POLICY,
 			  "container creation failed: %s is there already, and not yours", path);
 		return error_hint(err, "give a folder to --workdir where nobody else can make one");

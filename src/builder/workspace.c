@@ -79,8 +79,10 @@ static bool swap_is_on(void)
 
 static int mount_tmpfs(const struct build *b, const char *where, struct error **err)
 {
-	CLEANUP_TEXT char *options = text_printf(err, "mode=0700,nr_inodes=0,size=%llu",
-						 (unsigned long long)tree_memory());
+	/* A file costs about a KiB of the kernel's memory, which size= does not count. */
+	const unsigned long long memory = tree_memory();
+	CLEANUP_TEXT char *options =
+		text_printf(err, "mode=0700,nr_inodes=%llu,size=%llu", memory / 1024, memory);
 	CLEANUP_TEXT char *without_swap = options ? text_printf(err, "%s,noswap", options) : NULL;
 	if (!without_swap)
 		return -1;
@@ -287,7 +289,11 @@ int workspace_make(struct builder *b, struct error **err)
 void workspace_explain(const struct build *build, int root, struct error **err)
 {
 	struct statvfs st;
-	if (root < 0 || fstatvfs(root, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize > 1 << 20)
+	if (root < 0 || fstatvfs(root, &st) < 0)
+		return;
+	/* Of some file systems the number of files has no limit: both are 0. */
+	bool files = !st.f_files || st.f_ffree;
+	if (files && (uint64_t)st.f_bavail * st.f_frsize > 1 << 20)
 		return;
 	if (build->wish->sandbox)
 		error_hint(err,

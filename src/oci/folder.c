@@ -69,8 +69,12 @@ static int make_missing(struct oci_unpacker *u, const char *path, struct error *
 	if (oci_folder_enter(u, above, err) < 0)
 		return -1;
 	/* What is there and leads nowhere stays so, and is found out by whoever opens it. */
-	if (mkdirat(u->folder, name, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(u->folder, name, 0755) == 0) {
+		if (oci_count_entry(u, err) < 0)
+			return -1;
+	} else if (errno != EEXIST) {
 		return error_errno(err, errno, "make a folder of the tree");
+	}
 	return oci_folder_leave(u, err);
 }
 

@@ -14,6 +14,9 @@
 /* Of the layers of one image together. */
 #define OCI_ENTRIES_MAX (UINT64_C(1) << 24)
 #define OCI_TREE_MAX (UINT64_C(1) << 40) /* bytes of files */
+/* Bytes of extended attributes, which a tree in memory keeps where nobody accounts for them. */
+#define OCI_ATTRIBUTE_BYTES_MAX (UINT64_C(256) << 20)
+#define OCI_ATTRIBUTE_COST 64 /* of one, besides name and value */
 
 #define OCI_PATH_MAX ((size_t)4095) /* PATH_MAX without the NUL */
 #define OCI_NAME_MAX ((size_t)255)

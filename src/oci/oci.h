@@ -65,12 +65,19 @@ enum oci_left_out {
 	OCI_LEFT_ATTRIBUTE, /* an extended attribute that the kernel refused */
 };
 
+/* Of the layers of one image together; 0: what format.h has. */
+struct oci_limits {
+	uint64_t entries;    /* and of folders that are made for them */
+	uint64_t attributes; /* bytes */
+};
+
 struct oci_rules {
 	bool owners;  /* give files their owners; else all belong to this process */
 	bool devices; /* make devices; else they are left out */
 	/* Told of each thing that is left out; NULL: nobody is. */
 	void (*left_out)(void *context, enum oci_left_out what, const char *path, const char *why);
 	void *context;
+	struct oci_limits limits;
 };
 
 /*

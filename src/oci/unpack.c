@@ -29,6 +29,9 @@ int oci_unpacker_new(int root, const struct oci_rules *rules, struct oci_unpacke
 		return error_no_memory(err);
 	u->root = u->folder = -1;
 	u->rules = *rules;
+	struct oci_limits *limits = &u->rules.limits;
+	limits->entries = limits->entries ? limits->entries : OCI_ENTRIES_MAX;
+	limits->attributes = limits->attributes ? limits->attributes : OCI_ATTRIBUTE_BYTES_MAX;
 	u->root = fcntl(root, F_DUPFD_CLOEXEC, 3);
 	if (u->root < 0)
 		return error_errno(err, errno, "open the tree");
@@ -228,15 +231,34 @@ static int make_entry(struct oci_unpacker *u, struct tar *t, const char *name,
 	}
 }
 
+int oci_count_entry(struct oci_unpacker *u, struct error **err)
+{
+	return ++u->entries > u->rules.limits.entries
+		       ? error_set(err, ERROR_LIMIT, "more than %llu entries in the layers",
+				   (unsigned long long)u->rules.limits.entries)
+		       : 0;
+}
+
+static int count_attributes(struct oci_unpacker *u, const struct tar_entry *e, struct error **err)
+{
+	for (size_t i = 0; i < e->attribute_count; i++)
+		u->attributes +=
+			strlen(e->attributes[i].name) + e->attributes[i].len + OCI_ATTRIBUTE_COST;
+	return u->attributes > u->rules.limits.attributes
+		       ? error_set(err, ERROR_LIMIT,
+				   "more than %llu bytes of extended attributes in the layers",
+				   (unsigned long long)u->rules.limits.attributes)
+		       : 0;
+}
+
 static int apply(struct oci_unpacker *u, struct tar *t, const struct tar_entry *e,
 		 struct error **err)
 {
 	const char *folder;
 	bool made;
 	struct stat st;
-	if (++u->entries > OCI_ENTRIES_MAX)
-		return error_set(err, ERROR_LIMIT, "more than %llu entries in the layers",
-				 (unsigned long long)OCI_ENTRIES_MAX);
+	if (oci_count_entry(u, err) < 0 || count_attributes(u, e, err) < 0)
+		return -1;
 	CLEANUP_TEXT char *path = oci_path_clean(e->path, err);
 	if (!path)
 		return -1;

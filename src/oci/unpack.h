@@ -10,7 +10,7 @@ struct oci_unpacker {
 	int root; /* a descriptor of ours */
 	struct oci_rules rules;
 	struct upper upper;
-	uint64_t entries, bytes; /* of all layers so far */
+	uint64_t entries, bytes, attributes; /* of all layers so far */
 	uint8_t *buffer;
 	/* The folder that was used last, its path, and its time, which what is put into it changes.
 	 */
@@ -27,6 +27,9 @@ struct oci_unpacker {
 char *oci_path_clean(const char *path, struct error **err);
 /* Parts "a/b/c" in place: the folder "a/b", and the name, which is returned. */
 const char *oci_path_part(char *path, const char **ret_folder);
+
+/* One more entry or folder: ERROR_LIMIT where there are too many. */
+int oci_count_entry(struct oci_unpacker *u, struct error **err);
 
 /*
  * Makes u->folder the folder of that path, made where it is missing. ERROR_DAMAGED where the path

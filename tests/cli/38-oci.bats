@@ -102,6 +102,8 @@ listing() { # FOLDER
 	cat >base.def <<-END
 		Bootstrap: docker-archive
 		From: docker.tar
+		%setup
+		    stat -f -c '%T %c' "\$APPTAINER_ROOTFS" >files
 		%post
 		    cat /etc/one >/etc/three
 		    chown 12:34 /etc/three
@@ -111,6 +113,8 @@ listing() { # FOLDER
 		    org.example.more yes
 	END
 	run -0 coffer build --force --pem-path=rsa_pub.pem base.sif base.def
+	# As many files as memory can hold: a number, where 0 is none.
+	grep -qx 'tmpfs [1-9][0-9]*' files
 	run -0 --separate-stderr coffer run --pem-path=rsa_pri.pem base.sif
 	[ "$output" = 'mine hello "you" $HOME' ]
 	run -0 --separate-stderr coffer exec --pem-path=rsa_pri.pem base.sif cat /etc/three

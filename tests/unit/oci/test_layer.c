@@ -115,14 +115,18 @@ static int unpack_stored(struct oci_unpacker *u, const struct buffer *content,
 	return oci_unpack_layer(u, layout, &layer, err);
 }
 
-static struct oci_unpacker *unpacker(void)
+static struct oci_unpacker *unpacker_by(const struct oci_rules *rules)
 {
 	CLEANUP_FD int tree = open_folder("tree");
 	struct oci_unpacker *u = NULL;
-	const struct oci_rules rules = { .left_out = note };
 	memset(left, 0, sizeof(left));
-	assert_ok(oci_unpacker_new(tree, &rules, &u, err));
+	assert_ok(oci_unpacker_new(tree, rules, &u, err));
 	return u;
+}
+
+static struct oci_unpacker *unpacker(void)
+{
+	return unpacker_by(&(struct oci_rules){ .left_out = note });
 }
 
 static void end(struct buffer *b)
@@ -754,6 +758,46 @@ static void test_faults(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------ limits of all layers */
+
+/* Folders that are made for an entry are as good as entries. */
+static void test_many_entries(void **state)
+{
+	(void)state;
+	struct buffer b = { 0 };
+	const struct oci_rules rules = { .left_out = note, .limits.entries = 10 };
+	struct oci_unpacker *u CLEANUP_OCI_UNPACKER = unpacker_by(&rules);
+	file(&b, "a/b/c/d/file", "");
+	assert_ok(unpack(u, &b, err));
+	file(&b, "a/b/c/d/other", "");
+	file(&b, "a/b/e/f/file", "");
+	file(&b, "last", "");
+	assert_ok(unpack(u, &b, err));
+	file(&b, "one-too-many", "");
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+	oci_unpacker_free(&u);
+	u = unpacker_by(&rules);
+	file(&b, "1/2/3/4/5/6/7/8/9/10/file", "");
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+	assert_false(there("tree/1/2/3/4/5/6/7/8/9/10/file"));
+}
+
+static void test_many_attributes(void **state)
+{
+	(void)state;
+	struct buffer b = { 0 };
+	const struct oci_rules rules = { .left_out = note, .limits.attributes = 300 };
+	struct oci_unpacker *u CLEANUP_OCI_UNPACKER = unpacker_by(&rules);
+	for (unsigned i = 0; i < 3; i++) {
+		pax_one(&b, "SCHILY.xattr.user.coffer=0123456789");
+		folder(&b, "folder", 0700);
+		assert_ok(unpack(u, &b, err));
+	}
+	pax_one(&b, "SCHILY.xattr.user.coffer=0123456789");
+	folder(&b, "/", 0700);
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -763,6 +807,7 @@ int main(void)
 		IN_LAYOUT(test_wrong_digest), IN_LAYOUT(test_whiteouts),
 		IN_LAYOUT(test_replaced),     IN_LAYOUT(test_ways_out),
 		IN_LAYOUT(test_changed_way),  IN_LAYOUT(test_faults),
+		IN_LAYOUT(test_many_entries), IN_LAYOUT(test_many_attributes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,10 @@ static int white_out(struct oci_unpacker *u, const char *name, struct error **er
 		return 1;
 	const char *what = name + strlen(WHITEOUT);
 	int r;
+	/* Done before: what is there now is this layer's, and to walk all of it again takes long.
+	 */
+	if (oci_upper_has(&u->upper, u->folder_ino, name))
+		return 0;
 	if (!strcmp(name, OPAQUE))
 		r = oci_lower_remove(u->folder, NULL, &u->upper, err);
 	else if (!strncmp(name, own, sizeof(own) - 1))
@@ -194,7 +198,9 @@ static int white_out(struct oci_unpacker *u, const char *name, struct error **er
 	else
 		r = oci_lower_remove(u->folder, what, &u->upper, err);
 	/* A folder that was open may be gone, or be another. */
-	return r < 0 ? -1 : oci_folder_leave(u, err);
+	return r < 0 || oci_upper_add(&u->upper, u->folder_ino, name, err) < 0
+		       ? -1
+		       : oci_folder_leave(u, err);
 }
 
 static int change_root(struct oci_unpacker *u, const struct tar_entry *e, struct error **err)

@@ -487,6 +487,43 @@ static void test_whiteouts(void **state)
 	is_file("tree/stays", "2");
 }
 
+static void put_lower(void *context, enum oci_left_out what, const char *path, const char *why)
+{
+	const char *const *name = context;
+	char whole[160];
+	note(NULL, what, path, why);
+	(void)snprintf(whole, sizeof(whole), "%s/tree/%s", test_directory, *name);
+	put(whole, "", 0);
+}
+
+/* A whiteout that comes again is none: it would walk all that has been made since. */
+static void test_repeated_whiteouts(void **state)
+{
+	(void)state;
+	static const char *const whiteouts[] = { "d/.wh..wh..opq", "d/.wh.lower" };
+	struct buffer b = { 0 };
+	const char *name = "d/lower";
+	const struct oci_rules rules = { .left_out = put_lower, .context = &name };
+	struct oci_unpacker *u CLEANUP_OCI_UNPACKER = unpacker_by(&rules);
+	for (size_t i = 0; i < 2; i++) {
+		file(&b, "d/lower", "");
+		file(&b, "e/lower", "");
+		assert_ok(unpack(u, &b, err));
+		file(&b, whiteouts[i], "");
+		/* What is left out puts the file there once more. */
+		header(&b, '3', "device", "", 0666, 0);
+		file(&b, whiteouts[i], "");
+		file(&b, "e/.wh.lower", "");
+		assert_ok(unpack(u, &b, err));
+		assert_true(there("tree/d/lower"));
+		assert_false(there("tree/e/lower"));
+		/* In the next layer it is a whiteout again. */
+		file(&b, whiteouts[i], "");
+		assert_ok(unpack(u, &b, err));
+		assert_false(there("tree/d/lower"));
+	}
+}
+
 static void test_replaced(void **state)
 {
 	(void)state;
@@ -801,13 +838,21 @@ static void test_many_attributes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_LAYOUT(test_kinds),	      IN_LAYOUT(test_names),
-		IN_LAYOUT(test_times),	      IN_LAYOUT(test_attributes),
-		IN_LAYOUT(test_holes),	      IN_LAYOUT(test_compression),
-		IN_LAYOUT(test_wrong_digest), IN_LAYOUT(test_whiteouts),
-		IN_LAYOUT(test_replaced),     IN_LAYOUT(test_ways_out),
-		IN_LAYOUT(test_changed_way),  IN_LAYOUT(test_faults),
-		IN_LAYOUT(test_many_entries), IN_LAYOUT(test_many_attributes),
+		IN_LAYOUT(test_kinds),
+		IN_LAYOUT(test_names),
+		IN_LAYOUT(test_times),
+		IN_LAYOUT(test_attributes),
+		IN_LAYOUT(test_holes),
+		IN_LAYOUT(test_compression),
+		IN_LAYOUT(test_wrong_digest),
+		IN_LAYOUT(test_whiteouts),
+		IN_LAYOUT(test_replaced),
+		IN_LAYOUT(test_ways_out),
+		IN_LAYOUT(test_changed_way),
+		IN_LAYOUT(test_faults),
+		IN_LAYOUT(test_repeated_whiteouts),
+		IN_LAYOUT(test_many_entries),
+		IN_LAYOUT(test_many_attributes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

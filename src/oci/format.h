@@ -13,7 +13,7 @@
 
 /* Of the layers of one image together. */
 #define OCI_ENTRIES_MAX (UINT64_C(1) << 24)
-#define OCI_TREE_MAX (UINT64_C(1) << 40) /* bytes of files */
+#define OCI_TREE_MAX (UINT64_C(1) << 40) /* bytes of files, with holes; of what is unpacked */
 /* Bytes of extended attributes, which a tree in memory keeps where nobody accounts for them. */
 #define OCI_ATTRIBUTE_BYTES_MAX (UINT64_C(256) << 20)
 #define OCI_ATTRIBUTE_COST 64 /* of one, besides name and value */

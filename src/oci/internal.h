@@ -27,8 +27,9 @@ void oci_config_free(struct oci_config *c);
 
 /* A layer as it is uncompressed, read once from its beginning. */
 struct stream;
-/* Takes the descriptor over, also on failure. */
-int oci_stream_open(int fd, const struct oci_layer *layer, struct stream **ret, struct error **err);
+/* Takes the descriptor over, also on failure. *left, borrowed: bytes of content that may come. */
+int oci_stream_open(int fd, const struct oci_layer *layer, uint64_t *left, struct stream **ret,
+		    struct error **err);
 /* Reads len bytes, less at the end of the content alone; *ret_len: how many. */
 int oci_stream_read(struct stream *s, void *buf, size_t len, size_t *ret_len, struct error **err);
 /* Reads what is left of content and file, and verifies both digests. */
@@ -92,8 +93,7 @@ int oci_tar_add_piece(struct tar_entry *e, uint64_t off, uint64_t len, struct er
 
 /* ------------------------------------------------------------------ attributes.c */
 
-/* Owner, attributes, mode and time of what has been made of an entry; the current folder changes.
- */
+/* Owner, attributes, mode and time of what an entry has made; the current folder changes. */
 int oci_entry_finish(const struct oci_rules *rules, int folder, const char *name,
 		     const struct tar_entry *e, struct error **err);
 void oci_entry_left_out(const struct oci_rules *rules, enum oci_left_out what, const char *name,

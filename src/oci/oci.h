@@ -69,6 +69,7 @@ enum oci_left_out {
 struct oci_limits {
 	uint64_t entries;    /* and of folders that are made for them */
 	uint64_t attributes; /* bytes */
+	uint64_t bytes;	     /* of files, with their holes; and of the layers unpacked */
 };
 
 struct oci_rules {

@@ -41,7 +41,8 @@ struct stream {
 	const struct oci_layer *layer; /* borrowed */
 	enum packing packing;
 	struct crypto_digest *raw, *content; /* content: NULL where it is the file itself */
-	uint64_t raw_len, content_len;	     /* so far */
+	uint64_t raw_len;		     /* so far */
+	uint64_t *left;			     /* borrowed: of the content of all layers */
 	uint8_t *buffer;
 	size_t at, len;	 /* of the buffer */
 	bool eof, ended; /* of the file; of the content */
@@ -94,7 +95,8 @@ static int start_packing(struct stream *s, struct error **err)
 		       : crypto_digest_begin(s->content, err);
 }
 
-int oci_stream_open(int fd, const struct oci_layer *layer, struct stream **ret, struct error **err)
+int oci_stream_open(int fd, const struct oci_layer *layer, uint64_t *left, struct stream **ret,
+		    struct error **err)
 {
 	CLEANUP_STREAM struct stream *s = calloc(1, sizeof(*s));
 	if (!s) {
@@ -103,6 +105,7 @@ int oci_stream_open(int fd, const struct oci_layer *layer, struct stream **ret, 
 	}
 	s->fd = fd;
 	s->layer = layer;
+	s->left = left;
 	s->buffer = malloc(STREAM_BUFFER);
 	if (!s->buffer)
 		return error_no_memory(err);
@@ -199,10 +202,9 @@ int oci_stream_read(struct stream *s, void *buf, size_t len, size_t *ret_len, st
 		if (s->content && crypto_digest_add(s->content, (uint8_t *)buf + done, n, err) < 0)
 			return -1;
 		done += n;
-		s->content_len += n;
-		if (s->content_len > OCI_TREE_MAX)
-			return error_set(err, ERROR_LIMIT, "a layer of more than %llu bytes",
-					 (unsigned long long)OCI_TREE_MAX);
+		if (n > *s->left)
+			return error_set(err, ERROR_LIMIT, "the layers unpack to too many bytes");
+		*s->left -= n;
 	}
 	*ret_len = done;
 	return 0;

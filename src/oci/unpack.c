@@ -31,6 +31,8 @@ int oci_unpacker_new(int root, const struct oci_rules *rules, struct oci_unpacke
 	u->rules = *rules;
 	struct oci_limits *limits = &u->rules.limits;
 	limits->entries = limits->entries ? limits->entries : OCI_ENTRIES_MAX;
+	limits->bytes = limits->bytes ? limits->bytes : OCI_TREE_MAX;
+	u->content_left = limits->bytes;
 	limits->attributes = limits->attributes ? limits->attributes : OCI_ATTRIBUTE_BYTES_MAX;
 	u->root = fcntl(root, F_DUPFD_CLOEXEC, 3);
 	if (u->root < 0)
@@ -72,9 +74,6 @@ static int make_room(struct oci_unpacker *u, const char *name, struct error **er
 static int write_piece(struct oci_unpacker *u, struct tar *t, int fd, uint64_t off, uint64_t len,
 		       struct error **err)
 {
-	if (!checked_add(u->bytes, len, &u->bytes) || u->bytes > OCI_TREE_MAX)
-		return error_set(err, ERROR_LIMIT, "more than %llu bytes of files in the layers",
-				 (unsigned long long)OCI_TREE_MAX);
 	while (len) {
 		size_t n = len < UNPACK_BUFFER ? (size_t)len : UNPACK_BUFFER;
 		if (oci_tar_data(t, u->buffer, n, err) < 0)
@@ -91,6 +90,10 @@ static int write_piece(struct oci_unpacker *u, struct tar *t, int fd, uint64_t o
 static int make_file(struct oci_unpacker *u, struct tar *t, const char *name,
 		     const struct tar_entry *e, struct error **err)
 {
+	/* Holes count: whoever packs the tree reads them. */
+	if (!checked_add(u->bytes, e->size, &u->bytes) || u->bytes > u->rules.limits.bytes)
+		return error_set(err, ERROR_LIMIT, "more than %llu bytes of files in the layers",
+				 (unsigned long long)u->rules.limits.bytes);
 	if (make_room(u, name, err) < 0)
 		return -1;
 	CLEANUP_FD int fd =
@@ -291,7 +294,7 @@ int oci_unpack_layer(struct oci_unpacker *u, int layout, const struct oci_layer 
 {
 	CLEANUP_STREAM struct stream *stream = NULL;
 	int fd = oci_blob_open(layout, &layer->blob, err);
-	if (fd < 0 || oci_stream_open(fd, layer, &stream, err) < 0)
+	if (fd < 0 || oci_stream_open(fd, layer, &u->content_left, &stream, err) < 0)
 		return -1;
 	struct tar t = { .stream = stream };
 	struct tar_entry e = { 0 };

@@ -11,6 +11,7 @@ struct oci_unpacker {
 	struct oci_rules rules;
 	struct upper upper;
 	uint64_t entries, bytes, attributes; /* of all layers so far */
+	uint64_t content_left;		     /* of what may be unpacked */
 	uint8_t *buffer;
 	/* The folder that was used last, its path, and its time, which what is put into it changes.
 	 */

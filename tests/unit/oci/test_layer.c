@@ -835,6 +835,35 @@ static void test_many_attributes(void **state)
 	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
 }
 
+static void test_many_bytes(void **state)
+{
+	(void)state;
+	struct buffer b = { 0 }, records = { 0 };
+	const struct oci_rules rules = { .left_out = note, .limits.bytes = 8192 };
+	struct oci_unpacker *u CLEANUP_OCI_UNPACKER = unpacker_by(&rules);
+	/* Content of 2048 bytes each; of files there is next to nothing. */
+	for (unsigned i = 0; i < 4; i++) {
+		file(&b, "file", "1");
+		assert_ok(unpack(u, &b, err));
+	}
+	file(&b, "file", "1");
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+	oci_unpacker_free(&u);
+	/* Holes are bytes, too, each once. */
+	u = unpacker_by(&rules);
+	for (unsigned i = 0; i < 2; i++) {
+		record(&records, "GNU.sparse.size=4100", 20);
+		record(&records, "GNU.sparse.map=4096,4", 21);
+		pax(&b, &records);
+		file(&b, i ? "second" : "first", "abcd");
+		if (i == 0)
+			assert_ok(unpack(u, &b, err));
+	}
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+	assert_true(there("tree/first"));
+	assert_false(there("tree/second"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -853,6 +882,7 @@ int main(void)
 		IN_LAYOUT(test_repeated_whiteouts),
 		IN_LAYOUT(test_many_entries),
 		IN_LAYOUT(test_many_attributes),
+		IN_LAYOUT(test_many_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,8 @@
 #define OCI_JSON_MAX ((size_t)4 << 20) /* of an index, a manifest, a configuration */
 #define OCI_JSON_DEPTH 16
 #define OCI_JSON_VALUES ((size_t)100000)
-#define OCI_INDEX_DEPTH 4 /* indexes in indexes */
+#define OCI_INDEX_DEPTH 4    /* indexes in indexes */
+#define OCI_INDEXES_MAX 1000 /* that are read in search of one image */
 #define OCI_LAYERS_MAX 1000
 #define OCI_BLOB_MAX (UINT64_C(1) << 40)
 #define OCI_WORDS_MAX 10000 /* of Entrypoint, Cmd, Env, Labels */

@@ -80,6 +80,7 @@ struct search {
 	int layout;
 	const struct oci_wish *wish;
 	uint8_t digest[32];	 /* of the wish */
+	unsigned indexes;	 /* read so far: one can be named many times, at each depth */
 	struct buffer platforms; /* that were not chosen, for the message */
 };
 
@@ -142,6 +143,8 @@ static int follow(struct search *s, const struct descriptor *d, unsigned depth, 
 	if (depth >= OCI_INDEX_DEPTH)
 		return error_set(err, ERROR_LIMIT, "more than %d indexes in indexes",
 				 OCI_INDEX_DEPTH);
+	if (++s->indexes > OCI_INDEXES_MAX)
+		return error_set(err, ERROR_LIMIT, "more than %d indexes", OCI_INDEXES_MAX);
 	if (oci_blob_read(s->layout, &d->blob, &text, err) < 0 ||
 	    json_read(text.data ? text.data : "", text.len, &l, &index, err) < 0)
 		return -1;

@@ -241,11 +241,36 @@ static void test_nested(void **state)
 	assert_fails(ERROR_LIMIT, try(&amd64, &image, err));
 }
 
+/* Twelve times an index of twelve times an index of...: 1884 are to be read. */
+static void test_many_indexes(void **state)
+{
+	(void)state;
+	struct oci_image *image = NULL;
+	struct oci_wish wish = { .arch = "amd64" };
+	char text[4096] = "{\"manifests\":[]}", words[80], digest[80] = "sha256:";
+	memset(digest + 7, '0', 64);
+	wish.digest = digest;
+	for (int depth = 0; depth < 3; depth++) {
+		size_t size = strlen(text);
+		put_blob(text, size, words);
+		size_t len = (size_t)snprintf(text, sizeof(text), "{\"manifests\":[");
+		for (int i = 0; i < 12; i++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						"%s{\"mediaType\":\"" INDEX
+						"\",\"digest\":\"%s\",\"size\":%zu}",
+						i ? "," : "", words, size);
+		(void)snprintf(text + len, sizeof(text) - len, "]}");
+		put("layout/index.json", text, strlen(text));
+		/* 12; 156; 1884. */
+		assert_fails(depth < 2 ? ERROR_NOT_FOUND : ERROR_LIMIT, try(&wish, &image, err));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_LAYOUT(test_one),	IN_LAYOUT(test_no_config), IN_LAYOUT(test_choice),
-		IN_LAYOUT(test_faults), IN_LAYOUT(test_nested),
+		IN_LAYOUT(test_faults), IN_LAYOUT(test_nested),	   IN_LAYOUT(test_many_indexes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

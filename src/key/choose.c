@@ -116,21 +116,23 @@ static int refuse_key_as_path(const char *path, struct error **err)
 		"see");
 }
 
-static int from_file(const struct key_request *request, const char *path, struct key *k,
-		     struct error **err)
+/* kept: see key_request.pem_text; or NULL. */
+static int from_file(const struct key_request *request, const char *path, struct secret **kept,
+		     struct key *k, struct error **err)
 {
-	struct secret *text CLEANUP_SECRET = NULL;
+	struct secret *own CLEANUP_SECRET = NULL;
+	struct secret **text = kept ? kept : &own;
 	if (refuse_key_as_path(path, err) < 0)
 		return -1;
 	k->origin = text_dup(path, err);
 	if (!k->origin)
 		return -1;
-	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (!*text && access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return error_set(err, ERROR_NOT_FOUND, "Specified PEM file %s: does not exist.",
 				 path);
-	if (key_file_read(path, &text, err) < 0)
+	if (!*text && key_file_read(path, text, err) < 0)
 		return key_frame(request, err);
-	if (rsa_from_pem((const char *)secret_bytes(text), secret_size(text), request, path,
+	if (rsa_from_pem((const char *)secret_bytes(*text), secret_size(*text), request, path,
 			 &k->rsa, err) < 0) {
 		error_wrap(err, "could not read %s", path);
 		return key_frame(request, err);
@@ -187,7 +189,7 @@ static int from_environment(const struct key_request *request, struct key *k, st
 	key_variable_note(order[i]);
 	switch (order[i]) {
 	case KEY_VARIABLE_PEM_PATH:
-		return from_file(request, value, k, err);
+		return from_file(request, value, NULL, k, err);
 	case KEY_VARIABLE_PEM_DATA:
 		return from_data(request, value, name, k, err);
 	case KEY_VARIABLE_PASSPHRASE:
@@ -204,7 +206,7 @@ int key_choose(const struct key_request *request, struct key **ret, struct error
 	k->use = request->use;
 	int r = 0;
 	if (request->pem_path)
-		r = from_file(request, request->pem_path, k, err);
+		r = from_file(request, request->pem_path, request->pem_text, k, err);
 	else if (request->ask_passphrase)
 		r = from_passphrase(request, NULL, NULL, k, err);
 	else if (request->has_key_fd)

@@ -43,8 +43,11 @@ typedef int (*key_ask)(void *context, const char *prompt, struct secret **ret, s
 struct key_request {
 	enum key_use use;
 	const char *pem_path; /* --pem-path, or NULL */
-	bool ask_passphrase;  /* --passphrase */
-	bool has_key_fd;      /* --key-fd, which is closed when it was read; 0 becomes /dev/null */
+	/* NULL, or where the text of pem_path is kept: a file that was read once, as a pipe can
+	 * only be, is tried as either half. The caller's to free. */
+	struct secret **pem_text;
+	bool ask_passphrase; /* --passphrase */
+	bool has_key_fd;     /* --key-fd, which is closed when it was read; 0 becomes /dev/null */
 	int key_fd;
 	const char *key_command; /* --key-command, for the shell; or NULL */
 	bool use_environment;	 /* whether the variables and systemd's credentials count */

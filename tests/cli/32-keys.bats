@@ -332,6 +332,11 @@ passphrase_image() {
 		grep -qx "  kind:         RSA public key, 2048 bits" <<<"$output"
 		grep -qx "  fingerprint:  rsa-sha256:$finger" <<<"$output"
 	done
+	# What can be read once only.
+	for key in rsa_pub.pem rsa_pri.pem; do
+		run -0 --separate-stderr coffer key show <(cat $key)
+		grep -qx "  fingerprint:  rsa-sha256:$finger" <<<"$output"
+	done
 	openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:pw -out 8.pem
 	run -0 --separate-stderr coffer key show 8.pem <<<pw
 	grep -qx "  protected:    yes, with a password" <<<"$output"

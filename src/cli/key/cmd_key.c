@@ -22,12 +22,15 @@ static int ask_and_note(void *context, const char *prompt, struct secret **ret, 
 	return tty_ask(NULL, prompt, ret, err);
 }
 
-static int read_key(const char *path, enum key_use use, bool *ret_protected, struct key **ret,
-		    struct error **err)
+/* text: NULL, or where the file's is kept from the first time to the next. */
+static int read_key(const char *path, struct secret **text, enum key_use use, bool *ret_protected,
+		    struct key **ret, struct error **err)
 {
-	struct key_request request = {
-		.use = use, .pem_path = path, .ask = ask_and_note, .ask_context = ret_protected
-	};
+	struct key_request request = { .use = use,
+				       .pem_path = path,
+				       .pem_text = text,
+				       .ask = ask_and_note,
+				       .ask_context = ret_protected };
 	*ret_protected = false;
 	return key_choose(&request, ret, err);
 }
@@ -62,19 +65,20 @@ static int no_key(const char *path, const struct error *private, const struct er
 static int run_show(const struct invocation *in, struct error **err)
 {
 	CLEANUP_KEY struct key *k = NULL;
+	CLEANUP_SECRET struct secret *text = NULL;
 	CLEANUP_ERROR struct error *not_private = NULL, *not_public = NULL;
 	const char *path = in->arguments[0];
 	enum key_use use = KEY_FOR_RUN;
 	bool is_protected;
 	if (keys_begin(err) < 0)
 		return -1;
-	int r = read_key(path, use, &is_protected, &k, &not_private);
+	int r = read_key(path, &text, use, &is_protected, &k, &not_private);
 	/* Of a private key it is no news that it is not a public one. */
 	if (r < 0 && (is_protected || error_kind(not_private) != ERROR_KEY_INVALID)) {
 		*err = take_pointer(&not_private);
 	} else if (r < 0) {
 		use = KEY_FOR_BUILD;
-		r = read_key(path, use, &is_protected, &k, &not_public);
+		r = read_key(path, &text, use, &is_protected, &k, &not_public);
 		if (r < 0)
 			no_key(path, not_private, not_public, err);
 	}
@@ -134,7 +138,7 @@ static int try_file(const struct image *img, const char *path, struct buffer *te
 	CLEANUP_KEY struct key *k = NULL;
 	CLEANUP_ERROR struct error *why = NULL;
 	bool is_protected;
-	if (read_key(path, KEY_FOR_RUN, &is_protected, &k, &why) == 0)
+	if (read_key(path, NULL, KEY_FOR_RUN, &is_protected, &k, &why) == 0)
 		return try_key(img, k, path, text, err);
 	return buffer_printf(text, err, "%s: is no key for it: %s\n", path, error_message(why));
 }

@@ -37,11 +37,30 @@ broken() { # STATUS FAULT
 }
 
 @test "no user namespaces: status 1, and the knob" {
-	broken 1 "echo 0 >/proc/sys/user/max_user_namespaces"
+	broken 1 "echo 0 >/proc/sys/user/max_user_namespaces
+		exec setpriv --bounding-set=-all --inh-caps=-all coffer doctor"
 	says "user namespaces" "bad "
 	says "user namespaces" "see /proc/sys/user/max_user_namespaces"
 	says "user namespaces" "root: sysctl -w user.max_user_namespaces=15000"
 	refute grep -q "pid namespaces" <<<"$output"
+}
+
+@test "no user namespaces for root, who can do without" {
+	broken 0 "echo 0 >/proc/sys/user/max_user_namespaces"
+	says "user namespaces" "less  user namespaces: refused: "
+	says "user namespaces" "see /proc/sys/user/max_user_namespaces"
+	says "user namespaces" "no image can be run with --userns or --fakeroot"
+	says "pid namespaces" "ok    pid namespaces: allowed"
+	# It is so: an image runs, and with those options none does.
+	local image=$FIXTURES/plain.sif
+	run -0 unshare --user --map-root-user --mount bash -ec "echo 0 >/proc/sys/user/max_user_namespaces; coffer exec $image true"
+	for option in --userns --fakeroot; do
+		run -255 unshare --user --map-root-user --mount bash -ec "echo 0 >/proc/sys/user/max_user_namespaces; coffer exec $option $image true"
+	done
+	broken 0 "echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_pid_namespaces"
+	says "pid namespaces" "less  pid namespaces: refused; see /proc/sys/user/max_pid_namespaces"
+	broken 1 "echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_mnt_namespaces"
+	says "user namespaces" "no image can be run or built"
 }
 
 @test "a user namespace without rights in it, as AppArmor grants it" {

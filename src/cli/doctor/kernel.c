@@ -30,15 +30,15 @@ static const struct {
 };
 
 /*
- * Whether a user namespace gives what it is made for. AppArmor and others grant one, and then deny
- * every capability in it; so a file system is asked for, which takes one. 0, or an errno.
+ * Whether such namespaces give what they are made for. AppArmor and others grant one of users, and
+ * then deny every capability in it; so a file system is asked for, which takes one. 0, or an errno.
  */
-static int try_user_namespace(void)
+static int try_namespaces(int flags)
 {
 	CLEANUP_PROCESS struct process child = PROCESS_NONE;
 	int r = process_fork(0, &child);
 	if (r == 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		if (unshare(flags) < 0)
 			_exit(errno);
 		int fd = (int)syscall(SYS_fsopen, "tmpfs", 1 /* FSOPEN_CLOEXEC */);
 		_exit(fd < 0 && errno != ENOSYS ? errno : 0);
@@ -46,16 +46,18 @@ static int try_user_namespace(void)
 	return r < 0 ? -r : process_wait(&child);
 }
 
-static int user_namespaces(struct doctor *d, int refusal, struct error **err)
+/* spare: they are not needed, see doctor_namespaces. */
+static int user_namespaces(struct doctor *d, int refusal, bool spare, struct error **err)
 {
 	CLEANUP_TEXT char *most = doctor_read("/proc/sys/user/max_user_namespaces");
 	if (!refusal)
 		return doctor_add(d, "user namespaces", DOCTOR_OK, NULL, err, "allowed, at most %s",
 				  most ? most : "an unknown number");
-	struct doctor_cost cost = { .cost = all_lost,
-				    .administrator =
-					    "let users have user namespaces: the limits of a "
-					    "container or a filter of calls are in the way" };
+	struct doctor_cost cost = {
+		.cost = spare ? "no image can be run with --userns or --fakeroot" : all_lost,
+		.administrator = "let users have user namespaces: the limits of a "
+				 "container or a filter of calls are in the way"
+	};
 	const char *which = NULL;
 	for (size_t i = 0; i < sizeof(knobs) / sizeof(*knobs) && !which; i++) {
 		CLEANUP_TEXT char *value = doctor_read(knobs[i].path);
@@ -64,8 +66,9 @@ static int user_namespaces(struct doctor *d, int refusal, struct error **err)
 		which = knobs[i].path;
 		cost.administrator = knobs[i].administrator;
 	}
-	return doctor_add(d, "user namespaces", DOCTOR_BAD, &cost, err, "refused: %s%s%s",
-			  strerror(refusal), which ? "; see " : "", which ? which : "");
+	return doctor_add(d, "user namespaces", spare ? DOCTOR_LESS : DOCTOR_BAD, &cost, err,
+			  "refused: %s%s%s", strerror(refusal), which ? "; see " : "",
+			  which ? which : "");
 }
 
 static const struct {
@@ -74,30 +77,30 @@ static const struct {
 	enum doctor_state state;
 	struct doctor_cost cost;
 } namespaces[] = {
-	{ CLONE_NEWUSER | CLONE_NEWNS,
+	{ CLONE_NEWNS,
 	  "mount namespaces",
 	  "mnt",
 	  DOCTOR_BAD,
 	  { all_lost, NULL, "sysctl -w user.max_mnt_namespaces=15000" } },
-	{ CLONE_NEWUSER | CLONE_NEWPID,
+	{ CLONE_NEWPID,
 	  "pid namespaces",
 	  "pid",
 	  DOCTOR_LESS,
 	  { "no image can be built, and none run with --pid or --containall", NULL,
 	    "sysctl -w user.max_pid_namespaces=15000" } },
-	{ CLONE_NEWUSER | CLONE_NEWIPC,
+	{ CLONE_NEWIPC,
 	  "ipc namespaces",
 	  "ipc",
 	  DOCTOR_LESS,
 	  { "no --ipc and --containall; an image's server shares the machine's", NULL,
 	    "sysctl -w user.max_ipc_namespaces=15000" } },
-	{ CLONE_NEWUSER | CLONE_NEWNET,
+	{ CLONE_NEWNET,
 	  "net namespaces",
 	  "net",
 	  DOCTOR_LESS,
 	  { "no --net; an image's server keeps the machine's network, which it has no call for",
 	    NULL, "sysctl -w user.max_net_namespaces=15000" } },
-	{ CLONE_NEWUSER | CLONE_NEWUTS,
+	{ CLONE_NEWUTS,
 	  "uts namespaces",
 	  "uts",
 	  DOCTOR_LESS,
@@ -106,13 +109,16 @@ static const struct {
 
 int doctor_namespaces(struct doctor *d, struct error **err)
 {
-	int refusal = try_user_namespace();
-	if (user_namespaces(d, refusal, err) < 0)
+	int refusal = try_namespaces(CLONE_NEWUSER | CLONE_NEWNS);
+	/* As a run: root with all its rights makes the others without one of users. */
+	bool spare = refusal && geteuid() == 0 && try_namespaces(CLONE_NEWNS) == 0;
+	int with = refusal ? 0 : CLONE_NEWUSER;
+	if (user_namespaces(d, refusal, spare, err) < 0)
 		return -1;
-	if (refusal)
+	if (refusal && !spare)
 		return 0; /* the others need it: nothing can be told of them */
 	for (size_t i = 0; i < sizeof(namespaces) / sizeof(*namespaces); i++) {
-		bool lacks = namespace_refused(namespaces[i].flags) != NULL;
+		bool lacks = namespace_refused(namespaces[i].flags | with) != NULL;
 		if (doctor_add(d, namespaces[i].name, lacks ? namespaces[i].state : DOCTOR_OK,
 			       lacks ? &namespaces[i].cost : NULL, err,
 			       lacks ? "refused; see /proc/sys/user/max_%s_namespaces" : "allowed",

@@ -52,6 +52,7 @@ static int remove_below(int fd, size_t depth)
 		/* Before it can be opened: it may have no permission for its owner. */
 		if (path >= 0)
 			(void)chmod(link, 0700);
+		fd_close(&path); /* two descriptors a level are what there is room for */
 		CLEANUP_FD int inner =
 			openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		result = inner < 0 ? -errno : remove_below(inner, depth + 1);

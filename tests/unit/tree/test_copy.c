@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -113,6 +114,33 @@ static void test_deep(void **state)
 	assert_ok(copy(err));
 	assert_ok(copy_remove(AT_FDCWD, "to", err));
 	assert_ok(copy_remove(AT_FDCWD, "from", err));
+}
+
+/* Two descriptors a level, and no more: a clear tree would stay. */
+static void test_remove_deep(void **state)
+{
+	(void)state;
+	const struct rlimit few = { 1024, 1024 };
+	int status;
+	CLEANUP_FD int fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 450; i++) {
+		assert_int_equal(mkdirat(fd, "d", 0700), 0);
+		int next = openat(fd, "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(&fd);
+		fd = next;
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct error *err = NULL;
+		bool gone = setrlimit(RLIMIT_NOFILE, &few) == 0 &&
+			    copy_remove(AT_FDCWD, "d", &err) == 0;
+		if (err)
+			print_error("%s\n", error_message(err));
+		_exit(gone ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(access("d", F_OK), -1);
 }
 
 static void test_refusals(void **state)
@@ -298,13 +326,10 @@ static void test_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIRECTORY(test_tree),
-		IN_DIRECTORY(test_holes),
-		IN_DIRECTORY(test_deep),
-		IN_DIRECTORY(test_refusals),
-		IN_DIRECTORY(test_fix_permissions),
-		IN_DIRECTORY(test_grafts),
-		IN_DIRECTORY(test_nobody),
+		IN_DIRECTORY(test_tree),     IN_DIRECTORY(test_holes),
+		IN_DIRECTORY(test_deep),     IN_DIRECTORY(test_remove_deep),
+		IN_DIRECTORY(test_refusals), IN_DIRECTORY(test_fix_permissions),
+		IN_DIRECTORY(test_grafts),   IN_DIRECTORY(test_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

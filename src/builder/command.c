@@ -247,7 +247,7 @@ static int read_text(int fd, struct buffer *ret, struct error **err)
 {
 	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return error_set(err, ERROR_INTERNAL, "a message without its text");
-	return fd_read_all(fd, 2 * METADATA_FILE_MAX, "the metadata", ret, err);
+	return fd_read_all(fd, METADATA_TEXTS_MAX, "the metadata", ret, err);
 }
 
 /* Serves the builder until its tree is complete. */

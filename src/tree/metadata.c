@@ -295,6 +295,17 @@ static size_t without_newlines(const struct buffer *b)
 	return len;
 }
 
+/* As much as the command takes of it. */
+static int check_length(const struct json_writer *w, struct error **err)
+{
+	return w->out->len > METADATA_TEXTS_MAX
+		       ? error_set(err, ERROR_LIMIT,
+				   "the texts in the container are longer than "
+				   "%zu bytes together",
+				   METADATA_TEXTS_MAX)
+		       : 0;
+}
+
 /* A file's text as an attribute, if there is one; always: also when it is empty. */
 static int put_text(int root, const char *path, const char *key, bool always, struct json_writer *w,
 		    struct error **err)
@@ -304,7 +315,7 @@ static int put_text(int root, const char *path, const char *key, bool always, st
 	size_t len = without_newlines(&text);
 	if (found <= 0 || (!len && !always))
 		return found < 0 ? -1 : 0;
-	return json_put_text(w, key, text.data, len, err);
+	return json_put_text(w, key, text.data, len, err) < 0 ? -1 : check_length(w, err);
 }
 
 static int put_environment(int root, const char *base, struct json_writer *w, struct error **err)
@@ -393,7 +404,8 @@ static int put_apps(int root, struct json_writer *w, struct error **err)
 	for (size_t i = 0; i < names.len; i++) {
 		CLEANUP_TEXT char *base = text_printf(err, "/scif/apps/%s/scif", names.items[i]);
 		if (!base || json_begin(w, names.items[i], err) < 0 ||
-		    put_attributes(root, base, true, w, err) < 0 || json_end(w, err) < 0)
+		    put_attributes(root, base, true, w, err) < 0 || json_end(w, err) < 0 ||
+		    check_length(w, err) < 0)
 			return -1;
 	}
 	return json_end(w, err);

@@ -12,6 +12,7 @@
 
 /* The most that is read of a file that says something about a tree. */
 #define METADATA_FILE_MAX ((size_t)16 << 20)
+#define METADATA_TEXTS_MAX (2 * METADATA_FILE_MAX) /* of all that is said of an image */
 
 /* ---------------------------------------------------------------- files of a tree (tree.c) */
 

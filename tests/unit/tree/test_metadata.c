@@ -116,6 +116,30 @@ static void test_inspect_reference(void **state)
 	assert_string_equal(got.data, want);
 }
 
+/* A file of NULs and a label, which JSON writes with six letters each. */
+static void test_inspect_too_much(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer got = { 0 }, label = { 0 };
+	assert_ok(tree_make_directory(root, "/.singularity.d", 0755, err));
+	assert_ok(tree_make_directory(root, "/scif/apps/a/scif", 0755, err));
+	CLEANUP_FD int fd =
+		openat(root, ".singularity.d/test", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, METADATA_TEXTS_MAX / 5), 0);
+	assert_fails(ERROR_LIMIT, metadata_inspect(root, &got, err));
+	assert_int_equal(ftruncate(fd, METADATA_TEXTS_MAX / 7), 0);
+	buffer_free(&got);
+	assert_ok(metadata_inspect(root, &got, err));
+	assert_int_equal(unlinkat(root, ".singularity.d/test", 0), 0);
+	buffer_free(&got);
+	assert_ok(buffer_puts(&label, "{\"a\":\"", err));
+	for (size_t i = 0; i < METADATA_TEXTS_MAX / 5; i++)
+		assert_ok(buffer_append(&label, "<", 1, err));
+	assert_ok(buffer_puts(&label, "\"}", err));
+	put("/scif/apps/a/scif/labels.json", label.data);
+	assert_fails(ERROR_LIMIT, metadata_inspect(root, &got, err));
+}
+
 static void test_inspect_parts(void **state)
 {
 	(void)state;
@@ -269,7 +293,7 @@ int main(void)
 		cmocka_unit_test(test_labels), IN_ROOT(test_inspect_reference),
 		IN_ROOT(test_inspect_parts),   IN_ROOT(test_base),
 		IN_ROOT(test_base_hostile),    IN_ROOT(test_write),
-		IN_ROOT(test_sections_chosen),
+		IN_ROOT(test_sections_chosen), IN_ROOT(test_inspect_too_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,9 +16,10 @@ setup() { cd "$WORK"; }
 block() { # FIRST-LINE
 	awk -v first="    $1" '$0 == first { on = 1 } on && /^[^ ]/ { exit } on { sub(/^    /, ""); print }' "$README"
 }
-# The lines of a part that are commands, but for what installs.
+# The lines of a part that are commands, but for what installs, and for images of registries, which are
+# not at hand: 36-pull, 38-oci and 39-registry have made ones.
 commands() { # FROM TO
-	awk -v from="$1" -v to="$2" 'index($0, to) == 1 { exit } on && /^    (coffer|ssh-keygen|mv|export) / { sub(/^ */, ""); print }
+	awk -v from="$1" -v to="$2" 'index($0, to) == 1 { exit } on && /^    (coffer|ssh-keygen|mv|export) / { sub(/^ */, ""); if (!/docker/) print }
 		index($0, from) == 1 { on = 1 }' "$README"
 }
 # Each of them; a passphrase comes by a pipe, and behind it what a shell is told.

@@ -58,6 +58,39 @@ int oci_folder_leave(struct oci_unpacker *u, struct error **err)
 	return 0;
 }
 
+/* Links lead deeper than a path can say: how deep a folder really is, its way up tells. */
+static int check_depth(const struct oci_unpacker *u, int folder, struct error **err)
+{
+	struct stat root, st;
+	if (fstat(u->root, &root) < 0)
+		return error_errno(err, errno, "look at the tree");
+	CLEANUP_FD int at = openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned depth = 0; depth < OCI_DEPTH_MAX; depth++) {
+		if (at < 0 || fstat(at, &st) < 0)
+			return error_errno(err, errno, "look at a folder of the tree");
+		if (st.st_ino == root.st_ino && st.st_dev == root.st_dev)
+			return 0;
+		int above = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(&at);
+		at = above;
+	}
+	return error_set(err, ERROR_LIMIT, "folders in a layer are too deep");
+}
+
+/* A descriptor, or -errno; -1 with *err. */
+static int open_folder(struct oci_unpacker *u, const char *path, struct error **err)
+{
+	const char *whole = *path ? path : "/";
+	/* Where no link is on the way the path says how deep it is: the usual, and quick. */
+	int fd = path_open_no_links(u->root, whole, O_PATH | O_DIRECTORY, 0);
+	if (fd != -ELOOP)
+		return fd;
+	fd = path_open_in_root(u->root, whole, O_PATH | O_DIRECTORY, 0);
+	if (fd >= 0 && check_depth(u, fd, err) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
 /* A folder that no layer has spoken of; the one above it keeps its time. */
 static int make_missing(struct oci_unpacker *u, const char *path, struct error **err)
 {
@@ -81,7 +114,6 @@ static int make_missing(struct oci_unpacker *u, const char *path, struct error *
 int oci_folder_enter(struct oci_unpacker *u, const char *path, struct error **err)
 {
 	struct stat st;
-	const char *whole = *path ? path : "/";
 	if (u->folder >= 0 && !strcmp(u->folder_path, path))
 		return 0;
 	if (oci_folder_leave(u, err) < 0)
@@ -89,12 +121,14 @@ int oci_folder_enter(struct oci_unpacker *u, const char *path, struct error **er
 	CLEANUP_TEXT char *copy = text_dup(path, err);
 	if (!copy)
 		return -1;
-	CLEANUP_FD int fd = path_open_in_root(u->root, whole, O_PATH | O_DIRECTORY, 0);
+	CLEANUP_FD int fd = open_folder(u, path, err);
 	if (fd == -ENOENT && *path) {
 		if (make_missing(u, path, err) < 0)
 			return -1;
-		fd = path_open_in_root(u->root, whole, O_PATH | O_DIRECTORY, 0);
+		fd = open_folder(u, path, err);
 	}
+	if (*err)
+		return -1;
 	if (fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR)
 		return error_set(err, ERROR_DAMAGED, "a path in a layer leads nowhere");
 	if (fd < 0)

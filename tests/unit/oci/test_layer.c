@@ -795,6 +795,44 @@ static void test_faults(void **state)
 	}
 }
 
+/* KEY, then that many folders in folders, then the rest, for the entry that follows. */
+static void pax_deep(struct buffer *b, const char *key, unsigned depth, const char *rest)
+{
+	struct buffer text = { 0 };
+	assert_ok(buffer_puts(&text, key, err));
+	for (unsigned i = 0; i < depth; i++)
+		assert_ok(buffer_puts(&text, "d/", err));
+	assert_ok(buffer_puts(&text, rest, err));
+	pax_one(b, text.data);
+	buffer_free(&text);
+}
+
+/* From the end of one link to that of another, each path of which is short enough. */
+static void test_deep_by_links(void **state)
+{
+	(void)state;
+	struct buffer b = { 0 };
+	struct oci_unpacker *u CLEANUP_OCI_UNPACKER = unpacker();
+	pax_deep(&b, "path=", 150, "");
+	folder(&b, "x", 0755);
+	pax_deep(&b, "linkpath=", 150, "");
+	link_to(&b, "link", "x");
+	pax_deep(&b, "path=link/", 105, "file");
+	file(&b, "x", "");
+	file(&b, "link/other", "");
+	assert_ok(unpack(u, &b, err));
+	pax_deep(&b, "path=link/", 106, "file");
+	file(&b, "x", "");
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+	pax_deep(&b, "path=link/", 200, "");
+	folder(&b, "x", 0755);
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+	link_to(&b, "second", "link/d/d/d/d/d/d/d/d/d/d");
+	pax_deep(&b, "path=second/", 100, "file");
+	file(&b, "x", "");
+	assert_fails(ERROR_LIMIT, unpack(u, &b, err));
+}
+
 /* ------------------------------------------------------------------ limits of all layers */
 
 /* Folders that are made for an entry are as good as entries. */
@@ -883,6 +921,7 @@ int main(void)
 		IN_LAYOUT(test_many_entries),
 		IN_LAYOUT(test_many_attributes),
 		IN_LAYOUT(test_many_bytes),
+		IN_LAYOUT(test_deep_by_links),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,3 +327,36 @@ END
 		[ "$(grep -cx here <<<"$stderr")" -eq 1 ]
 	done
 }
+
+@test "what fails in an environment script keeps no container from starting" {
+	make_tree sh.box
+	mkdir -p sh.box/.singularity.d/env
+	make_bash_tree bash.box
+	make_bash_tree dash.box
+	rm dash.box/bin/bash dash.box/bin/sh
+	cp "$(command -v dash)" dash.box/bin/sh
+	local image line
+	for image in sh.box dash.box bash.box; do
+		printf '#!/bin/sh\n' >$image/.singularity.d/env/99-base.sh
+		echo 'export NEXT=1' >$image/.singularity.d/env/91-next.sh
+		for line in '. /opt/none.sh' 'source /opt/none.sh' 'readonly R=1; . /opt/none.sh'; do
+			printf '%s\nexport AFTER=1\n' "$line" >$image/.singularity.d/env/90-environment.sh
+			run -0 --separate-stderr coffer exec $image sh -c 'echo started $AFTER $NEXT'
+			[ "$output" = 'started 1 1' ]
+			[[ "$stderr" == */opt/none.sh* ]]
+		done
+		# What comes after these in the same script is a matter of the shell.
+		for line in 'export A.B=1' 'if then syntax'; do
+			printf 'export BEFORE=1\n%s\n' "$line" >$image/.singularity.d/env/90-environment.sh
+			run -0 --separate-stderr coffer exec $image sh -c 'echo started $BEFORE $NEXT'
+			[ "$output" = 'started 1 1' ]
+			[[ "$stderr" == *'A.B'* || "$stderr" == *yntax* ]]
+		done
+		rm $image/.singularity.d/env/90-environment.sh
+		for line in 'p$(ss' 'p`ss' 'p${ss' '${x!}'; do
+			APPTAINERENV_PW=$line APPTAINERENV_LAST=1 APPTAINERENV_APPEND_PATH=$line \
+				run -0 --separate-stderr coffer exec $image sh -c 'echo "started $PW,$LAST $PATH"'
+			[ "$output" = "started ,1 $DEFPATH" ]
+		done
+	done
+}

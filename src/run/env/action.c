@@ -71,7 +71,7 @@ static int hand_over(const struct run_plan *plan, size_t i, const char *name, st
 		return -1;
 	if (literal)
 		return buffer_printf(script, err, "%s=$__coffer_v%zu\n", name, i);
-	return buffer_printf(script, err, "eval \"%s=\\\"$__coffer_v%zu\\\"\"\n", name, i);
+	return buffer_printf(script, err, "command eval \"%s=\\\"$__coffer_v%zu\\\"\"\n", name, i);
 }
 
 static int write_injection(const struct run_plan *plan, struct buffer *script,
@@ -115,8 +115,11 @@ static int write_paths(const struct run_plan *plan, struct buffer *script,
 		if (hand_over(plan, at[0], "PATH", script, variables, err) < 0)
 			return -1;
 	} else {
-		static const char *const joined[3] = { NULL, "PATH=$__coffer_p:$PATH\n",
-						       "PATH=$PATH:$__coffer_p\n" };
+		static const char *const joined[3] = {
+			NULL,
+			"[ -z \"${__coffer_p+1}\" ] || PATH=$__coffer_p:$PATH\nunset __coffer_p\n",
+			"[ -z \"${__coffer_p+1}\" ] || PATH=$PATH:$__coffer_p\nunset __coffer_p\n",
+		};
 		for (int k = 1; k < 3; k++) {
 			if (at[k] != SIZE_MAX &&
 			    (hand_over(plan, at[k], "__coffer_p", script, variables, err) < 0 ||
@@ -133,22 +136,29 @@ static const char main_script[] =
 	"[ -f \"$__coffer_f\" ] || continue\n"
 	"case $__coffer_f in\n"
 	"*/99-runtimevars.sh) __coffer_paths; __coffer_late= ;;\n"
-	"*/99-base.sh) . \"$__coffer_f\"; __coffer_inject ;;\n"
-	"*/10-docker.sh | */10-docker2singularity.sh) . \"$__coffer_f\"; __coffer_default ;;\n"
+	"*/99-base.sh) command . \"$__coffer_f\"; __coffer_inject ;;\n"
+	"*/10-docker.sh | */10-docker2singularity.sh) command . \"$__coffer_f\"; __coffer_default "
+	";;\n"
 	/* Whoever puts a folder before $PATH in %environment counts on there being one. */
-	"*/90-environment.sh) __coffer_path; . \"$__coffer_f\" ;;\n"
-	"*) . \"$__coffer_f\" ;;\n"
+	"*/90-environment.sh) __coffer_path; command . \"$__coffer_f\" ;;\n"
+	"*) command . \"$__coffer_f\" ;;\n"
 	"esac\n"
 	"done\n"
 	"else\n"
-	"[ ! -f /environment ] || . /environment\n"
+	"[ ! -f /environment ] || command . /environment\n"
 	"__coffer_default\n"
 	"__coffer_inject\n"
 	"fi\n"
 	"__coffer_path\n"
 	"[ -z \"$__coffer_late\" ] || __coffer_paths\n";
 
+/*
+ * `.`, `export` and `eval` are special to a POSIX shell, which ends where one fails; Apptainer's
+ * own interpreter leaves out what failed and goes on, and so does bash. `command` takes that from
+ * them, and the alias from a `.` in a script; bash, which does not need it, expands none.
+ */
 static const char default_script[] =
+	"command alias .='command .' source='command .' 2>/dev/null\n"
 	"__coffer_late=1\n"
 	"__coffer_path() {\n"
 	"[ -n \"${PATH-}\" ] || PATH=" RUN_DEFAULT_PATH "\n"
@@ -182,7 +192,8 @@ static int write_script(const struct run_plan *plan, struct buffer *script,
 	if (plan->wish->for_build &&
 	    buffer_puts(script, "[ -n \"$__coffer_done\" ] || __coffer_inject\n", err) < 0)
 		return -1;
-	return buffer_puts(script, "{ umask; export -p; echo " RESULT_END "; } >&9\n", err);
+	/* No braces: bash may take none for one after values that it could not read. */
+	return buffer_puts(script, "umask >&9\nexport -p >&9\necho " RESULT_END " >&9\n", err);
 }
 
 /* ---------------------------------------------------------------- reading the result */

@@ -69,17 +69,17 @@ static void programs_are_witnessed(void **state)
 	assert_non_null(f);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(chmod(program, 0755), 0);
-	CLEANUP_TEXT char *path = strdup(getenv("PATH"));
+	const char *before = getenv("PATH");
+	CLEANUP_TEXT char *path = strdup(before ? before : "/usr/bin:/bin");
 	assert_int_equal(setenv("PATH", folder, 1), 0);
 	assert_ok(run_add_gpus(&plan, err));
 	assert_int_equal(setenv("PATH", path, 1), 0);
 	for (size_t i = 0; i < plan.mount_count; i++)
 		if (!strcmp(plan.mounts[i].target, "/usr/bin/nvidia-smi"))
 			found = &plan.mounts[i];
-	assert_non_null(found);
-	assert_string_equal(found->source, program);
-	assert_true(found->witnessed);
-	assert_true(found->read_only);
+	assert_true(found && !strcmp(found->source, program));
+	assert_true(found && found->witnessed);
+	assert_true(found && found->read_only);
 	run_plan_free(&plan);
 	assert_int_equal(unlink(program), 0);
 	assert_int_equal(rmdir(folder), 0);

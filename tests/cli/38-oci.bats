@@ -221,6 +221,14 @@ listing() { # FOLDER
 	refused 255 'could not parse reference'
 	run --separate-stderr coffer build --force target.sif 'docker://Not A Name'
 	refused 255 'could not parse reference'
+	# skopeo would write to co/layout of the folder that it is in.
+	mkdir co:lon
+	run --separate-stderr coffer build --force --tmpdir co:lon target.sif oci-archive:image.tar
+	refused 255 'skopeo cannot write to a path with a colon'
+	run --separate-stderr coffer build --force --sandbox co:lon/box oci-archive:image.tar
+	refused 255 'skopeo cannot write to a path with a colon'
+	[ -z "$(ls -A co:lon)" ]
+	[ ! -e co ]
 	[ "$(cat outside/file)" = kept ]
 	[ "$(ls outside)" = file ]
 	[ "$(cat target.sif)" = old ]

@@ -361,8 +361,9 @@ static int read_headers(struct tar *t, struct tar_entry *e, struct pax *p, struc
 		/* What is for all entries (g) is comments in the field. */
 		if (type == 'x' && oci_pax_read(p, text.data, text.len, err) < 0)
 			return -1;
-		char **name = type == 'L' ? &e->path : type == 'K' ? &e->link : NULL;
-		if (name && !*name && !(*name = text_dup(text.data, err)))
+		if (type == 'L' && !e->path && !(e->path = text_dup(text.data, err)))
+			return -1;
+		if (type == 'K' && !e->link && !(e->link = text_dup(text.data, err)))
 			return -1;
 		/* It is no part of the entry that follows. */
 		if (type == 'g')

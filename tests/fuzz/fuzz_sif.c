@@ -35,7 +35,11 @@ static void show(const struct buffer *text, struct error **err)
 
 static int objects(struct source *file, const struct sif *s, struct error **err)
 {
-	struct error *first CLEANUP_ERROR = NULL;
+	struct error *first CLEANUP_ERROR = NULL, *digest CLEANUP_ERROR = NULL;
+	uint8_t hash[32];
+	if (sif_digest(s, file, hash, &digest) == 0)
+		fuzz_saw(hash, sizeof(hash));
+	fuzz_note(&first, &digest);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct sif_descriptor *d = &s->descriptors[i];
 		struct buffer info CLEANUP_BUFFER = { 0 }, bytes CLEANUP_BUFFER = { 0 };

@@ -53,6 +53,25 @@ int buffer_puts(struct buffer *b, const char *text, struct error **err)
 	return buffer_append(b, text, strlen(text), err);
 }
 
+int buffer_hex(struct buffer *b, const void *bytes, size_t len, struct error **err)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *from = bytes;
+	size_t room;
+	if (!checked_mul(len, (size_t)2, &room))
+		return error_no_memory(err);
+	char *to = buffer_reserve(b, room, err);
+	if (!to)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		*to++ = digits[from[i] >> 4];
+		*to++ = digits[from[i] & 15];
+	}
+	*to = '\0';
+	b->len += room;
+	return 0;
+}
+
 static char *format(const char *fmt, va_list ap, size_t *ret_len, struct error **err)
 {
 	char *s = NULL;

@@ -27,6 +27,8 @@ int buffer_append(struct buffer *b, const void *data, size_t len, struct error *
 int buffer_puts(struct buffer *b, const char *text, struct error **err);
 int buffer_printf(struct buffer *b, struct error **err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Appends two hexadecimal digits, in small letters, for each byte. */
+int buffer_hex(struct buffer *b, const void *bytes, size_t len, struct error **err);
 /* Makes room for len more bytes and returns where they start, or NULL; the length is unchanged. */
 char *buffer_reserve(struct buffer *b, size_t len, struct error **err);
 /* Hands the text over (never NULL: "" when empty) and empties the buffer; NULL with *err set. */

@@ -53,10 +53,7 @@ int key_describe(const struct key *k, struct buffer *ret, struct error **err)
 	if (crypto_rsa_fingerprint(k->rsa, digest, err) < 0 ||
 	    buffer_puts(ret, "rsa-sha256:", err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(digest); i++)
-		if (buffer_printf(ret, err, "%02x", digest[i]) < 0)
-			return -1;
-	return 0;
+	return buffer_hex(ret, digest, sizeof(digest), err);
 }
 
 const char *key_origin(const struct key *k)

@@ -11,13 +11,11 @@
 
 char *oci_blob_path(const struct oci_blob *blob, struct error **err)
 {
-	static const char digits[] = "0123456789abcdef";
-	char hex[2 * sizeof(blob->digest) + 1] = { 0 };
-	for (size_t i = 0; i < sizeof(blob->digest); i++) {
-		hex[2 * i] = digits[blob->digest[i] >> 4];
-		hex[2 * i + 1] = digits[blob->digest[i] & 15];
-	}
-	return text_printf(err, "blobs/sha256/%s", hex);
+	CLEANUP_BUFFER struct buffer path = { 0 };
+	if (buffer_puts(&path, "blobs/sha256/", err) < 0 ||
+	    buffer_hex(&path, blob->digest, sizeof(blob->digest), err) < 0)
+		return NULL;
+	return buffer_steal(&path, err);
 }
 
 static int hex_digit(char c)

@@ -35,14 +35,6 @@ static const char *const kinds[] = {
 	[IMAGE_LUKS2] = "luks2",     [IMAGE_GOCRYPTFS] = "gocryptfs",
 };
 
-static int put_hex(struct buffer *b, const uint8_t *bytes, size_t len, struct error **err)
-{
-	for (size_t i = 0; i < len; i++)
-		if (buffer_printf(b, err, "%02x", bytes[i]) < 0)
-			return -1;
-	return 0;
-}
-
 /* Printable ASCII, and the rest as \xHH, quotes and backslashes too: there is one way to read it.
  */
 static int put_quoted(struct buffer *b, const char *text, struct error **err)
@@ -119,7 +111,8 @@ static int put_sif(struct buffer *b, const struct image *img, struct error **err
 		if (buffer_printf(b, err, "%s%02x", dash ? "-" : "", img->sif->uuid[i]) < 0)
 			return -1;
 	}
-	return buffer_puts(b, " sha256=", err) < 0 ? -1 : put_hex(b, digest, sizeof(digest), err);
+	return buffer_puts(b, " sha256=", err) < 0 ? -1
+						   : buffer_hex(b, digest, sizeof(digest), err);
 }
 
 static int put_start(struct buffer *b, const char *id, const struct image *img,

@@ -192,13 +192,11 @@ int process_number(int pid_fd, pid_t *ret, struct error **err)
 	return 0;
 }
 
-char *process_find_program(const char *name, struct error **err)
+/* Where one of the folders, with colons between them, has the program. Takes `folders` apart. */
+static char *search(char *folders, const char *name, struct error **err)
 {
-	const char *path = getenv("PATH");
-	CLEANUP_TEXT char *all =
-		text_printf(err, "%s:/usr/sbin:/sbin:/usr/bin:/bin", path ? path : "/usr/bin");
-	char *rest = all;
-	for (char *folder; all && (folder = strsep(&rest, ":"));) {
+	char *rest = folders;
+	for (char *folder; rest && (folder = strsep(&rest, ":"));) {
 		CLEANUP_TEXT char *file = path_join(*folder ? folder : ".", name, err);
 		if (!file)
 			return NULL;
@@ -206,4 +204,19 @@ char *process_find_program(const char *name, struct error **err)
 			return take_pointer(&file);
 	}
 	return NULL;
+}
+
+char *process_find_program(const char *name, struct error **err)
+{
+	const char *path = getenv("PATH");
+	CLEANUP_TEXT char *all =
+		text_printf(err, "%s:/usr/sbin:/sbin:/usr/bin:/bin", path ? path : "/usr/bin");
+	return search(all, name, err);
+}
+
+char *process_in_path(const char *name, struct error **err)
+{
+	const char *path = getenv("PATH");
+	CLEANUP_TEXT char *all = text_dup(path ? path : "/usr/bin:/bin", err);
+	return search(all, name, err);
 }

@@ -85,5 +85,7 @@ int process_run(const struct process_spawn *spawn, struct error **err);
  * NULL where it is not there, and with *err set where there is no memory.
  */
 char *process_find_program(const char *name, struct error **err);
+/* The same by PATH alone: what execvp(3) would start. */
+char *process_in_path(const char *name, struct error **err);
 
 #endif

@@ -148,16 +148,9 @@ bool userns_can_shift(void)
 
 static bool in_path(const char *program)
 {
-	const char *path = getenv("PATH");
 	CLEANUP_ERROR struct error *ignored = NULL;
-	CLEANUP_TEXT char *copy = text_dup(path ? path : "/usr/bin:/bin", &ignored);
-	char *rest = copy;
-	for (char *dir; rest && (dir = strsep(&rest, ":"));) {
-		CLEANUP_TEXT char *full = path_join(dir, program, &ignored);
-		if (full && access(full, X_OK) == 0)
-			return true;
-	}
-	return false;
+	CLEANUP_TEXT char *file = process_in_path(program, &ignored);
+	return file != NULL;
 }
 
 int userns_best_root(bool ignore_subids, enum userns_map *ret, struct error **err)

@@ -17,29 +17,6 @@
 
 /* ------------------------------------------------------------------ subordinate ids */
 
-/* Where PATH has the program; *ret_mode is its mode, 0 where it is nowhere. */
-static int find_program(const char *program, char **ret, mode_t *ret_mode, struct error **err)
-{
-	const char *path = getenv("PATH");
-	CLEANUP_TEXT char *copy = text_dup(path ? path : "/usr/bin:/bin", err);
-	if (!copy)
-		return -1;
-	char *rest = copy;
-	*ret_mode = 0;
-	for (char *folder; rest && (folder = strsep(&rest, ":"));) {
-		CLEANUP_TEXT char *full = path_join(folder, program, err);
-		struct stat st;
-		if (!full)
-			return -1;
-		if (access(full, X_OK) < 0 || stat(full, &st) < 0)
-			continue;
-		*ret = take_pointer(&full);
-		*ret_mode = st.st_mode;
-		return 0;
-	}
-	return 0;
-}
-
 int doctor_ids(struct doctor *d, struct error **err)
 {
 	static const char name[] = "subordinate ids";
@@ -64,12 +41,12 @@ int doctor_ids(struct doctor *d, struct error **err)
 		return doctor_add(d, name, DOCTOR_LESS, &none, err,
 				  "none for you in /etc/subuid and /etc/subgid");
 	for (size_t i = 0; i < 2; i++) {
-		CLEANUP_TEXT char *full = NULL;
-		mode_t mode;
-		if (find_program(i ? "newgidmap" : "newuidmap", &full, &mode, err) < 0)
+		CLEANUP_TEXT char *full = process_in_path(i ? "newgidmap" : "newuidmap", err);
+		struct stat st;
+		if (!full && *err)
 			return -1;
 		/* File capabilities do as well; there is no telling what they are worth. */
-		if (full && !(mode & S_ISUID) &&
+		if (full && stat(full, &st) == 0 && !(st.st_mode & S_ISUID) &&
 		    getxattr(full, "security.capability", NULL, 0) <= 0)
 			return doctor_add(d, name, DOCTOR_LESS, &helper, err,
 					  "%s is not set-user-ID", full);
@@ -229,9 +206,8 @@ int doctor_programs(struct doctor *d, struct error **err)
 		    "apt install skopeo" } },
 	};
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
-		CLEANUP_TEXT char *full = NULL;
-		mode_t mode;
-		if (find_program(programs[i].name, &full, &mode, err) < 0 ||
+		CLEANUP_TEXT char *full = process_in_path(programs[i].name, err);
+		if ((!full && *err) ||
 		    doctor_add(d, programs[i].name, full ? DOCTOR_OK : DOCTOR_LESS,
 			       full ? NULL : &programs[i].cost, err, "%s",
 			       full ? full : "not in PATH") < 0)

@@ -81,6 +81,19 @@ const char *path_base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+bool path_goes_up(const char *path)
+{
+	for (;;) {
+		path += strspn(path, "/");
+		size_t len = strcspn(path, "/");
+		if (!len)
+			return false;
+		if (len == 2 && !memcmp(path, "..", 2))
+			return true;
+		path += len;
+	}
+}
+
 char *path_join(const char *a, const char *b, struct error **err)
 {
 	size_t len = strlen(a);

@@ -33,6 +33,8 @@ int path_make_directories(int root_fd, const char *path, mode_t mode);
 /* The last component ("" for "/"), inside path; trailing slashes count as part of it. */
 const char *path_base_name(const char *path);
 
+/* Whether one of the names in the path is "..". */
+bool path_goes_up(const char *path);
 /* "a" and "b" joined by exactly one slash. NULL with *err set. */
 char *path_join(const char *a, const char *b, struct error **err);
 

@@ -120,15 +120,6 @@ static int set_number(struct config_reader *r, const struct config_directive *d,
 	return 0;
 }
 
-/* Whether a component of the path is "..": with it folders cannot be compared by their names. */
-static bool climbs(const char *path)
-{
-	for (const char *at = path; (at = strstr(at, "/..")); at++)
-		if (at[3] == '/' || !at[3])
-			return true;
-	return false;
-}
-
 static int add_items(struct config_reader *r, const struct config_directive *d, char *value,
 		     struct error **err)
 {
@@ -143,7 +134,8 @@ static int add_items(struct config_reader *r, const struct config_directive *d, 
 		if (paths && *item != '/')
 			return config_refuse(r, err, "\"%s\" of \"%s\" is no absolute path", item,
 					     d->name);
-		if (d->type == CONFIG_PATHS && climbs(item))
+		/* Folders are compared by their names. */
+		if (d->type == CONFIG_PATHS && path_goes_up(item))
 			return config_refuse(r, err, "\"%s\" of \"%s\" goes up with \"..\"", item,
 					     d->name);
 		if (strings_add(list, item, err) < 0)
@@ -156,7 +148,7 @@ static int set_file(struct config_reader *r, const struct config_directive *d, c
 		    struct error **err)
 {
 	char **to = member(r, d->at);
-	if (*value != '/' || climbs(value))
+	if (*value != '/' || path_goes_up(value))
 		return config_refuse(r, err, "\"%s\" of \"%s\" is no absolute path without \"..\"",
 				     value, d->name);
 	/* Nobody can tell which of two allows less. */

@@ -59,20 +59,6 @@ static bool may_make(const struct run_plan *plan, const struct run_session *sess
 	return mount && mount != root && mount == mount_of(there);
 }
 
-/* Whether one of the names is "..", which leads out of the folder that was looked at. */
-static bool leads_up(const char *names)
-{
-	for (;;) {
-		names += strspn(names, "/");
-		size_t len = strcspn(names, "/");
-		if (!len)
-			return false;
-		if (len == 2 && !memcmp(names, "..", 2))
-			return true;
-		names += len;
-	}
-}
-
 /* Another container may have made the same one; but a link is none of ours. */
 static int make_name(int at, const char *name, bool directory)
 {
@@ -123,7 +109,8 @@ static int make_target(const struct run_plan *plan, const struct run_session *se
 		if (at < 0)
 			continue;
 		const char *names = m->target + (slash - parent);
-		if (leads_up(names) || !may_make(plan, session, m, at))
+		/* ".." would lead out of the folder that was looked at. */
+		if (path_goes_up(names) || !may_make(plan, session, m, at))
 			return -ENOENT;
 		return make_names(&at, names, m->directory);
 	}

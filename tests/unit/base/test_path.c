@@ -104,6 +104,12 @@ static void text_paths(void **state)
 	}
 	struct error *err = NULL;
 	CLEANUP_TEXT char *joined = path_join("/a/", "/b", &err);
+	static const char *const up[] = { "..", "/..", "/a/..", "/a/../b", "a//..//b" };
+	static const char *const not_up[] = { "", "/", "/a", "/..a", "/a..", "/...", "/a/..b/." };
+	for (size_t i = 0; i < sizeof(up) / sizeof(*up); i++)
+		assert_true(path_goes_up(up[i]));
+	for (size_t i = 0; i < sizeof(not_up) / sizeof(*not_up); i++)
+		assert_false(path_goes_up(not_up[i]));
 	assert_string_equal(joined, "/a/b");
 	assert_string_equal(path_base_name("/x/y.sif"), "y.sif");
 	assert_string_equal(path_base_name("y.sif"), "y.sif");

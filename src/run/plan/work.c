@@ -80,8 +80,7 @@ static int add_one(struct run_plan *plan, const char *target, size_t number, str
 	bool memory = !plan->work;
 	CLEANUP_TEXT char *name = memory ? text_printf(err, "scratch-%zu", number)
 					 : text_printf(err, "scratch%s", target);
-	if (!name || (memory ? run_add_session(plan, name, target, 0755, "scratch", err)
-			     : run_add_work(plan, name, target, 0750, "scratch", err)) < 0)
+	if (!name || run_add_work(plan, name, target, memory ? 0755 : 0750, "scratch", err) < 0)
 		return -1;
 	struct run_mount *m = &plan->mounts[plan->mount_count - 1];
 	m->needed = true;

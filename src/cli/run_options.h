@@ -34,6 +34,33 @@
 		.instead = "use --nv, which needs no nvidia-container-cli"      \
 	}
 
+/* What build and pull share: how an image is packed, and for whom it is sealed. */
+#define OPTIONS_SEALING                                                                            \
+	{ .name = "compression",                                                                   \
+	  .kind = OPTION_TEXT,                                                                     \
+	  .argument = "name[:level]",                                                              \
+	  .choices = "gzip zstd xz lz4 lzo",                                                       \
+	  .help = "gzip (the default), zstd, xz, lz4 or lzo" },                                    \
+		SWITCH_("encrypt", 'e', NULL, "encrypt the root file system"),                     \
+		{ .name = "encryption",                                                            \
+		  .kind = OPTION_TEXT,                                                             \
+		  .argument = "kind",                                                              \
+		  .choices = "luks2 gocryptfs",                                                    \
+		  .help = "luks2 (the default for root) or gocryptfs (for others); implies "       \
+			  "--encrypt" },                                                           \
+		SWITCH_("ignore-subuid", 0, "IGNORE_SUBUID",                                       \
+			"leave the ids of /etc/subuid unused: all files are root's"),              \
+		OPTIONS_KEY_SOURCES,                                                               \
+		{ .name = "passphrase",                                                            \
+		  .kind = OPTION_SWITCH,                                                           \
+		  .no_value_ever = true,                                                           \
+		  .help = "ask for a passphrase to encrypt with; implies --encrypt" },             \
+		VALUE_("pem-path", 0, OPTION_TEXT, "file", NULL,                                   \
+		       "the RSA public key (PEM) to encrypt for; implies --encrypt"),              \
+		VALUE_("tmpdir", 0, OPTION_TEXT, "dir", NULL,                                      \
+		       "keep the tree on disk there, NOT encrypted, when memory is too small for " \
+		       "it")
+
 #define RUN_OPTIONS_WORKING                                                                       \
 	SWITCH_("allow-setuid", 0, "ALLOW_SETUID",                                                \
 		"root only: let set-user-ID files and file capabilities of the image count"),     \

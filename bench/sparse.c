@@ -133,17 +133,16 @@ struct stack {
 	struct buffer conf, message;
 };
 
-static int seal(struct stack *s, enum image_kind kind, const char *pem, struct error **err)
+static int seal(struct stack *s, const struct seal *row, const char *pem, struct error **err)
 {
 	CLEANUP_KEY struct key *key = NULL;
 	CLEANUP_SECRET struct secret *secret = NULL;
 	struct key_request request = { .use = KEY_FOR_BUILD, .pem_path = pem };
 	bool random;
 	if (key_choose(&request, &key, err) < 0 ||
-	    key_make_secret(key, kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS,
-			    &secret, &random, &s->message, err) < 0)
+	    key_make_secret(key, &row->secret, &secret, &random, &s->message, err) < 0)
 		return -1;
-	if (kind == IMAGE_LUKS2) {
+	if (row == &seal_luks2) {
 		struct luks2_create_options options = { .random_passphrase = random };
 		return luks2_create(s->partition, secret, &options, &s->payload, err);
 	}
@@ -173,7 +172,7 @@ static int write_payload(struct stack *s, uint8_t *fs, uint64_t len, uint64_t si
 	return sink_write(s->payload, fs + cut, (size_t)(len - cut), cut + delta, err);
 }
 
-static int make_image(enum image_kind kind, uint64_t size, uint8_t *fs, uint64_t len,
+static int make_image(const struct seal *row, uint64_t size, uint8_t *fs, uint64_t len,
 		      const char *pem, struct sink *file, struct error **err)
 {
 	struct stack s = { .file = { .sink = { .ops = &lossy_ops }, .file = file } };
@@ -183,15 +182,14 @@ static int make_image(enum image_kind kind, uint64_t size, uint8_t *fs, uint64_t
 	if (sif_write_begin(&s.file.sink, &options, &w, err) < 0 ||
 	    sif_write_object(w, SIF_DEFFILE, "", "bootstrap: scratch\n", 19, err) < 0 ||
 	    sif_write_partition_begin(w, &off, err) < 0 ||
-	    sink_offset(&s.file.sink, off, &s.partition, err) < 0 || seal(&s, kind, pem, err) < 0 ||
+	    sink_offset(&s.file.sink, off, &s.partition, err) < 0 || seal(&s, row, pem, err) < 0 ||
 	    write_payload(&s, fs, len, size, err) < 0 || sink_finish(s.payload, err) < 0)
 		return -1;
-	if (kind == IMAGE_GOCRYPTFS &&
-	    squash_outer_finish(s.partition, "squashfs-1", s.sealed->size, s.conf.data, s.conf.len,
-				1000000000, err) < 0)
+	if (row->in_outer && squash_outer_finish(s.partition, "squashfs-1", s.sealed->size,
+						 s.conf.data, s.conf.len, 1000000000, err) < 0)
 		return -1;
 	if (sif_write_partition_end(
-		    w, kind == IMAGE_LUKS2 ? SIF_ENCRYPTED_SQUASHFS : SIF_GOCRYPTFS_SQUASHFS,
+		    w, row == &seal_luks2 ? SIF_ENCRYPTED_SQUASHFS : SIF_GOCRYPTFS_SQUASHFS,
 		    sif_arch_native(), s.partition->size, err) < 0 ||
 	    sif_write_crypt_message(w, s.message.data, s.message.len, err) < 0)
 		return -1;
@@ -203,13 +201,13 @@ static int read_plain(const char *path, uint8_t **ret, uint64_t *ret_len, struct
 	CLEANUP_IMAGE struct image *img = NULL;
 	if (image_open(path, &img, err) < 0)
 		return -1;
-	if (img->kind != IMAGE_SIF)
+	if (!img->sif || image_is_encrypted(img))
 		return error_set(err, ERROR_USAGE, "%s is not plain", path);
-	*ret_len = img->partition->len;
+	*ret_len = img->root->len;
 	*ret = malloc(*ret_len);
 	if (!*ret)
 		return error_no_memory(err);
-	return source_read(img->file, *ret, *ret_len, img->partition->off, err);
+	return source_read(img->file, *ret, *ret_len, img->root->off, err);
 }
 
 int main(int argc, char **argv)
@@ -220,13 +218,15 @@ int main(int argc, char **argv)
 	uint64_t len;
 	if (argc != 6)
 		return 2;
-	enum image_kind kind = strcmp(argv[1], "luks2") ? IMAGE_GOCRYPTFS : IMAGE_LUKS2;
+	const struct seal *row = seal_by_name(argv[1]);
+	if (!row)
+		return 2;
 	int fd = open(argv[5], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	int r = fd < 0 ? error_errno(&err, errno, "%s", argv[5]) : sink_from_fd(fd, &file, &err);
 	if (r == 0)
 		r = read_plain(argv[3], &fs, &len, &err);
 	if (r == 0)
-		r = make_image(kind, strtoull(argv[2], NULL, 10), fs, len, argv[4], file, &err);
+		r = make_image(row, strtoull(argv[2], NULL, 10), fs, len, argv[4], file, &err);
 	if (r < 0)
 		fprintf(stderr, "sparse: %s\n", error_message(err));
 	free(fs);

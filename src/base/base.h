@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/library.h"

@@ -35,15 +35,22 @@ int base64_encode(const void *data, size_t len, size_t line, struct buffer *ret,
 	return 0;
 }
 
-static int value_of(char c)
+/*
+ * The digit that a character is, or -1. A private key comes this way: neither a branch nor the
+ * place in a table depends on it, so that its letters cannot be told by caches and predictors. Each
+ * term is `value + 1` where the character is in its range, as both differences are negative there,
+ * and 0 elsewhere.
+ */
+static inline int value_of(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	int x = (unsigned char)c;
+	/* Without the bit that parts them, capitals and small letters are one range. */
+	int y = x & ~0x20;
+	int v = (('A' - 1 - y) & (y - 'Z' - 1)) >> 8 & ((x & 31) + (x >> 5 & 1) * 26);
+	v |= (('0' - 1 - x) & (x - '9' - 1)) >> 8 & (x - '0' + 53);
+	v |= (('+' - 1 - x) & (x - '+' - 1)) >> 8 & 63;
+	v |= (('/' - 1 - x) & (x - '/' - 1)) >> 8 & 64;
+	return v - 1;
 }
 
 bool base64_decode(const char *text, size_t len, bool blanks, void *out, size_t *ret_len)
@@ -53,14 +60,16 @@ bool base64_decode(const char *text, size_t len, bool blanks, void *out, size_t 
 	unsigned v = 0;
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
-		if (blanks && (c == ' ' || c == '\t' || c == '\r' || c == '\n'))
-			continue;
-		if (c == '=') {
+		int digit = value_of(c);
+		if (digit < 0) {
+			if (blanks && (c == ' ' || c == '\t' || c == '\r' || c == '\n'))
+				continue;
+			if (c != '=')
+				return false;
 			padding++;
 			continue;
 		}
-		int digit = value_of(c);
-		if (digit < 0 || padding)
+		if (padding)
 			return false;
 		v = v << 6 | (unsigned)digit;
 		if (++digits % 4 == 0) {

@@ -53,21 +53,26 @@ int buffer_puts(struct buffer *b, const char *text, struct error **err)
 	return buffer_append(b, text, strlen(text), err);
 }
 
-int buffer_hex(struct buffer *b, const void *bytes, size_t len, struct error **err)
+char *text_put_hex(char *to, const void *bytes, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
 	const unsigned char *from = bytes;
+	for (size_t i = 0; i < len; i++) {
+		*to++ = digits[from[i] >> 4];
+		*to++ = digits[from[i] & 15];
+	}
+	return to;
+}
+
+int buffer_hex(struct buffer *b, const void *bytes, size_t len, struct error **err)
+{
 	size_t room;
 	if (!checked_mul(len, (size_t)2, &room))
 		return error_no_memory(err);
 	char *to = buffer_reserve(b, room, err);
 	if (!to)
 		return -1;
-	for (size_t i = 0; i < len; i++) {
-		*to++ = digits[from[i] >> 4];
-		*to++ = digits[from[i] & 15];
-	}
-	*to = '\0';
+	*text_put_hex(to, bytes, len) = '\0';
 	b->len += room;
 	return 0;
 }
@@ -149,6 +154,25 @@ char *text_dup(const char *text, struct error **err)
 	return text_dup_len(text, strlen(text), err);
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool text_hex(const char *text, void *ret, size_t len)
+{
+	unsigned char *to = ret;
+	if (len > SIZE_MAX / 2 || strlen(text) != 2 * len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		to[i] = (unsigned char)((unsigned)high << 4 | (unsigned)low);
+	}
+	return true;
+}
+
 char *text_dup_len(const char *text, size_t len, struct error **err)
 {
 	char *copy = len < SIZE_MAX ? malloc(len + 1) : NULL;
@@ -201,4 +225,10 @@ int strings_compare(const void *a, const void *b)
 {
 	const char *const *x = a, *const *y = b;
 	return strcmp(*x, *y);
+}
+
+void strings_sort(struct strings *s)
+{
+	if (s->len)
+		qsort(s->items, s->len, sizeof(*s->items), strings_compare);
 }

@@ -3,6 +3,7 @@
 #define COFFER_BASE_BUFFER_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,10 +57,16 @@ int strings_addf(struct strings *s, struct error **err, const char *fmt, ...)
 int strings_take(struct strings *s, char *text, struct error **err);
 /* For qsort of such a list or any array of texts: by their bytes. */
 int strings_compare(const void *a, const void *b);
+/* Sorts them so. */
+void strings_sort(struct strings *s);
 
 /* strdup, strndup and asprintf with an error object; the text is the caller's. NULL on failure. */
 char *text_dup(const char *text, struct error **err);
 char *text_dup_len(const char *text, size_t len, struct error **err);
+/* Writes two hexadecimal digits, in small letters, for each byte, and no NUL. Returns the end. */
+char *text_put_hex(char *to, const void *bytes, size_t len);
+/* Whether the text is len bytes in lower-case hexadecimal digits and no more: those, in *ret. */
+bool text_hex(const char *text, void *ret, size_t len);
 char *text_printf(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Frees *text, if any, and sets it to NULL. */
 void text_free(char **text);

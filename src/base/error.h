@@ -45,6 +45,7 @@ enum error_place {
 	PLACE_POLICY,	 /* what the site allows was asked */
 	PLACE_SECTION,	 /* a section of a definition was run */
 	PLACE_WRITING,	 /* an image that is built */
+	PLACE_LAST = PLACE_WRITING,
 };
 
 struct error;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -137,4 +138,17 @@ int fd_hint_owner(struct error **err)
 	return error_hint(err, "this file system keeps no owners of other numbers, as those over a "
 			       "network and by FUSE: build in a folder of another one, or with "
 			       "--ignore-subuid, by which all files are yours");
+}
+
+int fd_rename_new(int from, const char *name, int to, const char *target)
+{
+	if (renameat2(from, name, to, target, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	if (linkat(from, name, to, target, 0) == 0)
+		return unlinkat(from, name, 0) < 0 ? -errno : 0;
+	if (errno == EEXIST || faccessat(to, target, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(from, name, to, target) < 0 ? -errno : 0;
 }

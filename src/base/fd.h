@@ -51,4 +51,12 @@ void fd_unmapped_to_root(int fd, uid_t *uid, gid_t *gid);
  * has: a hint for the error. Returns -1. */
 int fd_hint_owner(struct error **err);
 
+/*
+ * Renames, below two folders, to a name that is free: 0, or -errno, which is -EEXIST where
+ * something has it. Also where the file system has no such rename, as NFS: by a link then, or where
+ * it has none of these either by a look beforehand, between which and the rename something may
+ * come.
+ */
+int fd_rename_new(int from, const char *name, int to, const char *target);
+
 #endif

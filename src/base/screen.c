@@ -69,12 +69,9 @@ static bool may_follow(const struct screen *s, unsigned char byte)
 
 static size_t show_byte(unsigned char byte, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
 	out[0] = '\\';
 	out[1] = 'x';
-	out[2] = digits[byte >> 4];
-	out[3] = digits[byte & 15];
-	return 4;
+	return (size_t)(text_put_hex(out + 2, &byte, 1) - out);
 }
 
 /* A whole character is held. */

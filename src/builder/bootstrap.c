@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/bootstrap.h"
 #include "tree/tree.h"
 
 /* Where a tree comes from: spec deffile.md 4. */
@@ -34,7 +35,7 @@ int bootstrap_open_base(struct build *b, struct image **ret, struct error **err)
 	struct stat st;
 	if (!path || image_open(path, &image, err) < 0)
 		return -1;
-	if (fstat(image->kind == IMAGE_SANDBOX ? image->directory : image->fd, &st) < 0)
+	if (fstat(image_descriptor(image), &st) < 0)
 		return error_errno(err, errno, "look at %s", image->path);
 	if (b->base->known && (st.st_dev != b->base->device || st.st_ino != b->base->inode))
 		return error_set(err, ERROR_POLICY, "%s is not the file that it was", image->path);
@@ -92,7 +93,7 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 {
 	const struct build *build = b->build;
 	bool owners = build->map == USERNS_ROOT_SUBIDS;
-	if (image->kind == IMAGE_SANDBOX) {
+	if (image_is_folder(image)) {
 		b->grafted = may_graft(b);
 		const struct copy_rules rules = { .owners = owners,
 						  .unmapped_to_root = !build->real_root,
@@ -138,7 +139,7 @@ static int localimage_run(struct builder *b, struct error **err)
 		workspace_explain(b->build, b->root, err);
 		return -1;
 	}
-	if (b->build->wish->fix_perms && image->kind != IMAGE_SANDBOX) {
+	if (b->build->wish->fix_perms && !image_is_folder(image)) {
 		log_warning("The --fix-perms option modifies the filesystem permissions on the "
 			    "resulting container.");
 		return copy_fix_permissions(b->root, err);

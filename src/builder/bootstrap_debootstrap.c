@@ -57,9 +57,9 @@ int bootstrap_debootstrap_check(const struct build *b, struct error **err)
 
 static int cover(const char *with, const char *what, struct error **err)
 {
-	return mount(with, what, NULL, MS_BIND, NULL) < 0
-		       ? error_errno(err, errno, "cover %s with %s", what, with)
-		       : 0;
+	CLEANUP_FD int tree = mnt_clone(AT_FDCWD, with, 0);
+	int r = tree < 0 ? tree : mnt_place(tree, AT_FDCWD, what);
+	return r < 0 ? error_errno(err, -r, "cover %s with %s", what, with) : 0;
 }
 
 static int cover_program(const char *name, struct error **err)
@@ -148,8 +148,9 @@ static int run_debootstrap(void *context, int socket, struct error **err)
 	    strings_add(&words, b->root_path, err) < 0 ||
 	    strings_add(&words, definition_header(build->definition, "mirrorurl"), err) < 0)
 		return -1;
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(err, errno, "make a mount namespace");
+	int r = unshare(CLONE_NEWNS) < 0 ? -errno : mnt_propagate(MS_PRIVATE);
+	if (r < 0)
+		return error_errno(err, -r, "make a mount namespace");
 	if (!build->real_root && (prepare_unprivileged(b, err) < 0 ||
 				  run_pretend_owners(build->map == USERNS_ROOT_ALONE, err) < 0))
 		return -1;

@@ -2,6 +2,7 @@
 #ifndef COFFER_BUILDER_BUILDER_H
 #define COFFER_BUILDER_BUILDER_H
 
+#include "builder/output.h"
 #include "fetch/fetch.h"
 #include "image/image.h"
 #include "run/run.h"
@@ -20,7 +21,7 @@ struct build_wish {
 	bool notest;
 	bool pull; /* nothing is said at the end */
 	bool encrypt;
-	enum image_kind kind;	     /* with encrypt: IMAGE_LUKS2 or IMAGE_GOCRYPTFS */
+	const struct seal *seal;     /* with encrypt */
 	struct key *key;	     /* with encrypt; owned by the caller */
 	struct key_request base_key; /* how to find the key of an encrypted base image */
 	bool base_key_given;	     /* on the command line: the base must be encrypted */

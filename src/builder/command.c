@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/bootstrap.h"
 #include "tree/tree.h"
 
 /* The command's part of a build: see internal.h for who does what. */
@@ -175,10 +176,10 @@ static int packer_work(void *context, int socket, struct error **err)
 	const struct build *b = j->build;
 	const struct build_wish *wish = b->wish;
 	(void)socket;
-	enum image_kind kind = wish->encrypt ? wish->kind : IMAGE_SIF;
+	const struct seal *seal = wish->encrypt ? wish->seal : NULL;
 	key_free(&j->build->base_key);
 	secret_keep_all();
-	if (image_pack_load(kind, wish->codec, err) < 0 || namespaces_enter(&j->ns, err) < 0)
+	if (image_pack_load(seal, wish->codec, err) < 0 || namespaces_enter(&j->ns, err) < 0)
 		return -1;
 	char arch[3] = { j->metadata.data[0], j->metadata.data[1], '\0' };
 	struct image_json json[2] = {
@@ -192,7 +193,7 @@ static int packer_work(void *context, int socket, struct error **err)
 		.json = json,
 		.json_count = j->oci.len ? 2 : 1,
 		.arch = arch,
-		.kind = kind,
+		.seal = seal,
 		.key = wish->encrypt ? wish->key : NULL,
 		.squash = { .codec = wish->codec,
 			    .level = wish->level,

@@ -3,6 +3,7 @@
 #define COFFER_BUILDER_INTERNAL_H
 
 #include "builder/builder.h"
+#include "builder/output.h"
 #include "builder/remote.h"
 #include "definition/definition.h"
 #include "os/os.h"
@@ -95,24 +96,6 @@ int section_run_on_host(struct builder *b, const char *section, struct error **e
 int section_run_post(struct builder *b, struct error **err);
 int section_run_test(struct builder *b, struct error **err);
 
-/* bootstrap.c: checks are made by the command before anything is done. */
-int bootstrap_check(const struct build *b, struct error **err);
-int bootstrap_run(struct builder *b, struct error **err);
-/*
- * Opens the image that is built upon and asks the policy about it; each time after that it must be
- * the same file.
- */
-int bootstrap_open_base(struct build *b, struct image **ret, struct error **err);
-/*
- * Finds the key of the images that are built upon, as far as they are there: one for all that are
- * encrypted. It may ask on the terminal.
- */
-int bootstrap_find_key(struct build *b, struct error **err);
-/* The same when it turns out later that there is need of one. */
-int bootstrap_choose_key(struct build *b, struct error **err);
-/* Whether a stage that comes later may need the key, too. */
-bool bootstrap_later_base(const struct build *b);
-
 /* sandbox.c: the tree, at its end, for a folder of this machine: nobody else's to enter. */
 int sandbox_close(const struct build *b, int root, struct error **err);
 /* The root of an image is for everybody in the container, whoever may enter the sandbox. */
@@ -127,37 +110,5 @@ const char *stages_architecture(int root);
 void build_enter_stage(struct build *b, size_t number);
 /* command.c: the command's part, once all has been looked at (plan.c). */
 int build_as_command(struct build *b, struct error **err);
-
-/* ------------------------------------------------------------------ the target */
-
-/* target.c: whether what is at path (shown: in messages) may be replaced: nothing, a file, a link
- * to one, an empty folder or a sandbox; whatever --force says. Asked before anything is done,
- * before it goes, and of a folder that was replaced: it may have come between. */
-int target_may_go(int folder, const char *path, const char *shown, struct error **err);
-
-/* output.c */
-
-struct output {
-	int folder;	  /* where it will be */
-	char *path;	  /* as typed */
-	const char *name; /* inside path */
-	char *temporary;  /* its name until it is whole, or NULL while it has none */
-	int fd;
-	bool done;
-	bool old_folder; /* after the commit: a replaced sandbox has the temporary name now */
-};
-#define OUTPUT_NONE ((struct output){ .folder = -1, .fd = -1 })
-/* An empty file in the target's folder that nobody sees. */
-int output_open(const char *target, struct output *ret, struct error **err);
-/* Gives it its name, mode and place, in one step. */
-int output_commit(struct output *o, mode_t mode, bool replace, struct error **err);
-/* Gives the folder `tree` the name `target`, typed as `shown`. With replace the caller removes what
- * is at `tree` or `old` then; not where *ret_keep is set: that may not go, and could not be put
- * back. */
-int output_place_folder(const char *tree, const char *target, const char *shown, const char *old,
-			bool replace, bool *ret_keep, struct error **err);
-/* Removes it unless it was committed. */
-void output_free(struct output *o);
-#define CLEANUP_OUTPUT __attribute__((cleanup(output_free)))
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "crypto/crypto.h"
@@ -74,6 +75,38 @@ int output_open(const char *target, struct output *ret, struct error **err)
 	return 0;
 }
 
+#define ACL "system.posix_acl_access"
+#define ACL_MAX 65536 /* XATTR_SIZE_MAX of the kernel */
+
+/* The ACL of `from`; where it has none, none: the new file may have one by its folder's default. */
+static bool copy_acl(int from, int to)
+{
+	char acl[ACL_MAX];
+	ssize_t n = fgetxattr(from, ACL, acl, sizeof(acl));
+	if (n >= 0)
+		return fsetxattr(to, ACL, acl, (size_t)n, 0) == 0;
+	if (errno == ENODATA && fremovexattr(to, ACL) == 0)
+		return true;
+	return errno == ENODATA || errno == ENOTSUP;
+}
+
+int output_take_rights(struct output *o, int old, struct error **err)
+{
+	struct stat was, is;
+	if (fstat(old, &was) < 0 || fstat(o->fd, &is) < 0)
+		return error_errno(err, errno, "look at %s", o->path);
+	/* Not compared with the process: a folder may give its own group to what is in it. */
+	if ((was.st_uid != is.st_uid || was.st_gid != is.st_gid) &&
+	    fchown(o->fd, was.st_uid, was.st_gid) < 0)
+		return error_errno(err, errno, "give the new %s to the owner of the old one",
+				   o->path);
+	o->mode = was.st_mode & 0777;
+	if (!copy_acl(old, o->fd))
+		o->mode &= (mode_t)~S_IRWXG;
+	o->like_old = true;
+	return 0;
+}
+
 /* Under sudo the file is for who called it: deffile.md 15. */
 static int give_to_caller(int fd, const char *path, struct error **err)
 {
@@ -133,11 +166,8 @@ static int place(struct output *o, bool replace, struct error **err)
 	bool keep = false;
 	if (!replace) {
 		/* What has appeared since the target was looked at is not overwritten. */
-		int r = renameat2(o->folder, o->temporary, o->folder, o->name, RENAME_NOREPLACE);
-		if (r == 0)
-			return 0;
-		if (errno != EINVAL)
-			return error_errno(err, errno, "while creating SIF: create %s", o->path);
+		int r = fd_rename_new(o->folder, o->temporary, o->folder, o->name);
+		return r < 0 ? error_errno(err, -r, "while creating SIF: create %s", o->path) : 0;
 	}
 	if (renameat(o->folder, o->temporary, o->folder, o->name) == 0)
 		return 0;
@@ -155,9 +185,9 @@ static int place(struct output *o, bool replace, struct error **err)
 
 int output_commit(struct output *o, mode_t mode, bool replace, struct error **err)
 {
-	if (give_to_caller(o->fd, o->path, err) < 0)
+	if (!o->like_old && give_to_caller(o->fd, o->path, err) < 0)
 		return -1;
-	if (fchmod(o->fd, mode) < 0 || fsync(o->fd) < 0)
+	if (fchmod(o->fd, o->like_old ? o->mode : mode) < 0 || fsync(o->fd) < 0)
 		return error_errno(err, errno, "while creating SIF: write %s", o->path);
 	if (!o->temporary && link_name(o, err) < 0)
 		return -1;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "builder/bootstrap.h"
 #include "tree/tree.h"
 
 /* What is looked at before anything is done: spec deffile.md 1, 12 and 13. */
@@ -36,8 +37,11 @@ static int read_uri(const char *spec, struct definition **ret, struct error **er
 			err, ERROR_UNSUPPORTED,
 			"Unable to build from %s: building from %s is not supported by coffer yet",
 			spec, name);
-		return error_hint(err, "make a SIF of it with Apptainer (apptainer pull), and "
-				       "build from that");
+		return error_hint(err,
+				  fetch_transport(name)
+					  ? "get the image with `pull`, and build from that"
+					  : "make a SIF of it with Apptainer (apptainer pull), and "
+					    "build from that");
 	}
 	if (!fetch_transport(name))
 		return 0;
@@ -53,7 +57,7 @@ static int look_at_file(int fd, struct image_probe *ret, struct error **err)
 	uint8_t head[IMAGE_HEAD_LEN];
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, errno, "look at it");
-	*ret = (struct image_probe){ .known = true };
+	*ret = (struct image_probe){ .format = &image_sandbox };
 	if (S_ISDIR(st.st_mode))
 		return 0;
 	if (!S_ISREG(st.st_mode))
@@ -141,7 +145,7 @@ static int find_definition(struct build *b, struct error **err)
 				   wish->spec);
 	if (look_at_file(fd, &probe, err) < 0)
 		return error_wrap(err, "Unable to build from %s", wish->spec);
-	if (probe.known)
+	if (probe.format)
 		return definition_generate("localimage", wish->spec, &b->last, err);
 	int result = read_arguments(wish, &given, err);
 	if (result < 0)

@@ -32,7 +32,7 @@ static bool is_empty_or_sandbox(int folder, const char *path)
 	CLEANUP_ERROR struct error *ignored = NULL;
 	CLEANUP_STRINGS struct strings names = { 0 };
 	CLEANUP_FD int fd = openat(folder, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 && tree_list(fd, "/", &names, &ignored) == 0 &&
+	return fd >= 0 && tree_list(fd, "/", &names, &ignored) > 0 &&
 	       (!names.len || is_sandbox(fd));
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -13,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tree/tree.h"
@@ -77,27 +75,39 @@ static bool swap_is_on(void)
 	return second && second[1];
 }
 
-static int mount_tmpfs(const struct build *b, const char *where, struct error **err)
+/* A file system in memory for the tree, detached; more: one flag of it, or NULL. Or -errno. */
+static int new_tmpfs(const struct build *b, const char *more)
 {
 	/* A file costs about a KiB of the kernel's memory, which size= does not count. */
 	const unsigned long long memory = tree_memory();
-	CLEANUP_TEXT char *options =
-		text_printf(err, "mode=0700,nr_inodes=%llu,size=%llu", memory / 1024, memory);
-	CLEANUP_TEXT char *without_swap = options ? text_printf(err, "%s,noswap", options) : NULL;
-	if (!without_swap)
-		return -1;
+	char size[24], files[24];
+	const char *const options[] = { "mode", "0700", "nr_inodes", files, "size",
+					size,	more,	NULL,	     NULL };
+	struct mnt_filesystem fs = { .type = "tmpfs",
+				     .source = "coffer",
+				     .options = options,
+				     .attributes = MOUNT_ATTR_NODEV };
+	struct mnt_refusal refusal;
+	snprintf(size, sizeof(size), "%llu", memory);
+	snprintf(files, sizeof(files), "%llu", memory / 1024);
 	/* Devices are of use to debootstrap by root alone. */
-	unsigned long flags = MS_NODEV;
 	for (size_t i = 0; i < b->last->stages; i++)
 		if (!strcmp(definition_header(definition_stage(b->last, i), "bootstrap"),
 			    "debootstrap"))
-			flags = 0;
+			fs.attributes = 0;
+	return mnt_new(&fs, &refusal);
+}
+
+static int mount_tmpfs(const struct build *b, const char *where, struct error **err)
+{
 	/* noswap is for root and Linux 6.4. */
-	if (b->real_root && mount("coffer", where, "tmpfs", flags, without_swap) == 0)
-		return 0;
-	if (mount("coffer", where, "tmpfs", flags, options) < 0)
-		return error_errno(err, errno, "mount a file system in memory");
-	if (b->wish->encrypt && swap_is_on())
+	CLEANUP_FD int unswapped = b->real_root ? new_tmpfs(b, "noswap") : -1;
+	CLEANUP_FD int swapped = unswapped < 0 ? new_tmpfs(b, NULL) : -1;
+	int tree = unswapped < 0 ? swapped : unswapped;
+	int r = tree < 0 ? tree : mnt_place(tree, AT_FDCWD, where);
+	if (r < 0)
+		return error_errno(err, -r, "mount a file system in memory");
+	if (unswapped < 0 && b->wish->encrypt && swap_is_on())
 		log_warning("Swap is on: parts of the container may be written to it in the clear "
 			    "while it is built.");
 	return 0;
@@ -136,12 +146,10 @@ static int open_entry(struct root_entry *e, struct error **err)
 		e->target = text_dup_len(target, (size_t)len, err);
 		return e->target ? 0 : -1;
 	}
-	e->tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
-				       AT_SYMLINK_NOFOLLOW);
+	e->tree = mnt_clone(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 	/* What cannot be looked into is left out; who needs it is told that it is not there. */
-	if (e->tree < 0 && errno != EACCES && errno != EPERM && errno != EINVAL)
-		return error_errno(err, errno, "copy the mount of %s", path);
+	if (e->tree < 0 && e->tree != -EACCES && e->tree != -EPERM && e->tree != -EINVAL)
+		return error_errno(err, -e->tree, "copy the mount of %s", path);
 	return 0;
 }
 
@@ -155,47 +163,65 @@ static int place_entry(const struct root_entry *e, int root, struct error **err)
 		return 0;
 	int made = e->folder ? mkdirat(root, e->name, 0755)
 			     : mknodat(root, e->name, S_IFREG | 0600, 0);
-	if (made < 0 ||
-	    syscall(SYS_move_mount, e->tree, "", root, e->name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return error_errno(err, errno, "mount /%s", e->name);
-	return 0;
+	int r = made < 0 ? -errno : mnt_place(e->tree, root, e->name);
+	return r < 0 ? error_errno(err, -r, "mount /%s", e->name) : 0;
 }
 
 static int list_root(struct root_entry *entries, size_t cap, size_t *ret_count, struct error **err)
 {
-	DIR *dir = opendir("/");
-	if (!dir)
-		return error_errno(err, errno, "read /");
-	int result = 0;
-	struct dirent *d;
-	while (result == 0 && (errno = 0, d = readdir(dir))) {
-		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
-		    !strcmp(d->d_name, WORKSPACE + 1))
+	CLEANUP_STRINGS struct strings names = { 0 };
+	int r = directory_names(AT_FDCWD, "/", &names);
+	if (r < 0)
+		return error_errno(err, -r, "read /");
+	for (size_t i = 0; i < names.len; i++) {
+		if (!strcmp(names.items[i], WORKSPACE + 1))
 			continue;
-		if (*ret_count >= cap) {
-			result = error_set(err, ERROR_LIMIT, "more than %zu entries in /", cap);
-			break;
-		}
+		if (*ret_count >= cap)
+			return error_set(err, ERROR_LIMIT, "more than %zu entries in /", cap);
 		struct root_entry *e = &entries[(*ret_count)++];
-		*e = (struct root_entry){ .name = text_dup(d->d_name, err), .tree = -1 };
-		result = e->name ? open_entry(e, err) : -1;
+		*e = (struct root_entry){ .tree = -1 };
+		e->name = take_pointer(&names.items[i]);
+		if (open_entry(e, err) < 0)
+			return -1;
 	}
-	if (result == 0 && errno)
-		result = error_errno(err, errno, "read /");
-	(void)closedir(dir);
-	return result;
+	return 0;
 }
 
 static int move_to_root(int root, const char *directory, struct error **err)
 {
 	/* The root of a mount namespace can be covered and then entered: no pivot_root, which an
 	 * initramfs does not allow. */
-	if (fchdir(root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
-		return error_errno(err, errno, "change the root folder");
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
-		return error_errno(err, errno, "protect the root folder");
+	int r = mnt_place(root, AT_FDCWD, "/");
+	if (r == 0 && (fchdir(root) < 0 || chroot(".") < 0))
+		r = -errno;
+	if (r < 0)
+		return error_errno(err, -r, "change the root folder");
+	r = mnt_set(root, MOUNT_ATTR_RDONLY, 0);
+	if (r < 0)
+		return error_errno(err, -r, "protect the root folder");
 	if (chdir(directory) < 0)
 		return error_errno(err, errno, "go to %s", directory);
+	return 0;
+}
+
+/* A small file system in memory. "/proc" is there on each Linux; what it showed is at hand already.
+ */
+static int new_root(int *ret, struct error **err)
+{
+	static const char *const options[] = { "mode", "0755", "size", "1m", NULL };
+	static const struct mnt_filesystem fs = { .type = "tmpfs",
+						  .source = "coffer",
+						  .options = options,
+						  .attributes =
+							  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	struct mnt_refusal refusal;
+	CLEANUP_FD int root = mnt_new(&fs, &refusal);
+	int r = root < 0 ? root : mnt_place(root, AT_FDCWD, "/proc");
+	if (r == 0 && mkdirat(root, WORKSPACE + 1, 0700) < 0)
+		r = -errno;
+	if (r < 0)
+		return error_errno(err, -r, "make a root folder in memory");
+	*ret = fd_steal(&root);
 	return 0;
 }
 
@@ -211,12 +237,8 @@ static int make_root(struct error **err)
 	CLEANUP_FD int root = -1;
 	int result =
 		entries ? list_root(entries, ROOT_ENTRIES_MAX, &count, err) : error_no_memory(err);
-	/* /proc is there on each Linux; what it showed is at hand already. */
-	if (result == 0 &&
-	    (mount("coffer", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0 ||
-	     (root = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-	     mkdirat(root, WORKSPACE + 1, 0700) < 0))
-		result = error_errno(err, errno, "make a root folder in memory");
+	if (result == 0)
+		result = new_root(&root, err);
 	for (size_t i = 0; result == 0 && i < count; i++)
 		result = place_entry(&entries[i], root, err);
 	if (result == 0)
@@ -273,8 +295,9 @@ int workspace_make(struct builder *b, struct error **err)
 {
 	const char *base = base_path(b);
 	/* Mounts made here stay here; those of the host go on arriving. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return error_errno(err, errno, "make mounts private");
+	int r = mnt_propagate(MS_SLAVE);
+	if (r < 0)
+		return error_errno(err, -r, "make mounts private");
 	if (!b->build->disk && (make_root(err) < 0 || mount_tmpfs(b->build, WORKSPACE, err) < 0))
 		return -1;
 	b->scripts_path = path_join(base, "scripts", err);

@@ -8,6 +8,7 @@
 
 #include "cli/internal.h"
 #include "os/os.h"
+#include "serve/serve.h"
 
 /*
  * Called by the name apptainer or singularity it is the same program: only the name in messages
@@ -140,6 +141,7 @@ static int run_program(const char *const *argv, struct error **err)
 {
 	CLEANUP_INVOCATION struct invocation global = { 0 };
 	const char *program = dialect_program(argv[0]);
+	help_set_columns(report_columns());
 	size_t words;
 	if (parse_words(&command_global, argv + (argv[0] != NULL), &global, err) < 0)
 		return usage_or_fatal(&command_global, program, true, err);
@@ -166,6 +168,9 @@ int main(int argc, char **argv)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	(void)argc;
+	/* Of a program in a cell, which has nothing that the rest of this one needs. */
+	if (serve_ext_is_helper(argv[0]))
+		return serve_ext_help();
 	if (hold_standard_descriptors() < 0)
 		return EXIT_FATAL;
 	if (lends_privileges())

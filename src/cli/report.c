@@ -3,7 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#define COLUMNS_LEAST 40
 
 /* What a person can do about an error whose maker did not know better. */
 static const char *usual_hint(enum error_kind kind)
@@ -69,9 +72,18 @@ int report_usage(const struct command *command, const char *program, bool flag,
 {
 	struct error *err = NULL;
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	log_plain("Error for command ", "\"%s\": %s",
-		  command == &command_global ? program : command_word(command), error_message(e));
-	say_hint(error_hint_text(e));
+	bool global = command == &command_global;
+	const char *hint = error_hint_text(e);
+	log_plain("Error for command ", "\"%s\": %s", global ? program : command_word(command),
+		  error_message(e));
+	/* Whoever mistyped one option does not look for it in the list of all. */
+	if (flag && dialect_is_own(program)) {
+		log_plain("         ", "%s%s`%s %s%s--help` lists the options", hint ? hint : "",
+			  hint ? " " : "", program, command->name, global ? "" : " ");
+		return EXIT_USAGE;
+	}
+	if (!flag)
+		say_hint(hint);
 	dprintf(STDERR_FILENO, "\n");
 	/* The status says it already: text that cannot be shown changes nothing. */
 	if (help_usage_error(command, program, flag, &text, &err) < 0 ||
@@ -120,6 +132,14 @@ int report_end(struct screen *screen, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer shown = { 0 };
 	return screen_finish(screen, &shown, err) < 0 ? -1 : write_out(&shown, err);
+}
+
+int report_columns(void)
+{
+	struct winsize size;
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+		return HELP_COLUMNS;
+	return size.ws_col < COLUMNS_LEAST ? COLUMNS_LEAST : size.ws_col;
 }
 
 int report_print(const struct buffer *text, struct error **err)

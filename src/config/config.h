@@ -2,6 +2,9 @@
 #ifndef COFFER_CONFIG_CONFIG_H
 #define COFFER_CONFIG_CONFIG_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/base.h"
 
 /*
@@ -15,7 +18,7 @@
 
 struct config {
 	bool allow_container_sif, allow_container_encrypted, allow_container_luks2,
-		allow_container_dir, allow_container_squashfs;
+		allow_container_dir, allow_container_squashfs, allow_container_extfs;
 	bool require_encrypted;
 	/* Where one is given (limits_), the image must be of one of these. */
 	bool limits_owners, limits_groups, limits_paths;
@@ -26,6 +29,11 @@ struct config {
 	bool config_passwd, config_group, config_resolv_conf;
 	bool user_bind_control, user_seccomp_control;
 	char *seccomp_profile; /* in place of the default filter; a file, or NULL */
+	enum config_overlay { CONFIG_OVERLAY_YES, CONFIG_OVERLAY_TRY, CONFIG_OVERLAY_NO } overlay;
+	bool always_nv, always_rocm; /* as with --nv, --rocm */
+	/* What root's container has without --keep-privs and --add-caps; not with a user namespace.
+	 */
+	enum config_root { CONFIG_ROOT_FULL, CONFIG_ROOT_NO } root_capabilities;
 	bool allow_user_ns, allow_pid_ns, allow_ipc_ns, allow_uts_ns;
 	/* `mount encrypted = kernel`: LUKS2 images as with --mount=kernel, where the caller may */
 	unsigned mount_kernel;
@@ -35,6 +43,24 @@ struct config {
 	struct strings bind_paths; /* a file that names none has none, not the default */
 };
 int config_default(struct config *c, struct error **err);
+
+/*
+ * A switch of the site's that somebody else's table names in a column: what a row is allowed by.
+ * Without a directive nobody can forbid it.
+ */
+struct config_permission {
+	const char *directive; /* static, for messages; or NULL */
+	size_t at;	       /* the switch in struct config */
+};
+#define CONFIG_PERMISSION(words, member)                                    \
+	{                                                                   \
+		.directive = (words), .at = offsetof(struct config, member) \
+	}
+static inline bool config_permits(const struct config *c, const struct config_permission *p)
+{
+	return !p->directive || *(const bool *)((const char *)c + p->at);
+}
+
 /* Frees what is in it; *c itself is the caller's. */
 void config_free(struct config *c);
 #define CLEANUP_CONFIG __attribute__((cleanup(config_free)))

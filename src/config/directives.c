@@ -23,6 +23,12 @@
 		.name = (words), .type = CONFIG_SWITCH, OBEYED(member), YES_NO, \
 		.tighter = "no yes", .initial = "yes"                           \
 	}
+/* An option that is given to everybody; without it less is shown. */
+#define DEFAULT_ON(words, member)                                               \
+	{                                                                       \
+		.name = (words), .type = CONFIG_SWITCH, OBEYED(member), YES_NO, \
+		.tighter = "no yes", .initial = "no"                            \
+	}
 /* Who or where an image may be of: without the directive anybody and anywhere. */
 #define LIMIT(words, kind, member, given)                        \
 	{                                                        \
@@ -56,6 +62,7 @@ const struct config_directive config_directives[] = {
 	ALLOW("allow container encrypted", allow_container_encrypted),
 	ALLOW("allow container luks2", allow_container_luks2),
 	ALLOW("allow container squashfs", allow_container_squashfs),
+	ALLOW("allow container extfs", allow_container_extfs),
 	ALLOW("allow container dir", allow_container_dir),
 	{ .name = "require encrypted",
 	  .type = CONFIG_SWITCH,
@@ -109,6 +116,24 @@ const struct config_directive config_directives[] = {
 	  OBEYED(bind_paths),
 	  .initial = "/etc/localtime, /etc/hosts" },
 
+	/* The kernel's, which cannot be tried without it being used: "try" is "yes". */
+	{ .name = "enable overlay",
+	  .type = CONFIG_WORD,
+	  OBEYED(overlay),
+	  .words = "yes try no",
+	  .tighter = "no yes try",
+	  .initial = "yes" },
+
+	/* what for whom */
+	DEFAULT_ON("always use nv", always_nv),
+	DEFAULT_ON("always use rocm", always_rocm),
+	{ .name = "root default capabilities",
+	  .type = CONFIG_WORD,
+	  OBEYED(root_capabilities),
+	  .words = "full no",
+	  .tighter = "no full",
+	  .initial = "full" },
+
 	/* how much */
 	{ .name = "sessiondir max size",
 	  .type = CONFIG_NUMBER,
@@ -136,7 +161,6 @@ const struct config_directive config_directives[] = {
 	HARMLESS("allow setuid-mount encrypted", CONFIG_SWITCH, "yes"),
 	HARMLESS_WORD("allow setuid-mount squashfs", "yes no iflimited", "iflimited"),
 	HARMLESS("allow setuid-mount extfs", CONFIG_SWITCH, "no"),
-	HARMLESS("allow container extfs", CONFIG_SWITCH, "yes"),
 	HARMLESS("sync writable extfs", CONFIG_SWITCH, "no"),
 	HARMLESS("max loop devices", CONFIG_NUMBER, "256"),
 	HARMLESS("shared loop devices", CONFIG_SWITCH, "no"),
@@ -156,11 +180,7 @@ const struct config_directive config_directives[] = {
 
 	/* what would restrict or change a run, and coffer does not do */
 	REFUSED("mount hostfs", "no yes", "no", "no"),
-	REFUSED("enable overlay", "yes try driver no", "yes", "yes try"),
-	REFUSED("always use nv", "no yes", "no", "no"),
-	REFUSED("always use rocm", "no yes", "no", "no"),
 	REFUSED("use nvidia-container-cli", "no yes", "no", "no"),
-	REFUSED("root default capabilities", "full file no", "full", "full"),
 	REFUSED("memory fs type", "tmpfs ramfs", "tmpfs", "tmpfs"),
 	REFUSED("allow monitoring", "no yes", "no", "no"),
 	REFUSED_TEXT("binary path"),

@@ -23,6 +23,11 @@
  * OpenSSL inside (libcryptsetup) calls it before that library's first call.
  */
 void crypto_start(void);
+/*
+ * The digests of certificates that are looked at, and no others, SHA-1 among those: OpenSSL, and
+ * libcurl with it, finds them by name in its old table, which is empty otherwise.
+ */
+int crypto_name_digests(struct error **err);
 
 /*
  * What the crypto library allocates in this thread between these two lies in guarded, locked memory
@@ -55,11 +60,17 @@ int crypto_kdf_check(const char *root, const char *what, uint64_t bytes, struct 
 /* The user's word for this process and its children; 0 takes it back. */
 void crypto_kdf_allow(uint64_t bytes);
 
-/* RFC 5869 with SHA-256 and no salt. ret: a new secret of len bytes. */
-int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, struct secret **ret,
-		       struct error **err);
+/*
+ * RFC 5869 with SHA-256. in: NULL for an empty one; salt_len 0: without a salt. ret: a new secret
+ * of len bytes.
+ */
+int crypto_hkdf_sha256(const struct secret *in, const void *salt, size_t salt_len, const char *info,
+		       size_t len, struct secret **ret, struct error **err);
+/* RFC 2104 with SHA-256. */
+int crypto_hmac_sha256(const struct secret *key, const void *data, size_t len,
+		       uint8_t ret[CRYPTO_SHA256_LEN], struct error **err);
 
-enum crypto_hash { CRYPTO_SHA1, CRYPTO_SHA256, CRYPTO_SHA512 };
+enum crypto_hash { CRYPTO_SHA1, CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA384 };
 /* In bytes, at most 64. */
 size_t crypto_hash_len(enum crypto_hash hash);
 
@@ -154,6 +165,8 @@ int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
  */
 int crypto_rsa_encode(const struct bytes *numbers, size_t count, struct secret **ret,
 		      struct error **err);
+/* The same key once more. */
+int crypto_rsa_copy(const struct crypto_rsa *rsa, struct crypto_rsa **ret, struct error **err);
 /* Wipes and frees *rsa, if any, and sets it to NULL. */
 void crypto_rsa_free(struct crypto_rsa **rsa);
 /* The modulus length in bytes; one message may have so many less CRYPTO_RSA_OVERHEAD. */
@@ -163,12 +176,45 @@ size_t crypto_rsa_size(const struct crypto_rsa *rsa);
  * can tell that they belong together. */
 int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA256_LEN],
 			   struct error **err);
-/* OAEP with SHA-256 and MGF1-SHA-256, empty label; out has crypto_rsa_size bytes. */
-int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void *out,
-		       struct error **err);
+/* Modulus and public exponent, of either half, as the contents of INTEGERs; borrowed. */
+int crypto_rsa_numbers(const struct crypto_rsa *rsa, struct bytes *ret_modulus,
+		       struct bytes *ret_exponent, struct error **err);
+/* OAEP with SHA-256 and MGF1-SHA-256; label "" is the empty one; out has crypto_rsa_size bytes. */
+int crypto_rsa_encrypt(struct crypto_rsa *rsa, const char *label, const void *in, size_t len,
+		       void *out, struct error **err);
 /* in has crypto_rsa_size bytes; ERROR_KEY_WRONG when it does not open. */
-int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
-		       struct error **err);
+int crypto_rsa_decrypt(struct crypto_rsa *rsa, const char *label, const void *in,
+		       struct secret **ret, struct error **err);
+
+/* X25519 (RFC 7748): points and scalars are 32 bytes, little endian. */
+#define CRYPTO_X25519_LEN 32
+/* The point that belongs to a scalar. */
+int crypto_x25519_public(const struct secret *scalar, uint8_t ret[CRYPTO_X25519_LEN],
+			 struct error **err);
+/* ret: a new secret. ERROR_DAMAGED when it would be zero, whatever the scalar. */
+int crypto_x25519(const struct secret *scalar, const uint8_t point[CRYPTO_X25519_LEN],
+		  struct secret **ret, struct error **err);
+
+/*
+ * Ed25519 keys (RFC 8032) for use with X25519: the public one, and what a seed of 32 bytes gives.
+ * ERROR_KEY_INVALID for what is no point, and for a seed that does not belong to the point.
+ */
+int crypto_ed25519_to_x25519(const uint8_t point[CRYPTO_X25519_LEN], uint8_t ret[CRYPTO_X25519_LEN],
+			     struct error **err);
+int crypto_ed25519_scalar(const struct secret *seed, const uint8_t point[CRYPTO_X25519_LEN],
+			  struct secret **ret, struct error **err);
+
+/* ChaCha20-Poly1305 (RFC 8439) without additional data; the tag stands behind the text. */
+#define CRYPTO_CHACHA_KEY_LEN 32
+#define CRYPTO_CHACHA_NONCE_LEN 12
+#define CRYPTO_CHACHA_TAG_LEN 16
+/* out: len bytes and the tag. */
+int crypto_chacha_seal(const struct secret *key, const uint8_t nonce[CRYPTO_CHACHA_NONCE_LEN],
+		       const void *in, size_t len, void *out, struct error **err);
+/* in: len bytes with the tag; out: as many without. ERROR_DAMAGED, and out wiped, when the tag does
+ * not fit. */
+int crypto_chacha_open(const struct secret *key, const uint8_t nonce[CRYPTO_CHACHA_NONCE_LEN],
+		       const void *in, size_t len, void *out, struct error **err);
 
 /*
  * A protected private key, opened with its password. ERROR_KEY_WRONG for the password. What comes
@@ -195,6 +241,49 @@ enum crypto_der_shape crypto_der_shape(const void *der, size_t len);
 bool crypto_der_is_encrypted_key(const void *der, size_t len);
 int crypto_pkcs8_decrypt(const void *der, size_t len, const struct secret *password,
 			 struct secret **ret, struct error **err);
+
+/*
+ * Keys that sign: RSA of 2048 bits and more with PKCS#1 v1.5, ECDSA over P-256, P-384, P-521,
+ * Ed25519 (RFC 8017, 8032, FIPS 186-4). The other halves of the same look at signatures.
+ */
+struct crypto_signer;
+enum crypto_signer_form {
+	CRYPTO_SIGNER_PRIVATE,	    /* PKCS#8, PKCS#1 RSAPrivateKey, RFC 5915 ECPrivateKey */
+	CRYPTO_SIGNER_PUBLIC,	    /* SubjectPublicKeyInfo */
+	CRYPTO_SIGNER_PKCS1_PUBLIC, /* RSAPublicKey */
+};
+/* ERROR_KEY_INVALID for what is no such key, or of another kind. */
+int crypto_signer_from_der(const void *der, size_t len, enum crypto_signer_form form,
+			   struct crypto_signer **ret, struct error **err);
+/* Wipes and frees *s, if any, and sets it to NULL. */
+void crypto_signer_free(struct crypto_signer **s);
+#define CLEANUP_SIGNER __attribute__((cleanup(crypto_signer_free)))
+/* Appends the signature of a message; Ed25519 takes no heed of the hash. */
+int crypto_sign(struct crypto_signer *s, enum crypto_hash hash, const void *data, size_t len,
+		struct buffer *ret, struct error **err);
+/* ERROR_KEY_WRONG when it is not this key's signature of the message. Needs no private key. */
+int crypto_verify(struct crypto_signer *s, enum crypto_hash hash, const void *data, size_t len,
+		  const void *signature, size_t signature_len, struct error **err);
+/* Appends "SHA256:..." as OpenSSH names the public half. */
+int crypto_signer_name(const struct crypto_signer *s, struct buffer *ret, struct error **err);
+
+/* Certificates (RFC 5280), kept in the order they were added. */
+struct crypto_certificates;
+int crypto_certificates_new(struct crypto_certificates **ret, struct error **err);
+void crypto_certificates_free(struct crypto_certificates **c);
+#define CLEANUP_CERTIFICATES __attribute__((cleanup(crypto_certificates_free)))
+int crypto_certificates_add(struct crypto_certificates *c, const void *der, size_t len,
+			    struct error **err);
+/*
+ * The key of the first of `one`, after a chain has led over `between` (NULL: none) to one of
+ * `roots`, or, where that is NULL, of the file system_roots. ERROR_KEY_INVALID, in Go's words, when
+ * it does not hold today or is not for signing code.
+ */
+int crypto_signer_from_certificate(const struct crypto_certificates *one,
+				   const struct crypto_certificates *between,
+				   const struct crypto_certificates *roots,
+				   const char *system_roots, struct crypto_signer **ret,
+				   struct error **err);
 
 /* DER (X.690): tags of the few types that keys and messages are made of. */
 enum crypto_der_tag {

@@ -12,6 +12,7 @@ static const struct {
 } hashes[] = {
 	[CRYPTO_SHA1] = { "SHA1", 20 },
 	[CRYPTO_SHA256] = { "SHA256", CRYPTO_SHA256_LEN },
+	[CRYPTO_SHA384] = { "SHA384", 48 },
 	[CRYPTO_SHA512] = { "SHA512", 64 },
 };
 

@@ -46,6 +46,10 @@ void pool_done(struct pool *p);
 EVP_CIPHER_CTX *pool_get(struct pool *p, int *ret_slot, struct error **err);
 void pool_put(struct pool *p, EVP_CIPHER_CTX *context, int slot);
 
+/* crypto/wrap/x25519.c: the public half of a private key of 32 bytes of "X25519" or "ED25519". */
+int crypto_curve_public(const char *name, const struct secret *private,
+			uint8_t ret[CRYPTO_X25519_LEN], struct error **err);
+
 /* shape.c: takes the wrapping off until *b is the SEQUENCE of PKCS#1. ERROR_KEY_INVALID with words
  * and a hint where it is something else than a key of this form. */
 int crypto_rsa_unwrap(struct bytes *b, enum crypto_rsa_form form, struct error **err);

@@ -60,17 +60,34 @@ int crypto_scrypt(const struct secret *password, const void *salt, size_t salt_l
 	return derive("SCRYPT", "SHA256", params, len, ret, err);
 }
 
-int crypto_hkdf_sha256(const struct secret *in, const char *info, size_t len, struct secret **ret,
-		       struct error **err)
+int crypto_hkdf_sha256(const struct secret *in, const void *salt, size_t salt_len, const char *info,
+		       size_t len, struct secret **ret, struct error **err)
 {
+	const void *key = in ? (const void *)secret_bytes(in) : "";
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, unconst("SHA256"), 6),
-		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_KEY, unconst(secret_bytes(in)),
-					secret_size(in)),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_KEY, unconst(key), in ? secret_size(in) : 0),
 		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_INFO, unconst(info), strlen(info)),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, unconst(salt), salt_len),
 		OSSL_PARAM_END,
 	};
+	if (!salt_len)
+		params[3] = OSSL_PARAM_construct_end();
 	return derive("HKDF", "SHA256", params, len, ret, err);
+}
+
+int crypto_hmac_sha256(const struct secret *key, const void *data, size_t len,
+		       uint8_t ret[CRYPTO_SHA256_LEN], struct error **err)
+{
+	size_t ret_len;
+	crypto_start();
+	crypto_library_warm("SHA256", "HMAC");
+	crypto_guard_begin();
+	bool done = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, secret_bytes(key),
+			      secret_size(key), data, len, ret, CRYPTO_SHA256_LEN, &ret_len) &&
+		    ret_len == CRYPTO_SHA256_LEN;
+	crypto_guard_end();
+	return done ? 0 : crypto_fail(err, "authenticate");
 }
 
 int crypto_pbkdf2(enum crypto_hash hash, const struct secret *password, const void *salt,

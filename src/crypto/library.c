@@ -139,6 +139,18 @@ void crypto_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	(void)pthread_once(&once, start);
+	/* What was wrong before, and nobody asked for, is no cause of what comes. */
+	refused = false;
+	ERR_clear_error();
+}
+
+int crypto_name_digests(struct error **err)
+{
+	crypto_start();
+	return EVP_add_digest(EVP_sha256()) == 1 && EVP_add_digest(EVP_sha384()) == 1 &&
+			       EVP_add_digest(EVP_sha512()) == 1
+		       ? 0
+		       : crypto_fail(err, "name a digest");
 }
 
 void crypto_library_warm(const char *digest, const char *mac)

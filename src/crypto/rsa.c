@@ -151,8 +151,8 @@ static int parse(struct bytes b, enum crypto_rsa_form form, BIGNUM *parts[PARTS_
 	return check_parts(parts, count, form, err) < 0 ? -1 : (int)count;
 }
 
-int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA256_LEN],
-			   struct error **err)
+int crypto_rsa_numbers(const struct crypto_rsa *rsa, struct bytes *ret_modulus,
+		       struct bytes *ret_exponent, struct error **err)
 {
 	struct bytes b = bytes_of(secret_bytes(rsa->der), secret_size(rsa->der));
 	struct bytes all, modulus, exponent;
@@ -164,6 +164,17 @@ int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA2
 	if (!crypto_der_take(&all, CRYPTO_DER_INTEGER, &modulus) ||
 	    !crypto_der_take(&all, CRYPTO_DER_INTEGER, &exponent))
 		return crypto_rsa_no_key(err);
+	*ret_modulus = modulus;
+	*ret_exponent = exponent;
+	return 0;
+}
+
+int crypto_rsa_fingerprint(const struct crypto_rsa *rsa, uint8_t ret[CRYPTO_SHA256_LEN],
+			   struct error **err)
+{
+	struct bytes modulus = { 0 }, exponent = { 0 };
+	if (crypto_rsa_numbers(rsa, &modulus, &exponent, err) < 0)
+		return -1;
 	return crypto_spki_fingerprint(modulus, exponent, ret, err);
 }
 
@@ -245,6 +256,12 @@ int crypto_rsa_from_der(const void *der, size_t len, enum crypto_rsa_form form,
 	return 0;
 }
 
+int crypto_rsa_copy(const struct crypto_rsa *rsa, struct crypto_rsa **ret, struct error **err)
+{
+	return crypto_rsa_from_der(secret_bytes(rsa->der), secret_size(rsa->der), rsa->form, ret,
+				   err);
+}
+
 void crypto_rsa_free(struct crypto_rsa **rsa)
 {
 	if (!*rsa)
@@ -261,9 +278,22 @@ size_t crypto_rsa_size(const struct crypto_rsa *rsa)
 	return rsa->size;
 }
 
+/* The label is that of one message: a key may be used with several. */
+static bool set_label(struct crypto_rsa *rsa, const char *label)
+{
+	size_t len = strlen(label);
+	if (!len)
+		return EVP_PKEY_CTX_set0_rsa_oaep_label(rsa->context, NULL, 0) == 1;
+	void *copy = OPENSSL_memdup(label, len);
+	if (copy && EVP_PKEY_CTX_set0_rsa_oaep_label(rsa->context, copy, (int)len) == 1)
+		return true;
+	OPENSSL_free(copy);
+	return false;
+}
+
 /* Of the random secret of an image: no more than one message holds. */
-int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void *out,
-		       struct error **err)
+int crypto_rsa_encrypt(struct crypto_rsa *rsa, const char *label, const void *in, size_t len,
+		       void *out, struct error **err)
 {
 	if (rsa->form != CRYPTO_RSA_PUBLIC || len > rsa->size - CRYPTO_RSA_OVERHEAD)
 		return error_set(err, ERROR_INTERNAL, "%zu bytes for one RSA message", len);
@@ -271,7 +301,8 @@ int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void 
 	if (set_up(rsa, err) < 0)
 		return -1;
 	crypto_guard_begin();
-	bool done = EVP_PKEY_encrypt(rsa->context, out, &out_len, in, len) == 1;
+	bool done = set_label(rsa, label) &&
+		    EVP_PKEY_encrypt(rsa->context, out, &out_len, in, len) == 1;
 	crypto_guard_end();
 	if (!done || out_len != rsa->size)
 		return crypto_fail(err, "encrypt with the RSA key");
@@ -279,8 +310,8 @@ int crypto_rsa_encrypt(struct crypto_rsa *rsa, const void *in, size_t len, void 
 }
 
 /* Into guarded memory as large as the modulus, and then cut to what came out. */
-int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
-		       struct error **err)
+int crypto_rsa_decrypt(struct crypto_rsa *rsa, const char *label, const void *in,
+		       struct secret **ret, struct error **err)
 {
 	if (rsa->form != CRYPTO_RSA_PRIVATE)
 		return error_set(err, ERROR_INTERNAL, "decrypting with a public key");
@@ -289,8 +320,12 @@ int crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **r
 	if (set_up(rsa, err) < 0 || secret_new(len, &out, err) < 0)
 		return -1;
 	crypto_guard_begin();
-	bool done = EVP_PKEY_decrypt(rsa->context, secret_data(out), &len, in, rsa->size) == 1;
+	bool ready = set_label(rsa, label);
+	bool done =
+		ready && EVP_PKEY_decrypt(rsa->context, secret_data(out), &len, in, rsa->size) == 1;
 	crypto_guard_end();
+	if (!ready)
+		return crypto_fail(err, "set up RSA");
 	if (!done)
 		return crypto_refuse(err, ERROR_KEY_WRONG, "the private key does not open it");
 	/* OAEP says how long the message was; the rest was padding. */

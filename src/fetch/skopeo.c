@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/fetch.h"
+#include "fetch/internal.h"
+
+#include "crypto/crypto.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -13,7 +15,8 @@
 
 /* skopeo-copy(1), containers-transports(5). */
 
-#define WORDS_MAX ((size_t)1 << 20) /* of what it says */
+#define WORDS_MAX ((size_t)1 << 20)    /* of what it says */
+#define MANIFEST_MAX ((size_t)4 << 20) /* as registries have to take it */
 
 struct fetch_transport {
 	const char *name;   /* in definitions and before the colon of a SPEC */
@@ -21,15 +24,44 @@ struct fetch_transport {
 	bool file;	    /* what follows is the path of a file */
 	bool in_place;
 	bool daemon;
+	bool registry;
+	/* A file that is an image: what Apptainer calls it, and the folder of the cache. */
+	const char *title, *cache;
+	bool web; /* by HTTP, and not by skopeo */
+	bool library;
 };
 
 static const struct fetch_transport transports[] = {
-	{ "docker", "docker://", false, false, false },
-	{ "docker-daemon", "docker-daemon:", false, false, true },
-	{ "docker-archive", "docker-archive:", true, false, false },
-	{ "oci", "oci:", true, true, false },
-	{ "oci-archive", "oci-archive:", true, false, false },
-	{ "containers-storage", "containers-storage:", false, false, false },
+	{ .name = "docker", .prefix = "docker://", .registry = true },
+	{ .name = "docker-daemon", .prefix = "docker-daemon:", .daemon = true },
+	{ .name = "docker-archive", .prefix = "docker-archive:", .file = true },
+	{ .name = "oci", .prefix = "oci:", .file = true, .in_place = true },
+	{ .name = "oci-archive", .prefix = "oci-archive:", .file = true },
+	{ .name = "containers-storage", .prefix = "containers-storage:" },
+	{ .name = "oras",
+	  .prefix = "docker://",
+	  .registry = true,
+	  .title = "oras",
+	  .cache = "oras" },
+	{ .name = "library",
+	  .prefix = "library:",
+	  .registry = true,
+	  .title = "library",
+	  .cache = "library",
+	  .web = true,
+	  .library = true },
+	{ .name = "http",
+	  .prefix = "http://",
+	  .registry = true,
+	  .title = "network",
+	  .cache = "net",
+	  .web = true },
+	{ .name = "https",
+	  .prefix = "https://",
+	  .registry = true,
+	  .title = "network",
+	  .cache = "net",
+	  .web = true },
 };
 
 const struct fetch_transport *fetch_transport(const char *name)
@@ -45,6 +77,36 @@ bool fetch_in_place(const struct fetch_transport *transport)
 	return transport->in_place;
 }
 
+bool fetch_has_file(const struct fetch_transport *transport)
+{
+	return transport->title;
+}
+
+bool fetch_is_library(const struct fetch_transport *transport)
+{
+	return transport->library;
+}
+
+bool fetch_by_web(const struct fetch_transport *transport)
+{
+	return transport->web;
+}
+
+const char *fetch_title(const struct fetch_transport *transport)
+{
+	return transport->title;
+}
+
+const char *fetch_cache_folder(const struct fetch_transport *transport)
+{
+	return transport->cache;
+}
+
+bool fetch_asks_registry(const struct fetch_transport *transport)
+{
+	return transport->registry;
+}
+
 char *fetch_source(const struct fetch_wish *wish, struct error **err)
 {
 	const struct fetch_transport *t = wish->transport;
@@ -52,7 +114,14 @@ char *fetch_source(const struct fetch_wish *wish, struct error **err)
 	from += strncmp(from, "//", 2) == 0 && !t->file ? 2 : 0;
 	if (!*from || strpbrk(from, " \t\r\n")) {
 		error_set(err, ERROR_USAGE, "could not parse reference: %s", wish->from);
-		error_hint(err, "a reference is [HOST[:PORT]/]NAME[:TAG][@DIGEST]");
+		error_hint(err, t->web ? "a URL is https://HOST/PATH"
+				       : "a reference is [HOST[:PORT]/]NAME[:TAG][@DIGEST]");
+		return NULL;
+	}
+	if (t->web && memchr(from, '@', strcspn(from, "/?#"))) {
+		error_set(err, ERROR_USAGE,
+			  "a password in a URL is seen by everybody on the machine");
+		error_hint(err, "get the file with a program that asks for it, and run that");
 		return NULL;
 	}
 	if (t->file) {
@@ -70,7 +139,7 @@ int fetch_check(const struct fetch_wish *wish, struct error **err)
 	CLEANUP_TEXT char *source = fetch_source(wish, err);
 	if (!source)
 		return -1;
-	if (wish->transport->in_place)
+	if (wish->transport->in_place || wish->transport->web)
 		return 0;
 	CLEANUP_TEXT char *program = process_find_program("skopeo", err);
 	if (program || *err)
@@ -112,28 +181,55 @@ static bool has_policy(const struct fetch_options *o)
 	return !own || may_be_there(own);
 }
 
+int fetch_put_general(const struct fetch_wish *wish, const char *program, const char *folder,
+		      struct strings *w, struct error **err)
+{
+	if (strings_add(w, program, err) < 0 ||
+	    (!has_policy(wish->options) && strings_add(w, "--insecure-policy", err) < 0) ||
+	    strings_add(w, "--override-os=linux", err) < 0 ||
+	    strings_addf(w, err, "--override-arch=%s", wish->arch) < 0 ||
+	    strings_addf(w, err, "--tmpdir=%s", folder) < 0)
+		return -1;
+	return 0;
+}
+
+int fetch_put_access(const struct fetch_options *o, const char *side, struct strings *w,
+		     struct error **err)
+{
+	if (o->login >= 0
+		    ? strings_addf(w, err, "--%sauthfile=/proc/self/fd/%d", side, o->login) < 0
+		    : o->authfile && strings_addf(w, err, "--%sauthfile=%s", side, o->authfile) < 0)
+		return -1;
+	if (o->no_https && strings_addf(w, err, "--%stls-verify=false", side) < 0)
+		return -1;
+	return o->daemon_host ? strings_addf(w, err, "--%sdaemon-host=%s", side, o->daemon_host)
+			      : 0;
+}
+
+/* What a tag leads to may change between the question and the answer: the digest stands in its
+ * place. */
+static char *exact_source(const struct fetch_wish *wish, struct error **err)
+{
+	CLEANUP_TEXT char *source = fetch_source(wish, err);
+	if (!source || !wish->options->digest || !wish->transport->registry || strchr(source, '@'))
+		return take_pointer(&source);
+	CLEANUP_BUFFER struct buffer exact = { 0 };
+	const char *slash = strrchr(source, '/');
+	size_t len = (size_t)(slash - source) + strcspn(slash, ":");
+	if (buffer_append(&exact, source, len, err) < 0 ||
+	    buffer_puts(&exact, "@sha256:", err) < 0 ||
+	    buffer_hex(&exact, wish->options->digest, CRYPTO_SHA256_LEN, err) < 0)
+		return NULL;
+	return buffer_steal(&exact, err);
+}
+
 static int put_words(const struct fetch_wish *wish, const char *program, const char *folder,
 		     struct strings *w, struct error **err)
 {
-	const struct fetch_options *o = wish->options;
-	CLEANUP_TEXT char *source = fetch_source(wish, err);
-	if (!source || strings_add(w, program, err) < 0)
-		return -1;
-	if (!has_policy(o) && strings_add(w, "--insecure-policy", err) < 0)
-		return -1;
-	/* Archives are unpacked on their way; not where others could see it. */
-	if (strings_add(w, "--override-os=linux", err) < 0 ||
-	    strings_addf(w, err, "--override-arch=%s", wish->arch) < 0 ||
-	    strings_addf(w, err, "--tmpdir=%s", folder) < 0 || strings_add(w, "copy", err) < 0 ||
-	    strings_add(w, "--quiet", err) < 0)
-		return -1;
-	if (o->login >= 0
-		    ? strings_addf(w, err, "--src-authfile=/proc/self/fd/%d", o->login) < 0
-		    : o->authfile && strings_addf(w, err, "--src-authfile=%s", o->authfile) < 0)
-		return -1;
-	if (o->no_https && strings_add(w, "--src-tls-verify=false", err) < 0)
-		return -1;
-	if (o->daemon_host && strings_addf(w, err, "--src-daemon-host=%s", o->daemon_host) < 0)
+	CLEANUP_TEXT char *source = exact_source(wish, err);
+	if (!source || fetch_put_general(wish, program, folder, w, err) < 0 ||
+	    strings_add(w, "copy", err) < 0 || strings_add(w, "--quiet", err) < 0 ||
+	    fetch_put_access(wish->options, "src-", w, err) < 0)
 		return -1;
 	/* To pack what is not packed would cost more than all the rest. */
 	if (strings_add(w, "--dest-oci-accept-uncompressed-layers", err) < 0 ||
@@ -179,32 +275,24 @@ static int let_inherit(int fd, bool on, struct error **err)
 		       : 0;
 }
 
-int fetch_run(const struct fetch_wish *wish, const char *folder, struct error **err)
+int fetch_run_skopeo(const struct fetch_wish *wish, const char *folder, const struct strings *words,
+		     struct buffer *out, struct error **err)
 {
-	CLEANUP_STRINGS struct strings words = { 0 }, environment = { 0 };
+	CLEANUP_STRINGS struct strings environment = { 0 };
 	CLEANUP_BUFFER struct buffer said = { 0 };
-	/* skopeo takes what is behind the first colon for a name, and the layers would lie
-	 * elsewhere. */
-	if (strchr(folder, ':')) {
-		error_set(err, ERROR_USAGE, "skopeo cannot write to a path with a colon: %s",
-			  folder);
-		return error_hint(err, "choose another folder with --tmpdir DIR, or for the "
-				       "sandbox");
-	}
-	CLEANUP_TEXT char *program = process_find_program("skopeo", err);
-	if (!program)
-		return *err ? -1 : fetch_check(wish, err);
 	CLEANUP_FD int log = memfd_create("coffer-skopeo", MFD_CLOEXEC);
 	if (log < 0)
 		return error_errno(err, errno, "make a memory file");
-	if (put_words(wish, program, folder, &words, err) < 0 ||
-	    put_environment(wish, folder, &environment, err) < 0 ||
+	if (put_environment(wish, folder, &environment, err) < 0 ||
 	    let_inherit(wish->options->login, true, err) < 0)
 		return -1;
 	struct process_spawn spawn = PROCESS_SPAWN;
-	spawn.argv = (const char *const *)words.items;
+	spawn.argv = (const char *const *)words->items;
 	spawn.envp = (const char *const *)environment.items;
-	spawn.out_fd = spawn.err_fd = log;
+	spawn.out_fd = out ? -1 : log;
+	spawn.out = out;
+	spawn.out_limit = MANIFEST_MAX;
+	spawn.err_fd = log;
 	int status = process_run(&spawn, err);
 	if (status < 0 || let_inherit(wish->options->login, false, err) < 0)
 		return -1;
@@ -216,4 +304,55 @@ int fetch_run(const struct fetch_wish *wish, const char *folder, struct error **
 		return error_set(err, ERROR_COMMAND, "skopeo was killed by signal %d",
 				 status - 128);
 	return fetch_explain(said.data ? said.data : "", said.len, err);
+}
+
+int fetch_run(const struct fetch_wish *wish, const char *folder, struct error **err)
+{
+	CLEANUP_STRINGS struct strings words = { 0 };
+	/* skopeo takes what is behind the first colon for a name, and the layers would lie
+	 * elsewhere. */
+	if (strchr(folder, ':')) {
+		error_set(err, ERROR_USAGE, "skopeo cannot write to a path with a colon: %s",
+			  folder);
+		return error_hint(err, "choose another folder with --tmpdir DIR, or for the "
+				       "sandbox");
+	}
+	CLEANUP_TEXT char *program = process_find_program("skopeo", err);
+	if (!program)
+		return *err ? -1 : fetch_check(wish, err);
+	return put_words(wish, program, folder, &words, err) < 0
+		       ? -1
+		       : fetch_run_skopeo(wish, folder, &words, NULL, err);
+}
+
+/* NAME@sha256:DIGEST says it by itself. */
+static bool digest_in_name(const char *from, uint8_t ret[CRYPTO_SHA256_LEN])
+{
+	const char *at = strstr(from, "@sha256:");
+	at = at ? at + strlen("@sha256:") : NULL;
+	return at && text_hex(at, ret, CRYPTO_SHA256_LEN);
+}
+
+int fetch_digest(const struct fetch_wish *wish, const char *folder, uint8_t ret[CRYPTO_SHA256_LEN],
+		 struct error **err)
+{
+	CLEANUP_STRINGS struct strings words = { 0 };
+	CLEANUP_BUFFER struct buffer manifest = { 0 };
+	CLEANUP_TEXT char *source = fetch_source(wish, err);
+	if (!source)
+		return -1;
+	if (wish->transport->web)
+		return fetch_web_digest(wish, ret, err);
+	if (digest_in_name(wish->from, ret))
+		return 0;
+	CLEANUP_TEXT char *program = process_find_program("skopeo", err);
+	if (!program)
+		return *err ? -1 : fetch_check(wish, err);
+	if (fetch_put_general(wish, program, folder, &words, err) < 0 ||
+	    strings_add(&words, "inspect", err) < 0 || strings_add(&words, "--raw", err) < 0 ||
+	    fetch_put_access(wish->options, "", &words, err) < 0 ||
+	    strings_add(&words, source, err) < 0 ||
+	    fetch_run_skopeo(wish, folder, &words, &manifest, err) < 0)
+		return -1;
+	return crypto_sha256(manifest.data ? manifest.data : "", manifest.len, ret, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +20,6 @@
  *              → squash
  */
 
-/* The largest crypto message that is read: RSA keys end at 16384 bits, pieces at a handful. */
-#define CRYPT_MESSAGE_MAX 65536
 /* The outer file system holds two files; a large cache has no use there. */
 #define OUTER_CACHE_BYTES ((size_t)1 << 20)
 
@@ -34,37 +32,6 @@ static int not_recognised(const char *what, const char *advice, struct error **e
 	return error_hint(err, "coffer runs SIF images, squashfs images and sandbox directories");
 }
 
-/* The kind of a SIF follows from the type of its primary partition alone. */
-static int classify_sif(struct image *img, struct error **err)
-{
-	if (sif_read(img->file, &img->sif, err) < 0)
-		return -1;
-	img->partition = sif_primary(img->sif);
-	if (!img->partition) {
-		error_set(err, ERROR_NOT_FOUND,
-			  "while getting root filesystem in %s: no root filesystem found",
-			  img->path);
-		return error_hint(err, "the SIF has no primary system partition: see `sif list`");
-	}
-	switch (img->partition->filesystem) {
-	case SIF_SQUASHFS:
-		img->kind = IMAGE_SIF;
-		return 0;
-	case SIF_ENCRYPTED_SQUASHFS:
-		img->kind = IMAGE_LUKS2;
-		return 0;
-	case SIF_GOCRYPTFS_SQUASHFS:
-		img->kind = IMAGE_GOCRYPTFS;
-		return 0;
-	default:
-		error_set(err, ERROR_UNSUPPORTED,
-			  "the primary partition holds a file system of type %d (%s)",
-			  img->partition->filesystem,
-			  sif_filesystem_name(img->partition->filesystem));
-		return error_hint(err, "coffer reads squashfs, plain or encrypted");
-	}
-}
-
 static int classify_file(struct image *img, struct error **err)
 {
 	char head[IMAGE_HEAD_LEN] = "";
@@ -73,12 +40,15 @@ static int classify_file(struct image *img, struct error **err)
 	if (source_read(img->file, head, len, 0, err) < 0)
 		return -1;
 	image_probe(head, len, &probe);
-	if (!probe.known)
+	if (!probe.format || (probe.what && !img->beside))
 		return not_recognised(probe.what, probe.advice, err);
-	if (probe.kind == IMAGE_SIF)
-		return classify_sif(img, err);
-	img->kind = probe.kind;
-	img->before = probe.off;
+	img->format = probe.format;
+	if (img->format->read(img, probe.off, err) < 0)
+		return -1;
+	const struct image_partition *first = img->partitions;
+	if (img->partition_count && first->role == IMAGE_ROOT &&
+	    first->filesystem == IMAGE_SQUASHFS)
+		img->root = first;
 	return 0;
 }
 
@@ -103,20 +73,24 @@ static int open_path(struct image *img, struct error **err)
 	struct stat st;
 	if (stat(img->path, &st) < 0)
 		return not_there(img->path, errno, err);
-	if (S_ISDIR(st.st_mode)) {
+	if (S_ISDIR(st.st_mode) && !img->beside) {
 		if (!strcmp(img->path, "/")) {
 			error_set(err, ERROR_POLICY, "/ as sandbox is not authorized");
 			return error_hint(err, "give a container's folder, not this machine's own");
 		}
-		img->kind = IMAGE_SANDBOX;
+		img->format = &image_sandbox;
 		img->directory = open(img->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		return img->directory < 0 ? error_errno(err, errno, "open %s", img->path) : 0;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return not_recognised(S_ISCHR(st.st_mode)    ? "a device"
+		return not_recognised(S_ISDIR(st.st_mode)    ? "a folder"
+				      : S_ISCHR(st.st_mode)  ? "a device"
 				      : S_ISFIFO(st.st_mode) ? "a pipe"
 							     : "a socket",
-				      "give the name of a file or a folder", err);
+				      img->beside
+					      ? "give an image; a folder is bound without image-src"
+					      : "give the name of a file or a folder",
+				      err);
 	/* Not to wait for a writer, should the name have become a fifo meanwhile. */
 	img->fd = open(img->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (img->fd < 0) {
@@ -135,7 +109,7 @@ static int open_path(struct image *img, struct error **err)
 	return classify_file(img, err);
 }
 
-int image_open(const char *path, struct image **ret, struct error **err)
+static int open_image(const char *path, bool beside, struct image **ret, struct error **err)
 {
 	CLEANUP_IMAGE struct image *img = calloc(1, sizeof(*img));
 	if (!img) {
@@ -143,6 +117,7 @@ int image_open(const char *path, struct image **ret, struct error **err)
 		return error_at(err, PLACE_OPENING);
 	}
 	img->directory = img->fd = -1;
+	img->beside = beside;
 	img->path = path_absolute(path, err);
 	if (!img->path)
 		return error_at(err, PLACE_OPENING);
@@ -150,11 +125,22 @@ int image_open(const char *path, struct image **ret, struct error **err)
 		/* Where the file was opened and the error already names it, saying so twice helps
 		 * nobody; Apptainer's words do not either. */
 		error_at(err, PLACE_OPENING);
-		bool framed = (img->sif && !img->partition) || error_kind(*err) == ERROR_POLICY;
-		return framed ? -1 : error_wrap(err, "could not open image %s", img->path);
+		bool framed = (img->sif && !img->partitions) || error_kind(*err) == ERROR_POLICY;
+		return framed || beside ? -1
+					: error_wrap(err, "could not open image %s", img->path);
 	}
 	*ret = take_pointer(&img);
 	return 0;
+}
+
+int image_open(const char *path, struct image **ret, struct error **err)
+{
+	return open_image(path, false, ret, err);
+}
+
+int image_open_beside(const char *path, struct image **ret, struct error **err)
+{
+	return open_image(path, true, ret, err);
 }
 
 void image_free(struct image **img)
@@ -163,6 +149,7 @@ void image_free(struct image **img)
 	*img = NULL;
 	if (!i)
 		return;
+	free(i->partitions);
 	sif_free(&i->sif);
 	source_free(&i->file); /* closes fd */
 	fd_close(&i->directory);
@@ -170,22 +157,9 @@ void image_free(struct image **img)
 	free(i);
 }
 
-void image_extent(const struct image *img, uint64_t *ret_off, uint64_t *ret_len)
+const struct sif_descriptor *image_wrapped_key(const struct image *img)
 {
-	*ret_off = img->partition ? img->partition->off : img->before;
-	*ret_len = img->partition ? img->partition->len : img->file->size - img->before;
-}
-
-const struct seal *image_seal(const struct image *img)
-{
-	return img->kind == IMAGE_LUKS2	      ? &seal_luks2
-	       : img->kind == IMAGE_GOCRYPTFS ? &seal_gocryptfs
-					      : NULL;
-}
-
-bool image_is_encrypted(const struct image *img)
-{
-	return image_seal(img) != NULL;
+	return img->sif && img->root ? sif_crypt_message(img->sif, img->root->descriptor) : NULL;
 }
 
 int image_check_architecture(const struct image *img, struct error **err)
@@ -193,46 +167,27 @@ int image_check_architecture(const struct image *img, struct error **err)
 	static const struct {
 		const char *host, *image;
 	} compatible[] = { { "02", "01" }, { "04", "03" }, { "09", "07" }, { "10", "08" } };
+	const struct sif_descriptor *d = img->root ? img->root->descriptor : NULL;
 	const char *host = sif_arch_native();
-	if (!img->partition || !strcmp(img->partition->arch, host))
+	if (!d || !strcmp(d->arch, host))
 		return 0;
 	for (size_t i = 0; i < sizeof(compatible) / sizeof(*compatible); i++) {
-		if (!strcmp(host, compatible[i].host) &&
-		    !strcmp(img->partition->arch, compatible[i].image))
+		if (!strcmp(host, compatible[i].host) && !strcmp(d->arch, compatible[i].image))
 			return 0;
 	}
 	error_set(err, ERROR_UNSUPPORTED,
 		  "%s: the image's architecture (%s) could not run on the host's (%s)", img->path,
-		  sif_arch_name(img->partition->arch), sif_arch_name(host));
+		  sif_arch_name(d->arch), sif_arch_name(host));
 	return error_hint(err, "run it on a machine of that kind, or build it for this one");
 }
 
 /* ------------------------------------------------------------------ unsealing */
 
-static int need_key(const struct key *key, struct error **err)
+static int with_sealed(const struct seal *seal, const struct sealed *sealed, image_use_volume *use,
+		       void *context, struct error **err)
 {
-	if (key)
-		return 0;
-	error_set(err, ERROR_KEY_MISSING, "required option --passphrase or --pem-path missing");
-	return error_hint(err, "give the image's key: --passphrase, --pem-path=FILE, or "
-			       "APPTAINER_ENCRYPTION_PASSPHRASE or _PEM_PATH in the environment");
-}
-
-int image_open_secret(const struct image *img, const struct key *key, struct secret **ret,
-		      struct error **err)
-{
-	CLEANUP_BUFFER struct buffer message = { 0 };
-	const struct sif_descriptor *d = sif_crypt_message(img->sif, img->partition);
-	if (need_key(key, err) < 0)
-		return error_at(err, PLACE_UNLOCKING);
-	if (d && sif_object(img->file, d, CRYPT_MESSAGE_MAX, &message, err) < 0) {
-		error_wrap(err, "read the wrapped key");
-		return error_at(err, PLACE_UNLOCKING);
-	}
-	if (key_open_secret(key, img->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS,
-			    d ? message.data : NULL, message.len, ret, err) < 0)
-		return error_at(err, PLACE_UNLOCKING);
-	return 0;
+	CLEANUP_SEAL_VOLUME struct seal_volume *volume = NULL;
+	return seal->probe(sealed, &volume, err) < 0 ? -1 : use(context, volume, err);
 }
 
 /* What is looked for in the root of the outer file system (encryption.md 4.2). */
@@ -287,8 +242,8 @@ static int read_conf(struct squash *outer, const struct squash_inode *root, size
 	return 0;
 }
 
-static int unseal_in_outer(struct image_tree *t, const struct seal *seal,
-			   const struct secret *secret, struct error **err)
+static int with_sealed_in_outer(struct image_tree *t, const struct seal *seal,
+				image_use_volume *use, void *context, struct error **err)
 {
 	struct squash_options options = { .cache_bytes = OUTER_CACHE_BYTES };
 	struct squash_inode root, sealed;
@@ -313,7 +268,16 @@ static int unseal_in_outer(struct image_tree *t, const struct seal *seal,
 	if (squash_file_source(t->outer, &sealed, &t->sealed, err) < 0)
 		return -1;
 	const struct sealed parts = { .bytes = t->sealed, .conf = conf.data, .conf_len = conf.len };
-	return seal_open(seal, &parts, secret, &t->payload, err);
+	return with_sealed(seal, &parts, use, context, err);
+}
+
+int image_with_volume(const struct image *img, struct image_tree *t, image_use_volume *use,
+		      void *context, struct error **err)
+{
+	const struct seal *seal = image_seal(img);
+	const struct sealed whole = { .bytes = t->partition };
+	return seal->in_outer ? with_sealed_in_outer(t, seal, use, context, err)
+			      : with_sealed(seal, &whole, use, context, err);
 }
 
 /*
@@ -324,7 +288,7 @@ static int unseal_in_outer(struct image_tree *t, const struct seal *seal,
 static int explain_passphrase(const struct image *img, const struct key *key, struct error **err)
 {
 	if (error_kind(*err) != ERROR_KEY_WRONG || !key || !key_is_passphrase(key) ||
-	    !sif_crypt_message(img->sif, img->partition))
+	    !image_wrapped_key(img))
 		return -1;
 	CLEANUP_ERROR struct error *failed = NULL;
 	CLEANUP_TEXT char *words = text_dup(error_message(*err), &failed);
@@ -336,15 +300,25 @@ static int explain_passphrase(const struct image *img, const struct key *key, st
 			       "--pem-path or APPTAINER_ENCRYPTION_PEM_PATH");
 }
 
-static int unseal(const struct image *img, const struct secret *secret, struct image_tree *t,
+struct unsealing {
+	const struct image_opener *opener;
+	struct source **payload;
+};
+
+static int unseal_volume(void *context, const struct seal_volume *volume, struct error **err)
+{
+	const struct unsealing *u = context;
+	CLEANUP_SECRET struct secret *key = NULL;
+	if (image_unlock(u->opener, volume, &key, err) < 0)
+		return -1;
+	return volume->seal->open(volume, key, u->payload, err);
+}
+
+static int unseal(const struct image *img, const struct image_opener *opener, struct image_tree *t,
 		  struct error **err)
 {
-	const struct seal *seal = image_seal(img);
-	if (!seal)
-		return 0;
-	if (seal->in_outer)
-		return unseal_in_outer(t, seal, secret, err);
-	return seal_open(seal, &(struct sealed){ .bytes = t->partition }, secret, &t->payload, err);
+	struct unsealing u = { .opener = opener, .payload = &t->payload };
+	return image_is_encrypted(img) ? image_with_volume(img, t, unseal_volume, &u, err) : 0;
 }
 
 static int unseal_failed(const struct image *img, struct error **err)
@@ -357,22 +331,36 @@ int image_unseal(const struct image *img, const struct key *key,
 		 const struct squash_options *options, struct image_tree **ret, struct error **err)
 {
 	CLEANUP_IMAGE_TREE struct image_tree *t = calloc(1, sizeof(*t));
-	CLEANUP_SECRET struct secret *secret = NULL;
+	CLEANUP_IMAGE_OPENER struct image_opener opener = { 0 };
 	if (!t)
 		return error_no_memory(err);
-	if (img->kind == IMAGE_SANDBOX)
+	if (!img->root)
 		return error_set(err, ERROR_INTERNAL, "a sandbox needs no unsealing");
-	uint64_t off, len;
-	image_extent(img, &off, &len);
-	if (source_slice(img->file, off, len, &t->partition, err) < 0)
+	if (source_slice(img->file, img->root->off, img->root->len, &t->partition, err) < 0)
 		return unseal_failed(img, err);
-	if (image_is_encrypted(img) && image_open_secret(img, key, &secret, err) < 0)
+	if (image_is_encrypted(img) && image_find_opener(img, key, &opener, err) < 0)
 		return -1;
-	if (unseal(img, secret, t, err) < 0) {
+	if (unseal(img, &opener, t, err) < 0) {
 		explain_passphrase(img, key, err);
 		return unseal_failed(img, err);
 	}
 	if (squash_open(t->payload ? t->payload : t->partition, options, &t->squash, err) < 0)
+		return unseal_failed(img, err);
+	*ret = take_pointer(&t);
+	return 0;
+}
+
+int image_open_partition(const struct image *img, const struct image_partition *part,
+			 const struct squash_options *options, struct image_tree **ret,
+			 struct error **err)
+{
+	CLEANUP_IMAGE_TREE struct image_tree *t = calloc(1, sizeof(*t));
+	if (!t)
+		return error_no_memory(err);
+	if (part->seal || part->filesystem != IMAGE_SQUASHFS)
+		return error_set(err, ERROR_INTERNAL, "a partition that cannot be read in clear");
+	if (source_slice(img->file, part->off, part->len, &t->partition, err) < 0 ||
+	    squash_open(t->partition, options, &t->squash, err) < 0)
 		return unseal_failed(img, err);
 	*ret = take_pointer(&t);
 	return 0;

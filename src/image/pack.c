@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/image.h"
+#include "image/internal.h"
 
 #include <stdio.h>
 
@@ -16,7 +16,6 @@
  *              then the outer file system is written round that data
  */
 struct pack_stack {
-	struct sink *file;
 	struct sink *partition;
 	struct sink *sealed;  /* gocryptfs */
 	struct sink *payload; /* LUKS2, gocryptfs */
@@ -28,33 +27,44 @@ static void pack_stack_free(struct pack_stack *s)
 	sink_free(&s->payload);
 	sink_free(&s->sealed);
 	sink_free(&s->partition);
-	sink_free(&s->file);
 	buffer_free(&s->conf);
 }
 
-static const struct seal *seal_of(enum image_kind kind)
+/* What lies beside the partition, for those who can open it. */
+struct pack_keys {
+	struct buffer message; /* for an RSA key, Apptainer's */
+	struct buffer object;  /* for recipients */
+};
+
+static void pack_keys_free(struct pack_keys *k)
 {
-	return kind == IMAGE_LUKS2 ? &seal_luks2 : kind == IMAGE_GOCRYPTFS ? &seal_gocryptfs : NULL;
+	buffer_free(&k->message);
+	buffer_free(&k->object);
 }
 
-static int seal(struct pack_stack *s, const struct image_pack_plan *plan, struct buffer *message,
+static int seal(struct pack_stack *s, const struct image_filling *plan, struct pack_keys *keys,
 		struct error **err)
 {
 	CLEANUP_SECRET struct secret *secret = NULL;
+	CLEANUP_SEAL_MADE struct seal_made made = { 0 };
+	bool recipients = key_age_count(plan->key) > 0;
 	bool random = false;
-	const struct seal *row = seal_of(plan->kind);
-	enum key_secret_form form =
-		plan->kind == IMAGE_LUKS2 ? KEY_SECRET_LUKS2 : KEY_SECRET_GOCRYPTFS;
-	if (key_make_secret(plan->key, form, &secret, &random, message, err) < 0)
+	const struct seal *row = plan->seal;
+	if (key_make_secret(plan->key, &row->secret, &secret, &random, &keys->message, err) < 0)
 		return -1;
 	if (row->in_outer && sink_offset(s->partition, SQUASH_OUTER_DATA, &s->sealed, err) < 0)
 		return -1;
-	return row->create(row->in_outer ? s->sealed : s->partition, secret, random, &s->conf,
-			   &s->payload, err);
+	if (row->create(row->in_outer ? s->sealed : s->partition, secret, random, &s->conf,
+			recipients ? &made : NULL, &s->payload, err) < 0)
+		return -1;
+	if (!recipients)
+		return 0;
+	/* A passphrase that a person chose is theirs, and may open more than this image. */
+	return object_write(plan->key, row, &made, random ? secret : NULL, &keys->object, err);
 }
 
 /* What comes after the last byte of the squashfs. */
-static int close_seal(struct pack_stack *s, const struct image_pack_plan *plan, struct error **err)
+static int close_seal(struct pack_stack *s, const struct image_filling *plan, struct error **err)
 {
 	if (s->payload && sink_finish(s->payload, err) < 0)
 		return -1;
@@ -67,29 +77,47 @@ static int close_seal(struct pack_stack *s, const struct image_pack_plan *plan, 
 		return -1;
 	snprintf(name, sizeof(name), "squashfs-%u", number);
 	return squash_outer_finish(s->partition, name, s->sealed->size, s->conf.data, s->conf.len,
-				   (uint32_t)plan->sif.time, err);
+				   plan->time, err);
 }
 
-static int pack_partition(struct sif_writer *w, struct pack_stack *s,
-			  const struct image_pack_plan *plan, struct error **err)
+static int pack_partition(struct sif_writer *w, struct sink *file, struct pack_stack *s,
+			  const struct image_filling *plan, struct error **err)
 {
-	CLEANUP_BUFFER struct buffer message = { 0 };
+	__attribute__((cleanup(pack_keys_free))) struct pack_keys keys = { 0 };
 	uint64_t off;
 	if (sif_write_partition_begin(w, &off, err) < 0 ||
-	    sink_offset(s->file, off, &s->partition, err) < 0)
+	    sink_offset(file, off, &s->partition, err) < 0)
 		return -1;
-	if (plan->kind != IMAGE_SIF && seal(s, plan, &message, err) < 0)
+	if (plan->seal && seal(s, plan, &keys, err) < 0)
 		return -1;
-	if (squash_pack(plan->root, s->payload ? s->payload : s->partition, &plan->squash, err) < 0)
-		return error_wrap(err, "while creating squashfs");
-	if (close_seal(s, plan, err) < 0)
+	if (plan->fill(plan->context, s->payload ? s->payload : s->partition, err) < 0 ||
+	    close_seal(s, plan, err) < 0)
 		return -1;
-	enum sif_filesystem filesystem = plan->kind == IMAGE_LUKS2	 ? SIF_ENCRYPTED_SQUASHFS
-					 : plan->kind == IMAGE_GOCRYPTFS ? SIF_GOCRYPTFS_SQUASHFS
-									 : SIF_SQUASHFS;
-	if (sif_write_partition_end(w, filesystem, plan->arch, s->partition->size, err) < 0)
+	if (sif_write_partition_end(w, image_sif_filesystem(plan->seal), plan->arch,
+				    s->partition->size, err) < 0)
 		return -1;
-	return message.len ? sif_write_crypt_message(w, message.data, message.len, err) : 0;
+	if (keys.message.len &&
+	    sif_write_crypt_message(w, keys.message.data, keys.message.len, err) < 0)
+		return -1;
+	return keys.object.len ? sif_write_key_object(w, keys.object.data, keys.object.len, err)
+			       : 0;
+}
+
+int image_pack_partition(struct sif_writer *w, struct sink *file, const struct image_filling *plan,
+			 struct error **err)
+{
+	__attribute__((cleanup(pack_stack_free))) struct pack_stack s = { 0 };
+	return pack_partition(w, file, &s, plan, err);
+}
+
+/* ------------------------------------------------------------------ of a tree */
+
+static int pack_tree(void *context, struct sink *to, struct error **err)
+{
+	const struct image_pack_plan *plan = context;
+	return squash_pack(plan->root, to, &plan->squash, err) < 0
+		       ? error_wrap(err, "while creating squashfs")
+		       : 0;
 }
 
 static int pack_objects(struct sif_writer *w, const struct image_pack_plan *plan,
@@ -106,25 +134,33 @@ static int pack_objects(struct sif_writer *w, const struct image_pack_plan *plan
 	return 0;
 }
 
-int image_pack_load(enum image_kind kind, enum squash_codec codec, struct error **err)
+int image_pack_load(const struct seal *seal, enum squash_codec codec, struct error **err)
 {
-	const struct seal *row = seal_of(kind);
-	if (row && row->load && row->load(err) < 0)
+	if (seal && seal->load && seal->load(err) < 0)
 		return -1;
 	return squash_pack_load(codec, err);
 }
 
 int image_pack(const struct image_pack_plan *plan, int out_fd, struct error **err)
 {
-	__attribute__((cleanup(pack_stack_free))) struct pack_stack s = { 0 };
+	CLEANUP_SINK struct sink *file = NULL;
 	__attribute__((cleanup(sif_writer_free))) struct sif_writer *w = NULL;
-	if (plan->kind != IMAGE_SIF && !plan->key) {
+	if (plan->seal && !plan->key) {
 		error_set(err, ERROR_INTERNAL, "an encrypted image without a key");
 		return error_at(err, PLACE_WRITING);
 	}
-	if (sink_from_fd(out_fd, &s.file, err) < 0 ||
-	    sif_write_begin(s.file, &plan->sif, &w, err) < 0 || pack_objects(w, plan, err) < 0 ||
-	    pack_partition(w, &s, plan, err) < 0 || sif_write_finish(w, err) < 0)
+	struct image_pack_plan tree = *plan;
+	const struct image_filling filling = {
+		.seal = plan->seal,
+		.key = plan->key,
+		.arch = plan->arch,
+		.time = (uint32_t)plan->sif.time,
+		.fill = pack_tree,
+		.context = &tree,
+	};
+	if (sink_from_fd(out_fd, &file, err) < 0 ||
+	    sif_write_begin(file, &plan->sif, &w, err) < 0 || pack_objects(w, plan, err) < 0 ||
+	    image_pack_partition(w, file, &filling, err) < 0 || sif_write_finish(w, err) < 0)
 		return error_at(err, PLACE_WRITING);
 	return 0;
 }

@@ -25,6 +25,13 @@
 	"coffer reads squashfs: mount it, and build an image of the folder, or let Apptainer do " \
 	"so"
 
+/* ext2 to ext4, told by two bytes of the superblock at 1024. */
+#define EXT                                                                               \
+	{                                                                                 \
+		.off = 1080, .magic = "\x53\xef", .len = 2, .what = "an ext file system", \
+		.advice = NO_DISK, .format = &image_ext3                                  \
+	}
+
 /* In this order: the first one that fits counts. Letters at offset 0 are compared in either case.
  */
 static const struct stranger {
@@ -33,6 +40,7 @@ static const struct stranger {
 	size_t len;
 	const char *what, *advice;
 	bool definition;
+	const struct image_format *format; /* one that is no root, but may lie above one */
 } strangers[] = {
 	AT(0, "version https://git-lfs", "a pointer of Git LFS",
 	   "get the image with `git lfs pull`"),
@@ -66,7 +74,7 @@ static const struct stranger {
 	AT(0, "QFI\xfb", "a disk image (qcow2)", NO_DISK),
 	AT(0, "KDMV", "a disk image (VMDK)", NO_DISK),
 	AT(0, "<<< ", "a disk image (VDI)", NO_DISK),
-	AT(1080, "\x53\xef", "an ext file system", NO_DISK),
+	EXT,
 	AT(512, "EFI PART", "a disk image with partitions", NO_DISK),
 	AT(510, "\x55\xaa", "a disk image with partitions", NO_DISK),
 	AT(0, "#!", "a script", "give the image that it runs"),
@@ -97,11 +105,12 @@ static bool is_at(const struct stranger *s, const char *head, size_t len)
 
 static void name_stranger(const char *head, size_t len, struct image_probe *ret)
 {
-	static const struct stranger ext = AT(1080, "\x53\xef", "an ext file system", NO_DISK);
+	static const struct stranger ext = EXT;
 	size_t starts[] = { 0, skip_to_words(head, len, false), skip_to_words(head, len, true) };
 	if (ret->off && is_at(&ext, head + ret->off, len - ret->off)) {
 		ret->what = ext.what;
 		ret->advice = ext.advice;
+		ret->format = ext.format;
 		return;
 	}
 	for (size_t i = 0; i < sizeof(strangers) / sizeof(*strangers); i++) {
@@ -111,9 +120,12 @@ static void name_stranger(const char *head, size_t len, struct image_probe *ret)
 			ret->what = strangers[i].what;
 			ret->advice = strangers[i].advice;
 			ret->definition = strangers[i].definition;
+			ret->format = strangers[i].format;
+			ret->off = 0;
 			return;
 		}
 	}
+	ret->off = 0;
 	/* A tail of zeros alone would be no such sign. */
 	if (len && !head[0] && !memcmp(head, head + 1, len - 1)) {
 		ret->what = "full of zeros at its beginning";
@@ -131,8 +143,7 @@ void image_probe(const void *bytes, size_t len, struct image_probe *ret)
 		return;
 	}
 	if (sif_probe(head, len)) {
-		ret->known = true;
-		ret->kind = IMAGE_SIF;
+		ret->format = &image_sif;
 		return;
 	}
 	if (len > 2 && !memcmp(head, "#!", 2))
@@ -142,10 +153,8 @@ void image_probe(const void *bytes, size_t len, struct image_probe *ret)
 	if (words)
 		ret->off = (uint64_t)(end + 1 - head);
 	if (len - ret->off >= 4 && !memcmp(head + ret->off, "hsqs", 4)) {
-		ret->known = true;
-		ret->kind = IMAGE_SQUASHFS;
+		ret->format = &image_squashfs;
 		return;
 	}
 	name_stranger(head, len, ret);
-	ret->off = 0;
 }

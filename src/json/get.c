@@ -16,7 +16,7 @@ static struct json_object *object_of(const struct json_at *at)
 const char *json_shown(const char *text)
 {
 	static const char harmless[] = "abcdefghijklmnopqrstuvwxyz"
-				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
+				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/+";
 	size_t len = strlen(text);
 	return len && len <= 64 && strspn(text, harmless) == len ? text : "(unprintable)";
 }
@@ -159,6 +159,15 @@ int json_get_text(const struct json_at *at, const char *member, const char **ret
 		return json_damaged(at, member, "has a NUL in it", err);
 	*ret = text;
 	return 0;
+}
+
+int json_get_copy(const struct json_at *at, const char *member, char **ret, struct error **err)
+{
+	const char *text;
+	if (json_get_text(at, member, &text, err) < 0)
+		return -1;
+	*ret = text_dup(text, err);
+	return *ret ? 0 : -1;
 }
 
 int json_own_text(const struct json_at *at, const char **ret, struct error **err)

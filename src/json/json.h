@@ -87,6 +87,8 @@ int json_get_number(const struct json_at *at, const char *member, uint64_t min, 
 /* A text without NUL in it; borrowed. */
 int json_get_text(const struct json_at *at, const char *member, const char **ret,
 		  struct error **err);
+/* A copy of it, which is the caller's. */
+int json_get_copy(const struct json_at *at, const char *member, char **ret, struct error **err);
 /* One of a list that ends with NULL; *ret points into the list. */
 int json_get_choice(const struct json_at *at, const char *member, const char *const *list,
 		    const char **ret, struct error **err);

@@ -30,6 +30,9 @@ void key_free(struct key **k)
 		return;
 	secret_free(&(*k)->passphrase);
 	crypto_rsa_free(&(*k)->rsa);
+	for (size_t i = 0; i < (*k)->age_count; i++)
+		age_key_free(&(*k)->ages[i]);
+	free((*k)->ages);
 	free((*k)->origin);
 	free(*k);
 	*k = NULL;
@@ -40,20 +43,40 @@ bool key_is_passphrase(const struct key *k)
 	return k->passphrase;
 }
 
+bool key_is_rsa(const struct key *k)
+{
+	return k->rsa;
+}
+
 size_t key_bits(const struct key *k)
 {
 	return 8 * crypto_rsa_size(k->rsa);
 }
 
-int key_describe(const struct key *k, struct buffer *ret, struct error **err)
+static int describe_rsa(const struct key *k, struct buffer *ret, struct error **err)
 {
 	uint8_t digest[CRYPTO_SHA256_LEN];
-	if (!k || !k->rsa)
-		return buffer_puts(ret, k ? "passphrase" : "none", err);
 	if (crypto_rsa_fingerprint(k->rsa, digest, err) < 0 ||
 	    buffer_puts(ret, "rsa-sha256:", err) < 0)
 		return -1;
 	return buffer_hex(ret, digest, sizeof(digest), err);
+}
+
+int key_describe(const struct key *k, struct buffer *ret, struct error **err)
+{
+	bool first = true;
+	if (!k)
+		return buffer_puts(ret, "none", err);
+	if (k->passphrase || k->rsa) {
+		first = false;
+		if ((k->rsa ? describe_rsa(k, ret, err) : buffer_puts(ret, "passphrase", err)) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < k->age_count; i++, first = false)
+		if ((!first && buffer_puts(ret, "+", err) < 0) ||
+		    age_key_describe(k->ages[i], ret, err) < 0)
+			return -1;
+	return 0;
 }
 
 const char *key_origin(const struct key *k)
@@ -64,11 +87,16 @@ const char *key_origin(const struct key *k)
 /* Not only regular files: a key may come from a pipe, as in --pem-path <(command). */
 int key_file_read(const char *path, struct secret **ret, struct error **err)
 {
-	struct stat st;
-	struct secret *text CLEANUP_SECRET = NULL;
 	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return error_errno(err, errno, "could not read %s", path);
+	return key_file_read_fd(fd, path, ret, err);
+}
+
+int key_file_read_fd(int fd, const char *path, struct secret **ret, struct error **err)
+{
+	struct stat st;
+	struct secret *text CLEANUP_SECRET = NULL;
 	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
 		return error_set(err, ERROR_KEY_INVALID, "read %s: is a directory", path);
 	if (secret_new(PEM_TEXT_MAX + 1, &text, err) < 0)
@@ -100,10 +128,10 @@ int key_frame(const struct key_request *request, struct error **err)
 				     : "Invalid encryption private key");
 }
 
-/* A key where its file's name belongs, by mistake: it must not be repeated as a name. */
-static int refuse_key_as_path(const char *path, struct error **err)
+int key_refuse_as_path(const char *path, struct error **err)
 {
-	if (!strchr(path, '\n') && !strstr(path, "-----BEGIN") && strlen(path) < PATH_MAX)
+	if (!strchr(path, '\n') && !strstr(path, "-----BEGIN") && strlen(path) < PATH_MAX &&
+	    !strstr(path, "AGE-SECRET-KEY-"))
 		return 0;
 	error_set(err, ERROR_KEY_INVALID, "a key was given where the name of its file belongs");
 	return error_hint(
@@ -119,7 +147,7 @@ static int from_file(const struct key_request *request, const char *path, struct
 {
 	struct secret *own CLEANUP_SECRET = NULL;
 	struct secret **text = kept ? kept : &own;
-	if (refuse_key_as_path(path, err) < 0)
+	if (key_refuse_as_path(path, err) < 0)
 		return -1;
 	k->origin = text_dup(path, err);
 	if (!k->origin)
@@ -129,6 +157,10 @@ static int from_file(const struct key_request *request, const char *path, struct
 				 path);
 	if (!*text && key_file_read(path, text, err) < 0)
 		return key_frame(request, err);
+	if (request->any_form && request->use == KEY_FOR_RUN && identity_is_text(*text))
+		return identity_add(request, path, *text, k, err);
+	if (request->any_form && request->use == KEY_FOR_BUILD && recipient_is_text(*text))
+		return recipient_add(request, path, *text, k, err);
 	if (rsa_from_pem((const char *)secret_bytes(*text), secret_size(*text), request, path,
 			 &k->rsa, err) < 0) {
 		error_wrap(err, "could not read %s", path);
@@ -195,12 +227,21 @@ static int from_environment(const struct key_request *request, struct key *k, st
 	return from_passphrase(request, value, name, k, err);
 }
 
+/* A variable that was left over must not open, or lock, what an option has named keys for. */
+static bool names_keys(const struct key_request *request)
+{
+	return (request->identities && request->identities->len) ||
+	       (request->recipients && request->recipients->len) ||
+	       (request->recipients_files && request->recipients_files->len);
+}
+
 int key_choose(const struct key_request *request, struct key **ret, struct error **err)
 {
 	struct key *k CLEANUP_KEY = calloc(1, sizeof(*k));
 	if (!k)
 		return error_no_memory(err);
 	k->use = request->use;
+	bool use_environment = request->use_environment && !names_keys(request);
 	int r = 0;
 	if (request->pem_path)
 		r = from_file(request, request->pem_path, request->pem_text, k, err);
@@ -210,11 +251,12 @@ int key_choose(const struct key_request *request, struct key **ret, struct error
 		r = key_from_fd(request, k, err);
 	else if (request->key_command)
 		r = key_from_command(request, k, err);
-	else if (request->use_environment)
+	else if (use_environment)
 		r = from_environment(request, k, err);
-	if (r == 0 && !k->origin && request->use_environment)
+	if (r == 0 && !k->origin && use_environment)
 		r = key_from_credentials(request, k, err);
-	if (r < 0)
+	if (r < 0 || identity_add_all(request, k, err) < 0 ||
+	    recipient_add_all(request, k, err) < 0)
 		return -1;
 	*ret = k->origin ? take_pointer(&k) : NULL;
 	return 0;

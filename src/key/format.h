@@ -18,17 +18,16 @@
 #define OPENSSH_LABEL "OPENSSH PRIVATE KEY"
 #define OPENSSH_MAGIC "openssh-key-v1" /* with its NUL */
 #define OPENSSH_RSA "ssh-rsa"
+#define OPENSSH_ED25519 "ssh-ed25519"
 
-/* encryption.md 3.3: the secret of an image */
-#define LUKS2_SECRET_LEN 64
-#define GOCRYPTFS_RANDOM_LEN 16
-#define GOCRYPTFS_SECRET_LEN 32 /* the same as hexadecimal characters */
+/* age: the label of what is encrypted and then written as text, and of how many keys one command
+ * makes use. */
+#define AGE_ARMOUR_LABEL "AGE ENCRYPTED FILE"
+#define AGE_KEYS_MAX 256
+
+/* encryption.md 3.3: the wrapped secret of an image */
 #define MESSAGE_LABEL "MESSAGE"
 /* The wrapped pieces together: one of the largest key is 2048 bytes. */
 #define WRAPPED_MAX 4096
-
-/* encryption.md 2.5 */
-#define GOCRYPTFS_PASSPHRASE_MAX 2048
-#define LUKS2_PASSPHRASE_MAX (8 << 20)
 
 #endif

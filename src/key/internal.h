@@ -2,6 +2,7 @@
 #ifndef COFFER_KEY_INTERNAL_H
 #define COFFER_KEY_INTERNAL_H
 
+#include "age/age.h"
 #include "crypto/crypto.h"
 #include "key/format.h"
 #include "key/key.h"
@@ -10,6 +11,8 @@ struct key {
 	struct secret *passphrase; /* or NULL */
 	struct crypto_rsa *rsa;	   /* or NULL */
 	enum key_use use;	   /* which half rsa is */
+	struct age_key **ages;	   /* identities, or to build recipients; each owned */
+	size_t age_count, age_cap;
 	char *origin;
 };
 
@@ -47,6 +50,37 @@ int key_openssh_public(const char *text, size_t len, struct secret **ret, struct
 /* What a block "OPENSSH PRIVATE KEY" holds. ERROR_UNSUPPORTED when it is protected. */
 int key_openssh_private(const struct secret *blob, struct secret **ret, struct error **err);
 
+/* An Ed25519 identity of OpenSSH's: 1, or 0 when the block holds another kind. */
+int key_openssh_ed25519(const struct secret *blob, struct age_key **ret, struct error **err);
+/* A line "ssh-ed25519 AAAA..." or "ssh-rsa AAAA...", as a recipient. */
+int key_openssh_line(const char *line, size_t len, struct age_key **ret, struct error **err);
+
+/*
+ * identity.c, recipient.c: the keys of a file's text are added to k; `origin` is for messages. The
+ * others tell whether a text is for it.
+ */
+int identity_add(const struct key_request *request, const char *origin, const struct secret *text,
+		 struct key *k, struct error **err);
+bool identity_is_text(const struct secret *text);
+int recipient_add(const struct key_request *request, const char *origin, const struct secret *text,
+		  struct key *k, struct error **err);
+bool recipient_is_text(const struct secret *text);
+/* What the request names, all of it. */
+int identity_add_all(const struct key_request *request, struct key *k, struct error **err);
+int recipient_add_all(const struct key_request *request, struct key *k, struct error **err);
+/* Takes *one over. */
+int key_add_age(struct key *k, struct age_key **one, struct error **err);
+/* The lines of a text that ends with NUL. */
+struct key_lines {
+	const char *at; /* what is left */
+	size_t number;	/* of the last one */
+};
+/* The next one, without blanks round it. Empty lines and comments (#) are counted, and passed over.
+ * NULL at the end. */
+const char *key_next_line(struct key_lines *lines, size_t *ret_len);
+/* Where a word begins in a text, or NULL. */
+const char *key_find(const struct secret *text, const char *word);
+
 /* The RSA key in the text of a key file; `origin` is for prompts. */
 int rsa_from_pem(const char *text, size_t len, const struct key_request *request,
 		 const char *origin, struct crypto_rsa **ret, struct error **err);
@@ -68,13 +102,17 @@ int key_from_credentials(const struct key_request *request, struct key *k, struc
 /* Puts Apptainer's frame round an error of a key that cannot be used. Returns -1. */
 int key_frame(const struct key_request *request, struct error **err);
 
+/* A key where its file's name belongs, by mistake: it must not be repeated as a name. */
+int key_refuse_as_path(const char *path, struct error **err);
+
 /* A key file's text. */
 int key_file_read(const char *path, struct secret **ret, struct error **err);
+int key_file_read_fd(int fd, const char *path, struct secret **ret, struct error **err);
 
 int passphrase_ask(const struct key_request *request, struct secret **ret, struct error **err);
 int passphrase_is_empty(struct error **err);
 /* What of it the seal is opened with: encryption.md 2.5. */
-int passphrase_for_form(const struct secret *passphrase, enum key_secret_form form, bool only_line,
-			struct secret **ret, struct error **err);
+int passphrase_for_form(const struct secret *passphrase, const struct secret_form *form,
+			bool only_line, struct secret **ret, struct error **err);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RSA keys in OpenSSH's own forms: the line of a public key (RFC 4253, section 6.6) and the private
- * key (PROTOCOL.key of OpenSSH). Both are numbers, each behind its length; crypto/ makes the DER of
- * them.
+ * Keys in OpenSSH's own forms: the line of a public key (RFC 4253, section 6.6; RFC 8709) and the
+ * private key (PROTOCOL.key of OpenSSH). Both are numbers, each behind its length; of RSA keys
+ * crypto/ makes DER.
  *
  * A protected private key is refused: what its key is derived with, bcrypt_pbkdf, no library of
  * ours has, and a cipher of one's own making is no place to keep keys in.
@@ -79,40 +79,130 @@ int key_openssh_public(const char *text, size_t len, struct secret **ret, struct
 	return crypto_rsa_encode(numbers, 2, ret, err) < 0 ? -1 : 1;
 }
 
-static int is_protected(struct error **err)
+static int is_protected(bool rsa, struct error **err)
 {
 	error_set(err, ERROR_UNSUPPORTED,
 		  "the private key is protected in OpenSSH's own way, which is not supported");
-	return error_hint(err, "convert a copy of it, which stays protected, with: "
-			       "cp FILE COPY && ssh-keygen -p -m pem -f COPY");
+	if (rsa)
+		return error_hint(err, "convert a copy of it, which stays protected, with: "
+				       "cp FILE COPY && ssh-keygen -p -m pem -f COPY");
+	return error_hint(err, "take the protection off a copy of it, kept in memory, with: "
+			       "cp FILE /dev/shm/COPY && ssh-keygen -p -f /dev/shm/COPY");
 }
 
-int key_openssh_private(const struct secret *blob, struct secret **ret, struct error **err)
+/* The frame of a private key: its type, and what follows that where it is not protected. */
+static int open_frame(const struct secret *blob, struct bytes *ret_type, bool *ret_protected,
+		      struct bytes *ret_private, struct error **err)
 {
 	struct bytes b = bytes_of(secret_bytes(blob), secret_size(blob));
-	struct bytes cipher, kdf, options, public, private, type, comment;
-	/* As they stand in the file; the last two are the primes. */
-	struct bytes n, e, d, inverse, p, q;
+	struct bytes cipher, kdf, options, public, private, type;
 	const void *magic = bytes_take(&b, sizeof(OPENSSH_MAGIC));
 	if (!magic || memcmp(magic, OPENSSH_MAGIC, sizeof(OPENSSH_MAGIC)) != 0 ||
 	    !take_string(&b, &cipher) || !take_string(&b, &kdf) || !take_string(&b, &options) ||
 	    bytes_be(&b, 4) != 1 || !take_string(&b, &public) || !take_string(&b, &private))
 		return damaged(err);
 	/* What kind of key it is stands in its public half, in clear. */
-	if (!take_string(&public, &type))
+	if (!take_string(&public, ret_type))
 		return damaged(err);
-	if (!is_text(&type, OPENSSH_RSA))
-		return error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
-	if (!is_text(&cipher, "none"))
-		return is_protected(err);
+	*ret_protected = !is_text(&cipher, "none");
+	if (*ret_protected)
+		return 0;
 	/* The same number twice: whoever decrypts sees by that whether it went well. */
 	uint64_t check = bytes_be(&private, 4);
 	if (bytes_be(&private, 4) != check || !take_string(&private, &type) ||
-	    !is_text(&type, OPENSSH_RSA) || !take_string(&private, &n) ||
-	    !take_string(&private, &e) || !take_string(&private, &d) ||
-	    !take_string(&private, &inverse) || !take_string(&private, &p) ||
-	    !take_string(&private, &q) || !take_string(&private, &comment))
+	    type.len != ret_type->len || memcmp(type.data, ret_type->data, type.len) != 0)
+		return damaged(err);
+	*ret_private = private;
+	return 0;
+}
+
+int key_openssh_private(const struct secret *blob, struct secret **ret, struct error **err)
+{
+	struct bytes type, private, comment;
+	/* As they stand in the file; the last two are the primes. */
+	struct bytes n, e, d, inverse, p, q;
+	bool protected;
+	if (open_frame(blob, &type, &protected, &private, err) < 0)
+		return -1;
+	if (!is_text(&type, OPENSSH_RSA))
+		return error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
+	if (protected)
+		return is_protected(true, err);
+	if (!take_string(&private, &n) || !take_string(&private, &e) ||
+	    !take_string(&private, &d) || !take_string(&private, &inverse) ||
+	    !take_string(&private, &p) || !take_string(&private, &q) ||
+	    !take_string(&private, &comment))
 		return damaged(err);
 	const struct bytes numbers[] = { n, e, d, p, q, inverse };
 	return crypto_rsa_encode(numbers, sizeof(numbers) / sizeof(numbers[0]), ret, err);
+}
+
+/* ------------------------------------------------------------------ as age's recipients */
+
+int key_openssh_ed25519(const struct secret *blob, struct age_key **ret, struct error **err)
+{
+	struct secret *seed CLEANUP_SECRET = NULL;
+	struct bytes type, private, point, both;
+	bool protected;
+	if (open_frame(blob, &type, &protected, &private, err) < 0)
+		return -1;
+	if (!is_text(&type, OPENSSH_ED25519))
+		return 0;
+	if (protected)
+		return is_protected(false, err);
+	/* The seed, and the public half once more. */
+	if (!take_string(&private, &point) || point.len != CRYPTO_X25519_LEN ||
+	    !take_string(&private, &both) || both.len != (size_t)2 * CRYPTO_X25519_LEN)
+		return damaged(err);
+	if (secret_copy(both.data, CRYPTO_X25519_LEN, &seed, err) < 0)
+		return -1;
+	return age_key_ssh_ed25519(point.data, seed, ret, err) < 0 ? -1 : 1;
+}
+
+static int rsa_of_line(struct bytes *b, struct age_key **ret, struct error **err)
+{
+	struct secret *der CLEANUP_SECRET = NULL;
+	struct crypto_rsa *rsa = NULL;
+	struct bytes numbers[2];
+	if (!take_string(b, &numbers[1]) || !take_string(b, &numbers[0]) || bytes_left(b))
+		return damaged(err);
+	if (crypto_rsa_encode(numbers, 2, &der, err) < 0 ||
+	    crypto_rsa_from_der(secret_bytes(der), secret_size(der), CRYPTO_RSA_PUBLIC, &rsa, err) <
+		    0)
+		return -1;
+	int r = age_key_ssh_rsa(&rsa, CRYPTO_RSA_PUBLIC, ret, err);
+	crypto_rsa_free(&rsa);
+	return r;
+}
+
+int key_openssh_line(const char *line, size_t len, struct age_key **ret, struct error **err)
+{
+	struct buffer blob CLEANUP_BUFFER = { 0 };
+	struct bytes type, point;
+	size_t blob_len, begin = 0, end;
+	while (begin < len && line[begin] != ' ' && line[begin] != '\t')
+		begin++;
+	while (begin < len && (line[begin] == ' ' || line[begin] == '\t'))
+		begin++;
+	for (end = begin; !is_end(line, len, end);)
+		end++;
+	char *to = buffer_reserve(&blob, base64_decoded_max(end - begin), err);
+	if (!to)
+		return -1;
+	if (!base64_decode(line + begin, end - begin, false, to, &blob_len))
+		return damaged(err);
+	struct bytes b = bytes_of(to, blob_len);
+	/* What stands before the base64 is for people; the type stands in it. */
+	if (!take_string(&b, &type))
+		return damaged(err);
+	if (is_text(&type, OPENSSH_RSA))
+		return rsa_of_line(&b, ret, err);
+	if (!is_text(&type, OPENSSH_ED25519)) {
+		error_set(err, ERROR_UNSUPPORTED,
+			  "a key of OpenSSH's that is neither ssh-ed25519 nor ssh-rsa");
+		return error_hint(err, "make one that is: ssh-keygen -t ed25519");
+	}
+	if (!take_string(&b, &point) || point.len != CRYPTO_X25519_LEN || bytes_left(&b))
+		return damaged(err);
+	return age_key_ssh_ed25519(point.data, NULL, ret, err);
 }

@@ -35,23 +35,19 @@ int passphrase_ask(const struct key_request *request, struct secret **ret, struc
 	return 0;
 }
 
-static int too_long(const char *what, int max, struct error **err)
+static int too_long(const struct secret_form *form, struct error **err)
 {
-	error_set(err, ERROR_KEY_INVALID, "maximum %s length of %d bytes exceeded", what, max);
+	error_set(err, ERROR_KEY_INVALID, "maximum %s length of %zu bytes exceeded",
+		  form->passphrase_name, form->passphrase_max);
 	return error_hint(err, "give a shorter one, or use an RSA key");
 }
 
-int passphrase_for_form(const struct secret *passphrase, enum key_secret_form form, bool only_line,
-			struct secret **ret, struct error **err)
+int passphrase_for_form(const struct secret *passphrase, const struct secret_form *form,
+			bool only_line, struct secret **ret, struct error **err)
 {
 	size_t len = secret_size(passphrase);
-	if (form == KEY_SECRET_LUKS2) {
-		if (len > LUKS2_PASSPHRASE_MAX)
-			return too_long("passphrase", LUKS2_PASSPHRASE_MAX, err);
-		return secret_copy(secret_bytes(passphrase), len, ret, err);
-	}
-	/* gocryptfs takes one line from its standard input. */
-	const unsigned char *newline = memchr(secret_bytes(passphrase), '\n', len);
+	const unsigned char *newline =
+		form->line ? memchr(secret_bytes(passphrase), '\n', len) : NULL;
 	if (newline && only_line) {
 		error_set(err, ERROR_KEY_INVALID,
 			  "the passphrase has more than one line, of which gocryptfs would use "
@@ -62,7 +58,7 @@ int passphrase_for_form(const struct secret *passphrase, enum key_secret_form fo
 		len = (size_t)(newline - secret_bytes(passphrase));
 	if (!len)
 		return passphrase_is_empty(err);
-	if (len > GOCRYPTFS_PASSPHRASE_MAX)
-		return too_long("password", GOCRYPTFS_PASSPHRASE_MAX, err);
+	if (len > form->passphrase_max)
+		return too_long(form, err);
 	return secret_copy(secret_bytes(passphrase), len, ret, err);
 }

@@ -25,7 +25,7 @@ static void put(struct writer *w, char c)
 		w->data[w->len++] = (unsigned char)c;
 }
 
-/* Asked of each character of a key, and hardly ever so: the first byte decides mostly. */
+/* Asked where a byte is out of the ordinary: the first one decides mostly. */
 static inline bool at(const char *text, size_t len, const char *word)
 {
 	return len && *text == *word && len >= strlen(word) && !memcmp(text, word, strlen(word));
@@ -48,10 +48,33 @@ static size_t escape_len(const char *text, size_t len)
 	return n && n < len && (text[n] == 'n' || text[n] == 'r') ? n + 1 : 0;
 }
 
+/* How many bytes there are before the first of `stops`, as most of a key's are ordinary ones. */
+static size_t ordinary(const char *text, size_t len, const bool stops[256])
+{
+	size_t n = 0;
+	while (n < len && !stops[(unsigned char)text[n]])
+		n++;
+	return n;
+}
+
+static void put_all(struct writer *w, const char *text, size_t len)
+{
+	if (len > w->cap - w->len)
+		len = w->cap - w->len;
+	memcpy(w->data + w->len, text, len);
+	w->len += len;
+}
+
 /* Line ends become one newline each; byte order marks go; a blank that does not break is one. */
 static void clean_bytes(const char *text, size_t len, struct writer *w)
 {
+	static const bool odd[256] = { [0xef] = true, [0xc2] = true, ['\\'] = true, ['\r'] = true };
 	for (size_t i = 0, n; i < len; i++) {
+		n = ordinary(text + i, len - i, odd);
+		put_all(w, text + i, n);
+		i += n;
+		if (i == len)
+			break;
 		if (at(text + i, len - i, "\xef\xbb\xbf")) {
 			i += 2;
 		} else if (at(text + i, len - i, "\xc2\xa0")) {
@@ -96,8 +119,14 @@ static bool on_one_line(const char *body, size_t len)
  * blank was the end of a line, but for those behind the colon of a header. */
 static void clean_lines(const char *text, size_t len, struct writer *w)
 {
+	static const bool odd[256] = { ['-'] = true, [' '] = true, ['\t'] = true };
 	bool one_line = false;
 	for (size_t i = 0; i < len; i++) {
+		size_t plain = ordinary(text + i, len - i, odd);
+		put_all(w, text + i, plain);
+		i += plain;
+		if (i == len)
+			break;
 		bool begins = true;
 		size_t rule = rule_len(text + i, len - i, PEM_BEGIN);
 		if (!rule) {
@@ -163,8 +192,10 @@ static const struct {
 	  "give the private key that belongs to it" },
 	{ "-----BEGIN PGP ", "this is an OpenPGP key, and an RSA key in PEM form is needed", NULL,
 	  NULL },
-	{ "AGE-SECRET-KEY-1", "this is an age key, and an RSA key is needed", NULL, NULL },
-	{ "ssh-ed25519", "the key is not an RSA key", NULL, NULL },
+	{ "AGE-SECRET-KEY-1", "this is an age key, and an RSA key is needed",
+	  "give its public half, age1..., with --recipient", "give it with --identity" },
+	{ "ssh-ed25519", "the key is not an RSA key", "give it with --recipient",
+	  "give its private half with --identity" },
 	{ "ecdsa-sha2-", "the key is not an RSA key", NULL, NULL },
 	{ "sk-ssh-", "the key is not an RSA key", NULL, NULL },
 	{ "ssh-dss", "the key is not an RSA key", NULL, NULL },

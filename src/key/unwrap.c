@@ -34,7 +34,7 @@ static int unwrap(struct crypto_rsa *rsa, const char *message, size_t message_le
 		return -1;
 	while (bytes_left(&wrapped)) {
 		struct secret *piece CLEANUP_SECRET = NULL;
-		if (crypto_rsa_decrypt(rsa, bytes_take(&wrapped, size), &piece, err) < 0) {
+		if (crypto_rsa_decrypt(rsa, "", bytes_take(&wrapped, size), &piece, err) < 0) {
 			if (error_kind(*err) != ERROR_KEY_WRONG)
 				return -1;
 			error_free(err);
@@ -50,7 +50,7 @@ static int unwrap(struct crypto_rsa *rsa, const char *message, size_t message_le
 	return 0;
 }
 
-int key_open_secret(const struct key *k, enum key_secret_form form, const char *message,
+int key_open_secret(const struct key *k, const struct secret_form *form, const char *message,
 		    size_t message_len, struct secret **ret, struct error **err)
 {
 	struct secret *secret CLEANUP_SECRET = NULL;
@@ -58,6 +58,8 @@ int key_open_secret(const struct key *k, enum key_secret_form form, const char *
 		return passphrase_for_form(k->passphrase, form, false, ret, err);
 	if (k->use != KEY_FOR_RUN)
 		return error_set(err, ERROR_INTERNAL, "unwrapping with a public key");
+	if (!k->rsa)
+		return error_set(err, ERROR_INTERNAL, "identities in the place of a private key");
 	if (!message || !message_len) {
 		error_set(err, ERROR_KEY_WRONG, "encrypted key not found");
 		return error_hint(err, "the image was encrypted with a passphrase: use "

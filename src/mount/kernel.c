@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "os/os.h"
 #include "seal/seal.h"
 
 #define SECTOR_LEN 512
@@ -31,20 +32,20 @@ static int refused(int errnum, const char *what, struct error **err)
 }
 
 /* A read-only loop device over the partition; path is where it is. */
-static int make_loop(const struct image *img, uint64_t off, uint64_t len, char *path, size_t cap,
-		     int *ret_fd, struct error **err)
+static int make_loop(const struct image *img, char *path, size_t cap, int *ret_fd,
+		     struct error **err)
 {
 	struct loop_config config = {
 		.fd = (uint32_t)img->fd,
 		.block_size = SECTOR_LEN,
-		.info = { .lo_offset = off,
-			  .lo_sizelimit = len,
+		.info = { .lo_offset = img->root->off,
+			  .lo_sizelimit = img->root->len,
 			  .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR },
 	};
-	if (off % SECTOR_LEN)
+	if (img->root->off % SECTOR_LEN)
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "the kernel takes no partition at offset %llu",
-				 (unsigned long long)off);
+				 (unsigned long long)img->root->off);
 	CLEANUP_FD int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control < 0)
 		return refused(errno, "open /dev/loop-control", err);
@@ -71,22 +72,22 @@ static int mount_squashfs(int block_fd, int *ret_fd, struct error **err)
 	char path[64];
 	/* The mapping's own name is gone from /dev once it is marked for removal. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", block_fd);
-	CLEANUP_FD int fs = fsopen("squashfs", FSOPEN_CLOEXEC);
-	if (fs < 0)
-		return refused(errno, "the kernel's squashfs", err);
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", path, 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
-		return refused(errno, "the kernel's squashfs", err);
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
-		if (errno == EINVAL || errno == EIO)
-			return error_set(err, ERROR_DAMAGED,
-					 "the kernel finds no squashfs in the image");
-		return refused(errno, "mount the image", err);
-	}
-	int fd = fsmount(fs, FSMOUNT_CLOEXEC,
-			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	const char *const options[] = { "ro", NULL, NULL };
+	const struct mnt_filesystem fs = {
+		.type = "squashfs",
+		.source = path,
+		.options = options,
+		.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+	};
+	struct mnt_refusal refusal;
+	int fd = mnt_new(&fs, &refusal);
+	if ((fd == -EINVAL || fd == -EIO) && refusal.step == MNT_STEP_CREATE)
+		return error_set(err, ERROR_DAMAGED, "the kernel finds no squashfs in the image");
 	if (fd < 0)
-		return refused(errno, "mount the image", err);
+		return refused(-fd,
+			       refusal.step < MNT_STEP_CREATE ? "the kernel's squashfs"
+							      : "mount the image",
+			       err);
 	*ret_fd = fd;
 	return 0;
 }
@@ -94,39 +95,34 @@ static int mount_squashfs(int block_fd, int *ret_fd, struct error **err)
 static int map_sealed(const struct image *img, const struct key *key, const char *loop_path,
 		      int *ret_fd, struct error **err)
 {
-	const struct seal *seal = image_seal(img);
-	CLEANUP_SECRET struct secret *secret = NULL, *volume_key = NULL;
+	const struct image_partition *root = img->root;
+	CLEANUP_IMAGE_OPENER struct image_opener opener = { 0 };
+	CLEANUP_SECRET struct secret *volume_key = NULL;
 	CLEANUP_SOURCE struct source *partition = NULL;
 	CLEANUP_SEAL_VOLUME struct seal_volume *volume = NULL;
-	if (image_open_secret(img, key, &secret, err) < 0 ||
-	    source_slice(img->file, img->partition->off, img->partition->len, &partition, err) <
-		    0 ||
-	    seal->probe(&(struct sealed){ .bytes = partition }, &volume, err) < 0 ||
-	    seal->unlock(volume, secret, &volume_key, err) < 0)
+	if (image_find_opener(img, key, &opener, err) < 0 ||
+	    source_slice(img->file, root->off, root->len, &partition, err) < 0 ||
+	    root->seal->probe(&(struct sealed){ .bytes = partition }, &volume, err) < 0 ||
+	    image_unlock(&opener, volume, &volume_key, err) < 0)
 		return -1;
-	return seal->map(volume, volume_key, loop_path, ret_fd, err);
+	return root->seal->map(volume, volume_key, loop_path, ret_fd, err);
 }
 
 int mount_kernel(const struct image *img, const struct key *key, int *ret_fd, struct error **err)
 {
 	CLEANUP_FD int loop = -1, mapping = -1;
 	char loop_path[32];
-	uint64_t off = 0, len = 0;
-	switch (img->kind) {
-	case IMAGE_SQUASHFS:
-	case IMAGE_SIF:
-	case IMAGE_LUKS2:
-		image_extent(img, &off, &len);
-		break;
-	case IMAGE_GOCRYPTFS:
-		error_set(err, ERROR_UNSUPPORTED, "the kernel cannot mount a gocryptfs image");
-		return error_hint(err, "leave --mount=kernel out: coffer serves the image itself");
-	default:
+	const struct seal *seal = image_seal(img);
+	if (!img->root)
 		return error_set(err, ERROR_UNSUPPORTED, "a sandbox has nothing to mount");
+	if (seal && !seal->map) {
+		error_set(err, ERROR_UNSUPPORTED, "the kernel cannot mount a %s image",
+			  seal->title);
+		return error_hint(err, "leave --mount=kernel out: coffer serves the image itself");
 	}
-	if (make_loop(img, off, len, loop_path, sizeof(loop_path), &loop, err) < 0)
+	if (make_loop(img, loop_path, sizeof(loop_path), &loop, err) < 0)
 		return -1;
-	if (!image_is_encrypted(img))
+	if (!seal)
 		return mount_squashfs(loop, ret_fd, err);
 	if (map_sealed(img, key, loop_path, &mapping, err) < 0)
 		return -1;
@@ -135,7 +131,6 @@ int mount_kernel(const struct image *img, const struct key *key, int *ret_fd, st
 
 int mount_kernel_attach(int mount_fd, const char *target, struct error **err)
 {
-	if (move_mount(mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return error_errno(err, errno, "mount the image on %s", target);
-	return 0;
+	int r = mnt_place(mount_fd, AT_FDCWD, target);
+	return r < 0 ? error_errno(err, -r, "mount the image on %s", target) : 0;
 }

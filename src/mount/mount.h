@@ -10,11 +10,12 @@
  */
 
 /*
- * Opens /dev/fuse, and mounts it read-only on an existing directory. all_users: others than the
- * mounter may look in too (their uid must be mapped). Returns the descriptor in *ret_fd. The
- * errors name what to do when /dev/fuse is missing or closed.
+ * Opens /dev/fuse, and mounts it on an existing directory, read-only unless writable. all_users:
+ * others than the mounter may look in too (their uid must be mapped). Returns the descriptor in
+ * *ret_fd. The errors name what to do when /dev/fuse is missing or closed.
  */
-int mount_attach(const char *target, bool all_users, int *ret_fd, struct error **err);
+int mount_attach(const char *target, bool all_users, bool writable, int *ret_fd,
+		 struct error **err);
 
 /*
  * The kernel's own mount, for root on a kernel with dm-crypt (--mount=kernel): loop device,

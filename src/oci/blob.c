@@ -7,6 +7,8 @@
 
 #include "crypto/crypto.h"
 
+#define PIECE ((size_t)1 << 16)
+
 /* OCI image layout, "Blobs": a file is called by the digest of its bytes. */
 
 char *oci_blob_path(const struct oci_blob *blob, struct error **err)
@@ -18,11 +20,6 @@ char *oci_blob_path(const struct oci_blob *blob, struct error **err)
 	return buffer_steal(&path, err);
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int oci_blob_parse_digest(const char *text, uint8_t ret[32], struct error **err)
 {
 	static const char prefix[] = "sha256:";
@@ -30,15 +27,8 @@ int oci_blob_parse_digest(const char *text, uint8_t ret[32], struct error **err)
 	if (!strncmp(text, "sha512:", 7) || !strncmp(text, "blake3:", 7))
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "digests other than sha256 are not supported by coffer");
-	bool good = !strncmp(text, prefix, sizeof(prefix) - 1) &&
-		    strlen(text) == sizeof(prefix) - 1 + 2 * sizeof(digest);
-	const char *hex = text + sizeof(prefix) - 1;
-	for (size_t i = 0; good && i < sizeof(digest); i++) {
-		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-		good = high >= 0 && low >= 0;
-		digest[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
-	}
-	if (!good)
+	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0 ||
+	    !text_hex(text + sizeof(prefix) - 1, digest, sizeof(digest)))
 		return error_set(err, ERROR_DAMAGED, "a digest that is none");
 	memcpy(ret, digest, sizeof(digest));
 	return 0;
@@ -81,4 +71,27 @@ int oci_blob_read(int layout, const struct oci_blob *blob, struct buffer *ret, s
 	if (memcmp(digest, blob->digest, sizeof(digest)) != 0)
 		return error_set(err, ERROR_DAMAGED, "%s does not have this digest", path);
 	return buffer_append(ret, text.data ? text.data : "", text.len, err);
+}
+
+int oci_blob_open_checked(int layout, const struct oci_blob *blob, struct error **err)
+{
+	__attribute__((cleanup(crypto_digest_free))) struct crypto_digest *sum = NULL;
+	CLEANUP_BUFFER struct buffer room = { 0 };
+	uint8_t digest[CRYPTO_SHA256_LEN];
+	CLEANUP_FD int fd = oci_blob_open(layout, blob, err);
+	char *piece = fd < 0 ? NULL : buffer_reserve(&room, PIECE, err);
+	if (!piece || crypto_digest_new(CRYPTO_SHA256, &sum, err) < 0 ||
+	    crypto_digest_begin(sum, err) < 0)
+		return -1;
+	ssize_t n;
+	while ((n = fd_read(fd, piece, PIECE)) > 0)
+		if (crypto_digest_add(sum, piece, (size_t)n, err) < 0)
+			return -1;
+	if (n < 0)
+		return error_errno(err, (int)-n, "read what was got");
+	if (crypto_digest_end(sum, digest, err) < 0)
+		return -1;
+	if (memcmp(digest, blob->digest, sizeof(digest)) != 0)
+		return error_set(err, ERROR_DAMAGED, "what was got does not have its digest");
+	return fd_steal(&fd);
 }

@@ -140,8 +140,7 @@ static int put_set(struct json_writer *w, const struct json_at *config, const ch
 	while (json_next(&object, &cursor, &name, &value))
 		if (strings_add(&names, name, err) < 0)
 			return -1;
-	if (names.len)
-		qsort(names.items, names.len, sizeof(*names.items), strings_compare);
+	strings_sort(&names);
 	if (json_begin(w, member, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.len; i++)

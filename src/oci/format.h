@@ -21,7 +21,7 @@
 
 #define OCI_PATH_MAX ((size_t)4095) /* PATH_MAX without the NUL */
 #define OCI_NAME_MAX ((size_t)255)
-#define OCI_DEPTH_MAX 256 /* folders in folders; each takes a descriptor when it is removed */
+#define OCI_DEPTH_MAX 256 /* folders in folders */
 
 /* pax(1): an extended header, and the attributes and holes of one entry. */
 #define OCI_PAX_MAX ((size_t)1 << 20)

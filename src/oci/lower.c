@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "os/os.h"
 
 /*
  * OCI layers, "Whiteouts": they take away what lower layers have, and nothing of their own layer,
@@ -73,64 +74,49 @@ void oci_upper_clear(struct upper *u)
 
 /* ------------------------------------------------------------------ removing */
 
-static int remove_all_in(int folder, const struct upper *upper, unsigned depth, struct error **err);
+struct removal {
+	const struct upper *upper; /* NULL: all goes */
+};
 
-static int remove_one(int folder, ino_t folder_ino, const char *name, const struct upper *upper,
-		      unsigned depth, struct error **err)
+static bool stays(const struct removal *r, const struct walk_at *at)
 {
-	struct stat st;
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : error_errno(err, errno, "look at %s", name);
-	bool stays = upper && oci_upper_has(upper, folder_ino, name);
-	if (!S_ISDIR(st.st_mode)) {
-		if (!stays && unlinkat(folder, name, 0) < 0)
-			return error_errno(err, errno, "remove %s", name);
-		return 0;
-	}
-	/* As deep as a path of ours can be: OCI_DEPTH_MAX. */
-	if (depth > OCI_DEPTH_MAX + 1)
-		return error_set(err, ERROR_LIMIT, "folders in a layer are too deep");
-	int inside = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (inside < 0)
-		return error_errno(err, errno, "open %s", name);
-	if (remove_all_in(inside, upper, depth + 1, err) < 0)
-		return -1;
-	/* What of this layer is in it keeps it. */
-	if (!stays && unlinkat(folder, name, AT_REMOVEDIR) < 0 &&
-	    !(upper && (errno == ENOTEMPTY || errno == EEXIST)))
-		return error_errno(err, errno, "remove %s", name);
-	return 0;
+	return r->upper && oci_upper_has(r->upper, at->inside->st_ino, at->name);
 }
 
-/* Takes the descriptor over. */
-static int remove_all_in(int folder, const struct upper *upper, unsigned depth, struct error **err)
+static int remove_entry(void *context, const struct walk_at *at, struct error **err)
 {
 	struct stat st;
-	DIR *dir = fdopendir(folder);
-	if (!dir) {
-		int errnum = errno;
-		fd_close(&folder);
-		return error_errno(err, errnum, "read a folder");
-	}
-	int result = fstat(folder, &st) < 0 ? error_errno(err, errno, "look at a folder") : 0;
-	struct dirent *d;
-	while (result == 0 && (errno = 0, d = readdir(dir)))
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			result = remove_one(folder, st.st_ino, d->d_name, upper, depth, err);
-	if (result == 0 && errno)
-		result = error_errno(err, errno, "read a folder");
-	(void)closedir(dir);
-	return result;
+	if (fstatat(at->folder, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? WALK_ON : error_errno(err, errno, "look at %s", at->name);
+	if (S_ISDIR(st.st_mode))
+		return WALK_ENTER;
+	if (!stays(context, at) && unlinkat(at->folder, at->name, 0) < 0)
+		return error_errno(err, errno, "remove %s", at->name);
+	return WALK_ON;
+}
+
+static int remove_folder(void *context, const struct walk_at *at, int fd, const struct stat *st,
+			 struct error **err)
+{
+	const struct removal *r = context;
+	(void)fd, (void)st;
+	/* What of this layer is in it keeps it. */
+	if (!stays(r, at) && unlinkat(at->folder, at->name, AT_REMOVEDIR) < 0 &&
+	    !(r->upper && (errno == ENOTEMPTY || errno == EEXIST)))
+		return error_errno(err, errno, "remove %s", at->name);
+	return WALK_ON;
 }
 
 int oci_lower_remove(int folder, const char *name, const struct upper *upper, struct error **err)
 {
-	struct stat st;
-	if (fstat(folder, &st) < 0)
-		return error_errno(err, errno, "look at a folder");
-	if (name)
-		return remove_one(folder, st.st_ino, name, upper, 0, err);
-	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return copy < 0 ? error_errno(err, errno, "open a folder")
-			: remove_all_in(copy, upper, 0, err);
+	static const struct walk_visitor remover = {
+		.entry = remove_entry,
+		.leave = remove_folder,
+		.of = " of a layer",
+		/* As deep as a path of ours can be. */
+		.depth_max = OCI_DEPTH_MAX + 1,
+	};
+	struct removal r = { .upper = upper };
+	return name ? walk_entry(folder, name, &remover, &r, err)
+		    : walk_tree(folder, &remover, &r, err);
 }

@@ -57,6 +57,16 @@ int oci_open(int layout, const struct oci_wish *wish, struct oci_image **ret, st
 void oci_free(struct oci_image **image);
 #define CLEANUP_OCI_IMAGE __attribute__((cleanup(oci_free)))
 
+/*
+ * A file that is kept as an image is: the one layer of a manifest, when it is of that type (OCI
+ * image specification 1.1, manifest, "Guidelines for Artifact Usage"). ERROR_UNSUPPORTED where it
+ * is not.
+ */
+int oci_find_file(int layout, const struct oci_wish *wish, const char *type, struct oci_blob *ret,
+		  struct error **err);
+/* Opens a blob of any size and reads all of it: a descriptor of the caller's, at the end, or -1. */
+int oci_blob_open_checked(int layout, const struct oci_blob *blob, struct error **err);
+
 /* ------------------------------------------------------------------ layers (unpack.c) */
 
 enum oci_left_out {

@@ -7,8 +7,8 @@
 /*
  * Extended headers: POSIX pax, "pax Extended Header", records of "LENGTH KEY=VALUE\n"; attributes
  * as star and everybody else writes them, GNU tar's three ways to tell of holes ("Sparse Formats").
- * Texts are bytes: whatever code names are in, they stay as they are. That no library did: it made
- * one letter of a letter and its accent.
+ * Texts are bytes: whatever code names are in, they stay as they are (tar.c has why it is no
+ * library that reads them).
  */
 
 #define ATTRIBUTE "SCHILY.xattr."

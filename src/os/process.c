@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -24,7 +25,8 @@ int process_fork(unsigned long long clone_flags, struct process *ret)
 	struct clone_args args = {
 		.flags = clone_flags | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&pid_fd,
-		.exit_signal = SIGCHLD,
+		/* With CLONE_PARENT it is that of this process. */
+		.exit_signal = clone_flags & CLONE_PARENT ? 0 : SIGCHLD,
 	};
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid < 0)
@@ -33,7 +35,7 @@ int process_fork(unsigned long long clone_flags, struct process *ret)
 		/* Die with the parent; it may have died already, between the two calls. In a new
 		 * pid namespace the parent is not to be seen and getppid says 0. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!(clone_flags & CLONE_NEWPID) && getppid() != parent)
+		if (!(clone_flags & (CLONE_NEWPID | CLONE_PARENT)) && getppid() != parent)
 			_exit(255);
 		return 0;
 	}
@@ -42,20 +44,29 @@ int process_fork(unsigned long long clone_flags, struct process *ret)
 	return 1;
 }
 
-int process_drop_capabilities(void)
+int process_drop_capabilities(uint64_t keep)
 {
 	/* The bounding set first: dropping from it needs a capability. Past the last one: EINVAL.
 	 */
 	int cap = 0;
-	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+	while ((cap < 64 && keep >> cap & 1 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0) ||
+	       prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 		cap++;
 	if (errno != EINVAL || !cap)
 		return -errno;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -errno;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+	struct __user_cap_data_struct left[2] = { 0 };
+	if (keep && syscall(SYS_capget, &header, left) < 0)
+		return -errno;
+	for (int i = 0; i < 2; i++) {
+		uint32_t mask = (uint32_t)(keep >> 32 * i);
+		left[i].effective &= mask;
+		left[i].permitted &= mask;
+		left[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &header, left) < 0 ? -errno : 0;
 }
 
 bool process_has_capabilities(void)
@@ -192,6 +203,54 @@ int process_number(int pid_fd, pid_t *ret, struct error **err)
 	return 0;
 }
 
+bool process_stat(pid_t pid, int field, uint64_t *ret, size_t count)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	char path[32] = "/proc/self/stat";
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (fd_read_file(AT_FDCWD, path, 4096, &text, &ignored) < 0 || !text.len)
+		return false;
+	/* The name of the program, field 2, may hold anything; no later field has a bracket. */
+	char *at = strrchr(text.data, ')');
+	for (int i = 2; at && i < field; i++)
+		at = strchr(at + 1, ' ');
+	for (size_t i = 0; at && i < count; i++)
+		ret[i] = strtoull(at, &at, 10);
+	return at != NULL;
+}
+
+/* How many pid namespaces know a process by a number: proc(5), NSpid. 0: nobody says. */
+static size_t depth(const char *status)
+{
+	const char *at = strstr(status, "\nNSpid:");
+	size_t count = 0;
+	for (at = at ? at + 7 : ""; *at && *at != '\n'; at++)
+		count += *at == '\t';
+	return count;
+}
+
+bool process_is_beside(pid_t pid)
+{
+	static const char *const names[] = { "uid_map", "status" };
+	struct buffer text[2][2] = { 0 };
+	CLEANUP_ERROR struct error *ignored = NULL;
+	bool same = true;
+	for (size_t i = 0; same && i < 4; i++) {
+		char path[64];
+		snprintf(path, sizeof(path), "/proc/%d/%s", (int)(i % 2 ? pid : getpid()),
+			 names[i / 2]);
+		same = fd_read_file(AT_FDCWD, path, 65536, &text[i / 2][i % 2], &ignored) == 0 &&
+		       text[i / 2][i % 2].len;
+	}
+	same = same && !strcmp(text[0][0].data, text[0][1].data) && depth(text[1][0].data) &&
+	       depth(text[1][0].data) == depth(text[1][1].data);
+	for (size_t i = 0; i < 4; i++)
+		buffer_free(&text[i / 2][i % 2]);
+	return same;
+}
+
 /* Where one of the folders, with colons between them, has the program. Takes `folders` apart. */
 static char *search(char *folders, const char *name, struct error **err)
 {
@@ -204,6 +263,15 @@ static char *search(char *folders, const char *name, struct error **err)
 			return take_pointer(&file);
 	}
 	return NULL;
+}
+
+const char *process_home(uid_t uid)
+{
+	const char *home = getenv("HOME");
+	if (home && *home == '/')
+		return home;
+	const struct passwd *pw = getpwuid(uid);
+	return pw && *pw->pw_dir == '/' ? pw->pw_dir : NULL;
 }
 
 char *process_find_program(const char *name, struct error **err)

@@ -26,19 +26,25 @@ void process_kill(struct process *p);
  * seen.
  */
 int process_number(int pid_fd, pid_t *ret, struct error **err);
+/*
+ * Whether the process of that number is in the user and pid namespaces of this one, as far as /proc
+ * tells without a look into it: by what its ids and its number mean. In doubt: no.
+ */
+bool process_is_beside(pid_t pid);
 #define CLEANUP_PROCESS __attribute__((cleanup(process_kill)))
 
 /*
  * Forks with clone3 and the given CLONE_NEW... flags. In the child it returns 0; in the parent 1
- * with *ret filled; or -errno. The child gets SIGKILL when the parent thread dies.
+ * with *ret filled; or -errno. The child gets SIGKILL when the parent thread dies. With
+ * CLONE_PARENT that is this process's own parent, which is not asked whether it lives still.
  */
 int process_fork(unsigned long long clone_flags, struct process *ret);
 
 /*
- * Gives up every capability of this thread and the ways back to one but that of exec by root:
- * bounding set, ambient, permitted. Returns 0 or -errno.
+ * Gives up every capability of this thread but those of `keep` (bit N: capability N), and the ways
+ * back to one but that of exec by root: bounding set, ambient, permitted. Returns 0 or -errno.
  */
-int process_drop_capabilities(void);
+int process_drop_capabilities(uint64_t keep);
 /* Whether this is the machine's user namespace, where numbers of users mean what they say. */
 bool process_in_first_user_namespace(void);
 /* Whether this thread has a capability that it could use now. */
@@ -57,6 +63,12 @@ bool process_is_stopped(const struct process *p);
 int process_wait(struct process *p);
 /* The same; *ret_signal is the signal that ended it, 0 when it was none. */
 int process_wait_signal(struct process *p, int *ret_signal);
+
+/*
+ * Numbers of /proc/PID/stat (proc(5)), from `field` on, which is 3 at least; pid 0: this process.
+ * False where there are none, as of a process that is gone.
+ */
+bool process_stat(pid_t pid, int field, uint64_t *ret, size_t count);
 
 /*
  * How a program is started. All of it is borrowed. argv[0] is looked up in PATH when it has no
@@ -79,6 +91,13 @@ struct process_spawn {
  * when it could not be started (ERROR_NOT_FOUND when it is not there).
  */
 int process_run(const struct process_spawn *spawn, struct error **err);
+
+/*
+ * A user's home: HOME, where that is an absolute path, else by the account files, since engines
+ * that empty the environment start us without it. NULL: none. The text is the environment's or
+ * getpwuid(3)'s, until the next call of either.
+ */
+const char *process_home(uid_t uid);
 
 /*
  * The path of a program by PATH and the folders of the administrator; the text is the caller's.

@@ -7,7 +7,9 @@
  *
  *   byte    WIRE_ERROR
  *   4       kind (enum error_kind)
+ *   4       place (enum error_place)
  *   4       exit status, 0 to 255 (0: the usual one)
+ *   4       of the message, the length of what was put in front of the fact, ": " included
  *   4       length of the message
  *           the message, then the hint, without NULs; no hint is an empty one
  *
@@ -26,6 +28,11 @@
 #include <unistd.h>
 
 #define STATUS_MAX 255
+#define HEADER_LEN 21
+_Static_assert(WIRE_PACKET_MAX - 2 * WIRE_TEXT_MAX == HEADER_LEN, "a header and two texts");
+/* What error_wrap puts between context and words. */
+#define JOINT ": "
+#define JOINT_LEN (sizeof(JOINT) - 1)
 
 /* The kernel takes room for two descriptors on 64 bits all the same (CMSG_SPACE aligns). */
 union control {
@@ -77,14 +84,18 @@ static size_t put_text(uint8_t *to, const char *text)
 
 size_t wire_pack_error(const struct error *e, uint8_t to[WIRE_PACKET_MAX])
 {
-	uint8_t *text = to + 13;
+	uint8_t *text = to + HEADER_LEN;
 	size_t len = put_text(text, error_message(e));
+	size_t context = (size_t)(error_fact(e) - error_message(e));
 	*to = WIRE_ERROR;
 	bytes_put_le(to + 1, (uint64_t)error_kind(e), 4);
-	bytes_put_le(to + 5, (uint64_t)error_exit_status(e), 4);
-	bytes_put_le(to + 9, len, 4);
+	bytes_put_le(to + 5, (uint64_t)error_place(e), 4);
+	bytes_put_le(to + 9, (uint64_t)error_exit_status(e), 4);
+	/* Of words that are cut before their fact begins, all are the fact. */
+	bytes_put_le(to + 13, context < len ? context : 0, 4);
+	bytes_put_le(to + 17, len, 4);
 	len += put_text(text + len, error_hint_text(e));
-	return 13 + len;
+	return HEADER_LEN + len;
 }
 
 int wire_send_error(int sock, const struct error *e)
@@ -99,31 +110,51 @@ void wire_packet_free(struct wire_packet *p)
 	error_free(&p->error);
 }
 
+/* Whether that may be what was put in front of a fact. */
+static bool is_context(const char *message, size_t len, size_t context, enum error_place place)
+{
+	if (!context)
+		return true;
+	return place != PLACE_NONE && context >= JOINT_LEN && context < len &&
+	       memcmp(message + context - JOINT_LEN, JOINT, JOINT_LEN) == 0;
+}
+
+/* Made as it was made where it comes from: the fact, its place, and then the context. */
+static int unpack_error(struct bytes *b, struct error **ret)
+{
+	uint32_t kind = bytes_le32(b), place = bytes_le32(b), status = bytes_le32(b);
+	uint32_t context = bytes_le32(b), message_len = bytes_le32(b);
+	const char *message = bytes_take(b, message_len);
+	size_t hint_len = bytes_left(b);
+	const char *hint = bytes_take(b, hint_len);
+	if (!bytes_ok(b) || kind < ERROR_USAGE || kind > ERROR_INTERNAL || place > PLACE_LAST ||
+	    status > STATUS_MAX || message_len > WIRE_TEXT_MAX || hint_len > WIRE_TEXT_MAX ||
+	    memchr(message, '\0', message_len) || memchr(hint, '\0', hint_len) ||
+	    !is_context(message, message_len, context, (enum error_place)place))
+		return -EBADMSG;
+	error_set(ret, (enum error_kind)kind, "%.*s", (int)(message_len - context),
+		  message + context);
+	if (place)
+		error_at(ret, (enum error_place)place);
+	if (context)
+		error_wrap(ret, "%.*s", (int)(context - JOINT_LEN), message);
+	if (hint_len)
+		error_hint(ret, "%.*s", (int)hint_len, hint);
+	if (status)
+		error_set_exit_status(ret, (int)status);
+	return 0;
+}
+
 int wire_unpack(const void *data, size_t len, struct wire_packet *ret)
 {
 	struct bytes b = bytes_of(data, len);
 	char word = (char)bytes_u8(&b);
-	if (word != WIRE_ERROR) {
-		if (!bytes_ok(&b) || bytes_left(&b))
-			return -EBADMSG;
+	int r = word == WIRE_ERROR		  ? unpack_error(&b, &ret->error)
+		: !bytes_ok(&b) || bytes_left(&b) ? -EBADMSG
+						  : 0;
+	if (r == 0)
 		ret->word = word;
-		return 0;
-	}
-	uint32_t kind = bytes_le32(&b), status = bytes_le32(&b), message_len = bytes_le32(&b);
-	const char *message = bytes_take(&b, message_len);
-	size_t hint_len = bytes_left(&b);
-	const char *hint = bytes_take(&b, hint_len);
-	if (!bytes_ok(&b) || kind < ERROR_USAGE || kind > ERROR_INTERNAL || status > STATUS_MAX ||
-	    message_len > WIRE_TEXT_MAX || hint_len > WIRE_TEXT_MAX ||
-	    memchr(message, '\0', message_len) || memchr(hint, '\0', hint_len))
-		return -EBADMSG;
-	error_set(&ret->error, (enum error_kind)kind, "%.*s", (int)message_len, message);
-	if (hint_len)
-		error_hint(&ret->error, "%.*s", (int)hint_len, hint);
-	if (status)
-		error_set_exit_status(&ret->error, (int)status);
-	ret->word = word;
-	return 0;
+	return r;
 }
 
 /* The descriptors that came with a packet: one goes to *ret; of several, none. */

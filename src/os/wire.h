@@ -17,7 +17,7 @@
 /* What of an error's message goes over, and of its hint: the rest is cut off. */
 #define WIRE_TEXT_MAX 16384
 /* The longest packet. */
-#define WIRE_PACKET_MAX (13 + 2 * WIRE_TEXT_MAX)
+#define WIRE_PACKET_MAX (21 + 2 * WIRE_TEXT_MAX)
 
 /* Both ends, close-on-exec and the caller's. */
 int wire_open(int ret[2], struct error **err);
@@ -27,7 +27,7 @@ int wire_open(int ret[2], struct error **err);
  * a signal, when the other end is gone.
  */
 int wire_send(int sock, char word, int fd);
-/* Sends kind, words, hint and exit status. The same. */
+/* Sends kind, place, words, which of them are the fact, hint and exit status. The same. */
 int wire_send_error(int sock, const struct error *e);
 
 struct wire_packet {

@@ -4,6 +4,7 @@
 
 #include "run/confine/confine.h"
 #include "run/env/env.h"
+#include "run/extra/extra.h"
 #include "run/life/life.h"
 #include "run/plan/plan.h"
 #include "run/root/root.h"

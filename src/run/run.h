@@ -13,7 +13,23 @@
  * exit status. Behaviour: spec runtime.md.
  */
 
-enum run_action { RUN_RUN, RUN_EXEC, RUN_SHELL, RUN_TEST };
+enum run_action { RUN_RUN, RUN_EXEC, RUN_SHELL, RUN_TEST, RUN_START };
+
+/*
+ * What makes a container an instance: it goes on when its first program has ended, until somebody
+ * sends its pid 1 a signal to end, and others may join it. Borrowed.
+ */
+struct run_stay {
+	const char *name;
+	/* A socket that listens: who connects to it is let in (run_join), if it is the same user.
+	 */
+	int door;
+	/* Called once, when the first program runs; init: its pid 1. On an error it is ended. */
+	int (*started)(void *context, pid_t init, struct error **err);
+	void *context;
+};
+/* The value of a queued signal by which pid 1 of an instance shall end, whatever signal it is. */
+#define RUN_STOP 0x53544f50
 
 /* What the user asked for. Zero is the default of each member. All of it is borrowed. */
 struct run_wish {
@@ -31,17 +47,23 @@ struct run_wish {
 	struct strings keep_fd;	 /* each: a number */
 	struct strings security; /* each: one word of --security */
 	struct strings scratch;	 /* each: a folder of the container */
+	struct strings overlay;	 /* each: FOLDER[:ro], the lowest first */
 	const char *workdir;	 /* --workdir */
 	const char *home;	 /* SRC[:DST] */
 	const char *cwd;	 /* --pwd, --cwd */
 	const char *app;
 	const char *hostname;
-	const char *shell;   /* --shell */
-	const char *network; /* --network: a name */
+	const char *shell;		  /* --shell */
+	const char *network;		  /* --network: a name */
+	const char *dns;		  /* addresses, with commas */
+	const char *add_caps, *drop_caps; /* capabilities, with commas */
 	bool cleanenv, contain, containall, no_home, writable, writable_tmpfs, fakeroot, userns,
-		pid, ipc, uts, net, nv, rocm, no_init, no_umask, no_eval, allow_setuid;
+		pid, ipc, uts, net, nv, rocm, no_init, no_umask, no_eval, allow_setuid, keep_privs,
+		no_privs;
 	bool ignore_subuid; /* with fakeroot: as if the user had no subordinate ids */
 	bool kernel_mount;  /* --mount=kernel: an error where it cannot be done */
+
+	const struct run_stay *stay; /* an instance; NULL: ends with its payload */
 
 	/* for build's sections: not reachable from the command line */
 	bool for_build;		 /* the fixed mounts of deffile.md 7, not the default ones */
@@ -55,6 +77,9 @@ struct run_wish {
  */
 int run_policy_image(const struct config *c, const struct image *img, struct error **err);
 int run_policy_encrypted(const struct config *c, const struct image *img, struct error **err);
+/* The same of what shall lie above an image: a folder, or another that is of no use by itself. */
+int run_policy_beside(const struct config *c, const struct image_format *format, int fd,
+		      struct error **err);
 int run_policy_user_namespace(const struct config *c, struct error **err);
 /*
  * Whether the site's profile of system calls, where it has one, can be read and is understood
@@ -84,6 +109,20 @@ void run_audit_end(const struct run_audit *audit, int status, const struct error
  */
 int run_container(struct image *image, struct key **key, const struct run_wish *wish,
 		  int *ret_status, struct error **err);
+
+/*
+ * Starts a program in a container that runs already, and returns when it has ended, as
+ * run_container does. door: a socket that has been connected to the one of its run_stay. The
+ * program is confined as the container's first one was; of the wish count the action with its
+ * arguments, app and shell, the environment, --cwd, --no-eval, --no-umask and --keep-fd. It is for
+ * the caller to see to it that the socket is answered by a process of the user's own.
+ */
+int run_join(int door, const struct run_wish *wish, int *ret_status, struct error **err);
+/*
+ * Closes what this process has from its caller above 2, but for what --keep-fd names: for one that
+ * outlives its caller.
+ */
+int run_leave_descriptors(const struct run_wish *wish, struct error **err);
 
 /*
  * Loads the filter that answers making a block or character device (but 0:0) with success and does

@@ -2,6 +2,7 @@
 #ifndef COFFER_SEAL_SEAL_H
 #define COFFER_SEAL_SEAL_H
 
+#include "config/config.h"
 #include "io/io.h"
 #include "secret/secret.h"
 
@@ -34,8 +35,23 @@ struct seal_volume {
 void seal_volume_free(struct seal_volume **v);
 #define CLEANUP_SEAL_VOLUME __attribute__((cleanup(seal_volume_free)))
 
+/* What `create` has made: for who keeps another way to the volume key than the secret. */
+#define SEAL_VOLUME_ID_MAX 64
+struct seal_made {
+	struct secret *volume_key;
+	char volume_id[SEAL_VOLUME_ID_MAX];
+};
+/* Wipes and frees what is in it. */
+void seal_made_done(struct seal_made *made);
+#define CLEANUP_SEAL_MADE __attribute__((cleanup(seal_made_done)))
+
 struct seal {
-	const char *name;
+	const char *name;  /* as options and the site's log have it: "luks2" */
+	const char *title; /* as people have it: "LUKS2" */
+
+	bool authentic;	      /* a block that somebody changed is an error, and never other bytes */
+	bool peer_wants_root; /* stock Apptainer opens it for root alone */
+	struct config_permission allowed;
 
 	/*
 	 * Whether the sealed bytes are a file in a file system of its own, which holds a
@@ -43,6 +59,8 @@ struct seal {
 	 */
 	bool in_outer;
 	size_t conf_max; /* the largest such configuration that is read */
+
+	struct secret_form secret; /* how the secret looks that unlocks it */
 
 	/*
 	 * Loads the libraries that `create` needs: to be called before it by who has entered
@@ -61,6 +79,22 @@ struct seal {
 	int (*unlock)(const struct seal_volume *v, const struct secret *secret, struct secret **ret,
 		      struct error **err);
 
+	/*
+	 * A name that the volume was given at random, and keeps: letters, digits and hyphens. Not
+	 * secret, and in the image's hand as all of it is.
+	 */
+	void (*identify)(const struct seal_volume *v, char ret[SEAL_VOLUME_ID_MAX]);
+
+	/*
+	 * For a volume key that does not come from `unlock`: ERROR_DAMAGED when it is that of
+	 * another volume. NULL where each block that is read tells.
+	 */
+	int (*check)(const struct seal_volume *v, const struct secret *volume_key,
+		     struct error **err);
+
+	/* How many secrets unlock it. NULL: one. */
+	unsigned (*ways)(const struct seal_volume *v);
+
 	/* *ret holds what it needs of the key, and may be read by several threads at once. */
 	int (*open)(const struct seal_volume *v, const struct secret *volume_key,
 		    struct source **ret, struct error **err);
@@ -78,14 +112,22 @@ struct seal {
 	 * Gives a sink for the bytes in clear over `below`, which begins empty, is borrowed and
 	 * outlives *ret; what arrives below is encrypted, with a new volume key. `random`: the
 	 * secret is as long as a key and nobody can guess it, so unlocking need not be slow. The
-	 * configuration, where there is one, is appended to *ret_conf.
+	 * configuration, where there is one, is appended to *ret_conf. *ret_made, unless NULL, is
+	 * filled.
 	 */
 	int (*create)(struct sink *below, const struct secret *secret, bool random,
-		      struct buffer *ret_conf, struct sink **ret, struct error **err);
+		      struct buffer *ret_conf, struct seal_made *ret_made, struct sink **ret,
+		      struct error **err);
 };
 
 extern const struct seal seal_luks2;	 /* luks2/: spec encryption.md, section 5 */
 extern const struct seal seal_gocryptfs; /* gocryptfs/: spec encryption.md, section 4 */
+
+extern const struct seal *const seal_table[]; /* all of them; NULL at the end */
+/* The one of that name, or NULL. */
+const struct seal *seal_by_name(const char *name);
+/* The one for an image whose maker did not say which, so that stock Apptainer opens it for them. */
+const struct seal *seal_usual(bool root);
 
 /* All three steps. */
 int seal_open(const struct seal *seal, const struct sealed *sealed, const struct secret *secret,

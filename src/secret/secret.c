@@ -101,6 +101,14 @@ int secret_new(size_t size, struct secret **ret, struct error **err)
 	return 0;
 }
 
+void secret_lock_all(void)
+{
+	pthread_mutex_lock(&all_lock);
+	for (const struct secret *s = all_secrets; s; s = s->next)
+		lock(s);
+	pthread_mutex_unlock(&all_lock);
+}
+
 int secret_copy(const void *data, size_t len, struct secret **ret, struct error **err)
 {
 	if (secret_new(len, ret, err) < 0)
@@ -144,14 +152,18 @@ void secret_shorten(struct secret *s, size_t size)
 	s->size = size;
 }
 
+bool secret_equal_bytes(const void *a, const void *b, size_t len)
+{
+	const unsigned char *x = a, *y = b;
+	unsigned char diff = 0;
+	for (size_t i = 0; i < len; i++)
+		diff |= x[i] ^ y[i];
+	return diff == 0;
+}
+
 bool secret_equal(const struct secret *a, const struct secret *b)
 {
-	if (a->size != b->size)
-		return false;
-	unsigned char diff = 0;
-	for (size_t i = 0; i < a->size; i++)
-		diff |= a->data[i] ^ b->data[i];
-	return diff == 0;
+	return a->size == b->size && secret_equal_bytes(a->data, b->data, a->size);
 }
 
 bool secret_any_unlocked(void)
@@ -181,8 +193,13 @@ void secret_wipe(void *data, size_t len)
 static unsigned char *hidden_memory(size_t len)
 {
 	CLEANUP_FD int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
+	if (fd < 0)
 		return NULL;
+	if (ftruncate(fd, (off_t)len) < 0) {
+		log_verbose("Keys are kept in locked memory, and not hidden from the kernel: %s%s",
+			    strerror(errno), errno == EFBIG ? " (ulimit -f)" : "");
+		return NULL;
+	}
 	unsigned char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return NULL;

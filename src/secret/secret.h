@@ -32,6 +32,7 @@ size_t secret_size(const struct secret *s);
 void secret_shorten(struct secret *s, size_t size);
 /* Compares in a time that depends on the lengths alone. */
 bool secret_equal(const struct secret *a, const struct secret *b);
+bool secret_equal_bytes(const void *a, const void *b, size_t len);
 
 /* True when some secret's memory could not be locked since the program began. */
 bool secret_any_unlocked(void);
@@ -48,6 +49,9 @@ void secret_report_unlocked(void);
  * process must not fork afterwards: its children would not have this memory at all.
  */
 void secret_keep_all(void);
+
+/* The same for one that forks once more: locked memory, and no other. */
+void secret_lock_all(void);
 
 /*
  * Wipes the bytes of all secrets of this process, which keep their sizes: for a forked process
@@ -71,6 +75,19 @@ void secret_heap_free(void *p);
 /* Whether p comes from secret_heap_alloc, and how many bytes it has room for. */
 bool secret_heap_owns(const void *p);
 size_t secret_heap_size(const void *p);
+
+/*
+ * How the secret looks that opens a seal: encryption.md 2.5 and 3.3. A column of the table of seals
+ * (seal/seal.h); who turns a user's key into such a secret (key/) follows it and knows no seal.
+ */
+struct secret_form {
+	size_t random_len; /* so many random bytes are in one that nobody has to remember */
+	/* It is a line of text: random bytes go in as hexadecimal digits, and a passphrase counts
+	 * up to its first newline. */
+	bool line;
+	size_t passphrase_max;	     /* bytes */
+	const char *passphrase_name; /* Apptainer's word for it, in messages */
+};
 
 /* Wipes memory in a way that the compiler cannot drop. */
 void secret_wipe(void *data, size_t len);

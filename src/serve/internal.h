@@ -33,6 +33,24 @@ extern const struct fuse_lowlevel_ops ops_table;
 /* Frees what the operations keep for the calling thread. */
 void ops_thread_end(void);
 
+/* What the operations share. */
+struct ops *ops_of(fuse_req_t req);
+/* To the reader an errno; to the command, once, the words. */
+void ops_reply_error(fuse_req_t req, const struct error *err);
+/* The inode of a node; answers the request itself when there is none. */
+bool ops_inode(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret);
+/* The number that programs see. */
+uint64_t ops_number(const struct ops *ops, const struct squash_inode *inode);
+/* What the kernel keeps of a name: node and attributes, for ever. */
+void ops_entry(const struct ops *ops, const struct squash_inode *inode, struct fuse_entry_param *e);
+/* The calling thread's buffer; NULL when there is no memory. It holds its last answer. */
+char *ops_answer(size_t len);
+
+/* ------------------------------------------------------------------ listing.c */
+
+void ops_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t position,
+		     struct fuse_file_info *fi);
+
 /* ------------------------------------------------------------------ spread.c */
 
 #define THREADS_MAX 8
@@ -47,6 +65,8 @@ struct spread {
 	struct spread_thread threads[THREADS_MAX];
 	atomic_flag sending;
 };
+/* Once, before there are threads. */
+void spread_short_slices(void);
 /* In the thread, before it waits for the first time. */
 void spread_begin(struct spread *s, unsigned thread);
 /* Before and after it waits for a request. Returns whether another was sent to another CPU. */
@@ -57,6 +77,8 @@ bool spread_got(struct spread *s, unsigned thread);
 
 /* An error, to the command. */
 void serve_say(int fd, const struct error *err);
+/* As process_fork: into a user, a mount, a network and an IPC namespace, and `more` ones. */
+int serve_fork(unsigned long long more, struct process *ret, struct error **err);
 
 /* ------------------------------------------------------------------ isolate.c */
 

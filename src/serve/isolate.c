@@ -35,16 +35,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/* A sanitizer's run time needs more memory, more calls, and a place for its report. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 /* What all of the server's private memory may be: caches are bounded, this stops a runaway. */
 #define MEMORY_MAX ((rlim_t)1 << 30)
@@ -121,45 +112,43 @@ int isolate_descriptors(const int *keep, size_t count, struct error **err)
 /* An empty, read-only file system, not attached to anything. */
 static int empty_tree(void)
 {
-	CLEANUP_FD int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
-	    fsconfig(context, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
-	    fsconfig(context, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
-	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -1;
-	return fsmount(context, FSMOUNT_CLOEXEC,
-		       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-			       MOUNT_ATTR_NOEXEC);
+	static const char *const options[] = {
+		"mode", "0555", "size", "4k", "nr_inodes", "1", NULL
+	};
+	static const struct mnt_filesystem fs = {
+		.type = "tmpfs",
+		.source = "none",
+		.options = options,
+		.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			      MOUNT_ATTR_NOEXEC,
+	};
+	struct mnt_refusal refusal;
+	return mnt_new(&fs, &refusal);
 }
 
 /* The root becomes an empty directory; every other mount is let go of. */
 int isolate_root(struct error **err)
 {
 	/* Else what happens here would happen in the namespace we came from. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(err, errno, "part the mounts of the image server");
+	int r = mnt_propagate(MS_PRIVATE);
+	if (r < 0)
+		return error_errno(err, -r, "part the mounts of the image server");
 	CLEANUP_FD int tree = empty_tree();
 	if (tree < 0)
-		return error_errno(err, errno, "make an empty root for the image server");
+		return error_errno(err, -tree, "make an empty root for the image server");
 	/* On top of the old root: no directory need exist, and a path cannot mislead. */
-	if (move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(tree) < 0)
-		return error_errno(err, errno, "enter the empty root");
-	if (syscall(SYS_pivot_root, ".", ".") == 0) {
-		if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-			return error_errno(err, errno, "let go of the old root");
-		return 0;
-	}
-	/* A kernel that still runs from its initial memory file system cannot pivot away from it;
-	 * leaving a changed root takes a capability, which is dropped next. */
-	if (errno != EINVAL || chroot(".") < 0 || chdir("/") < 0)
-		return error_errno(err, errno, "change to the empty root");
-	return 0;
+	r = mnt_place(tree, AT_FDCWD, "/");
+	if (r == 0)
+		/* Where the kernel does not let go of the old root, leaving the new one takes a
+		 * capability, which is dropped next. */
+		r = mnt_change_root(tree, false);
+	return r < 0 ? error_errno(err, -r, "change to the empty root") : 0;
 }
 
 /* No capability, nor a way to get one. Each thread has its own, so this precedes them. */
 int isolate_privileges(struct error **err)
 {
-	int r = process_drop_capabilities();
+	int r = process_drop_capabilities(0);
 	if (r < 0)
 		return error_errno(err, -r, "drop all capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -170,10 +159,7 @@ int isolate_privileges(struct error **err)
 /* After the threads have been started, as it forbids more. */
 int isolate_limits(struct error **err)
 {
-	static const struct {
-		int resource;
-		rlim_t limit;
-	} limits[] = {
+	static const struct confine_limit limits[] = {
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_FSIZE, 0 },
 		{ RLIMIT_NOFILE, 0 }, /* those that are open stay so */
@@ -183,17 +169,7 @@ int isolate_limits(struct error **err)
 		{ RLIMIT_DATA, MEMORY_MAX },
 #endif
 	};
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-		struct rlimit now;
-		if (getrlimit((__rlimit_resource_t)limits[i].resource, &now) < 0)
-			return error_errno(err, errno, "read resource limit %d",
-					   limits[i].resource);
-		rlim_t limit = now.rlim_max < limits[i].limit ? now.rlim_max : limits[i].limit;
-		struct rlimit wanted = { limit, limit };
-		if (setrlimit((__rlimit_resource_t)limits[i].resource, &wanted) < 0)
-			return error_errno(err, errno, "set resource limit %d", limits[i].resource);
-	}
-	return 0;
+	return confine_limits(limits, sizeof(limits) / sizeof(*limits), false, err);
 }
 
 enum rule {
@@ -258,11 +234,5 @@ int isolate_calls(const pid_t *own, size_t count, struct error **err)
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sched_setaffinity), 1,
 				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)own[i]));
-	if (r == 0)
-		r = seccomp_load(filter);
-	seccomp_release(filter);
-	if (r == 0)
-		return 0;
-	error_errno(err, -r, "filter the system calls of the image server");
-	return error_set_kind(err, ERROR_SYSTEM);
+	return confine_load(filter, r, "the image server", err);
 }

@@ -45,7 +45,7 @@ static _Thread_local struct {
 } answer;
 
 /* NULL when there is no memory. Its content is the last answer's: it is always written first. */
-static char *answer_buffer(size_t len)
+char *ops_answer(size_t len)
 {
 	if (len > answer.cap) {
 		free(answer.data);
@@ -82,13 +82,13 @@ void ops_init(struct ops *ops, struct squash *squash, const struct serve_options
 	};
 }
 
-static struct ops *ops_of(fuse_req_t req)
+struct ops *ops_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
 }
 
 /* To the reader an errno; to the command, once, the words. */
-static void reply_error(fuse_req_t req, const struct error *err)
+void ops_reply_error(fuse_req_t req, const struct error *err)
 {
 	struct ops *ops = ops_of(req);
 	if (ops->says >= 0 && !atomic_exchange(&ops->said, true))
@@ -97,7 +97,7 @@ static void reply_error(fuse_req_t req, const struct error *err)
 }
 
 /* The inode of a node; answers the request itself when there is none. */
-static bool inode_of(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
+bool ops_inode(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
@@ -107,7 +107,7 @@ static bool inode_of(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
 	}
 	if (squash_inode(ops->squash, ref_of(ops->root, node), ret, &err) == 0)
 		return true;
-	reply_error(req, err);
+	ops_reply_error(req, err);
 	return false;
 }
 
@@ -115,7 +115,7 @@ static bool inode_of(fuse_req_t req, fuse_ino_t node, struct squash_inode *ret)
  * squashfs numbers inodes with 32 bits, from 1 on; places have the last of them: a program of 32
  * bits cannot list a directory that has a larger one.
  */
-static uint64_t number_of(const struct ops *ops, const struct squash_inode *inode)
+uint64_t ops_number(const struct ops *ops, const struct squash_inode *inode)
 {
 	fuse_ino_t node = node_of(ops->root, inode->ref);
 	return places_is(node) ? UINT32_MAX - (node - PLACES_NODE) : inode->number;
@@ -124,7 +124,7 @@ static uint64_t number_of(const struct ops *ops, const struct squash_inode *inod
 static void stat_of(const struct ops *ops, const struct squash_inode *inode, struct stat *st)
 {
 	*st = (struct stat){
-		.st_ino = number_of(ops, inode),
+		.st_ino = ops_number(ops, inode),
 		.st_mode = inode->mode,
 		.st_nlink = inode->links,
 		.st_uid = ops->own_all ? ops->uid : inode->uid,
@@ -141,8 +141,7 @@ static void stat_of(const struct ops *ops, const struct squash_inode *inode, str
 }
 
 /* What the kernel keeps of a name: node and attributes, for ever. */
-static void entry_of(const struct ops *ops, const struct squash_inode *inode,
-		     struct fuse_entry_param *e)
+void ops_entry(const struct ops *ops, const struct squash_inode *inode, struct fuse_entry_param *e)
 {
 	*e = (struct fuse_entry_param){
 		.ino = node_of(ops->root, inode->ref),
@@ -179,7 +178,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct squash_inode dir, inode;
 	struct fuse_entry_param e;
 	squash_ref ref;
-	if (!inode_of(req, parent, &dir))
+	if (!ops_inode(req, parent, &dir))
 		return;
 	if (!S_ISDIR(dir.mode)) {
 		fuse_reply_err(req, ENOTDIR);
@@ -188,21 +187,21 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	uint64_t place = places_find(&ops->places, parent, name, strlen(name));
 	if (place) {
 		places_inode(&ops->places, place, &inode);
-		entry_of(ops, &inode, &e);
+		ops_entry(ops, &inode, &e);
 	} else if (places_is(parent)) {
 		e = (struct fuse_entry_param){ .entry_timeout = FOR_EVER };
 	} else if (squash_lookup(ops->squash, &dir, name, strlen(name), &ref, &err) < 0) {
 		if (error_kind(err) != ERROR_NOT_FOUND) {
-			reply_error(req, err);
+			ops_reply_error(req, err);
 			return;
 		}
 		/* Node 0: the absence is kept for ever too. */
 		e = (struct fuse_entry_param){ .entry_timeout = FOR_EVER };
 	} else if (squash_inode(ops->squash, ref, &inode, &err) < 0) {
-		reply_error(req, err);
+		ops_reply_error(req, err);
 		return;
 	} else {
-		entry_of(ops, &inode, &e);
+		ops_entry(ops, &inode, &e);
 	}
 	fuse_reply_entry(req, &e);
 }
@@ -213,7 +212,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 	(void)fi;
 	struct squash_inode inode;
 	struct stat st;
-	if (!inode_of(req, node, &inode))
+	if (!ops_inode(req, node, &inode))
 		return;
 	stat_of(ops_of(req), &inode, &st);
 	fuse_reply_attr(req, &st, FOR_EVER);
@@ -224,7 +223,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t node)
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	struct squash_inode inode;
-	if (!inode_of(req, node, &inode))
+	if (!ops_inode(req, node, &inode))
 		return;
 	if (!S_ISLNK(inode.mode)) {
 		fuse_reply_err(req, EINVAL);
@@ -237,7 +236,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t node)
 	}
 	char target[PATH_MAX];
 	if (squash_readlink(ops_of(req)->squash, &inode, target, sizeof(target), &err) < 0)
-		reply_error(req, err);
+		ops_reply_error(req, err);
 	else
 		fuse_reply_buf(req, target, inode.size);
 }
@@ -257,21 +256,21 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 	CLEANUP_ERROR struct error *err = NULL;
 	struct ops *ops = ops_of(req);
 	struct squash_inode inode;
-	if (!inode_of(req, node, &inode))
+	if (!ops_inode(req, node, &inode))
 		return;
 	if (!S_ISREG(inode.mode) || off < 0) {
 		fuse_reply_err(req, EINVAL);
 		return;
 	}
 	/* A short answer means the end of the file to the kernel, so the size is never cut. */
-	char *buf = answer_buffer(size);
+	char *buf = ops_answer(size);
 	if (!buf) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
 	ssize_t n = squash_read(ops->squash, &inode, buf, size, (uint64_t)off, &err);
 	if (n < 0) {
-		reply_error(req, err);
+		ops_reply_error(req, err);
 		return;
 	}
 	fuse_reply_buf(req, buf, (size_t)n);
@@ -281,134 +280,6 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 	if (atomic_fetch_add_explicit(&ops->ahead, 1, memory_order_relaxed) < ops->ahead_max)
 		squash_ahead(ops->squash, &inode, size, (uint64_t)off);
 	atomic_fetch_sub_explicit(&ops->ahead, 1, memory_order_relaxed);
-}
-
-struct listing {
-	fuse_req_t req;
-	fuse_ino_t node;
-	char *buf;
-	size_t len, cap;
-	bool full;
-};
-
-/* Adds one entry; false when there is no more room. */
-static bool listing_add(struct listing *l, const char *name, const struct fuse_entry_param *e,
-			uint64_t next)
-{
-	size_t room = l->cap - l->len;
-	size_t n = fuse_add_direntry_plus(l->req, l->buf + l->len, room, name, e, (off_t)next);
-	l->full = n > room;
-	if (!l->full)
-		l->len += n;
-	return !l->full;
-}
-
-/*
- * Positions in a listing, as the kernel keeps them: 0 is before ".", 1 before "..", then one for
- * each place, then squash's own, moved up. They have to fit into 32 bits, too.
- */
-#define POSITION_PLACES 2
-#define POSITION_IMAGE (POSITION_PLACES + PLACES_MAX)
-
-static int listing_each(void *context, const struct squash_dirent *entry, uint64_t next_position)
-{
-	CLEANUP_ERROR struct error *err = NULL;
-	struct listing *l = context;
-	struct ops *ops = ops_of(l->req);
-	struct fuse_entry_param e = { 0 };
-	struct squash_inode inode;
-	char name[NAME_MAX + 2];
-	if (entry->len >= sizeof(name))
-		return 0;
-	/* A link that a place covers. */
-	if (places_find(&ops->places, l->node, entry->name, entry->len))
-		return 0;
-	memcpy(name, entry->name, entry->len);
-	name[entry->len] = '\0';
-	if (squash_inode(ops->squash, entry->ref, &inode, &err) == 0) {
-		entry_of(ops, &inode, &e);
-	} else {
-		/* Node 0: the name alone. Who looks it up gets the error. */
-		e.attr.st_ino = entry->number;
-		e.attr.st_mode = entry->type;
-	}
-	return listing_add(l, name, &e, next_position + POSITION_IMAGE) ? 0 : 1;
-}
-
-/* "." and "..", which squashfs does not store. */
-static bool listing_dots(struct listing *l, uint64_t number, uint64_t parent, uint64_t off)
-{
-	/* Node 0: the kernel knows these two. */
-	struct fuse_entry_param e = { .attr.st_mode = S_IFDIR, .attr.st_ino = number };
-	if (off == 0 && !listing_add(l, ".", &e, 1))
-		return false;
-	e.attr.st_ino = parent;
-	return off > 1 || listing_add(l, "..", &e, POSITION_PLACES);
-}
-
-/* The places in this directory, before what the image has in it. */
-static bool listing_places(struct listing *l, uint64_t off)
-{
-	struct ops *ops = ops_of(l->req);
-	uint64_t node = PLACES_NODE + (off > POSITION_PLACES ? off - POSITION_PLACES : 0);
-	while ((node = places_next(&ops->places, l->node, node))) {
-		struct fuse_entry_param e;
-		struct squash_inode inode;
-		const char *name = places_inode(&ops->places, node++, &inode);
-		entry_of(ops, &inode, &e);
-		if (!listing_add(l, name, &e, node - PLACES_NODE + POSITION_PLACES))
-			return false;
-	}
-	return true;
-}
-
-/* What ".." is numbered as; answers the request itself when that cannot be known. */
-static bool parent_number(fuse_req_t req, fuse_ino_t node, const struct squash_inode *dir,
-			  uint64_t *ret)
-{
-	struct ops *ops = ops_of(req);
-	struct squash_inode above = *dir;
-	if (places_is(node) && !inode_of(req, places_parent(&ops->places, node), &above))
-		return false;
-	*ret = places_is(node) || node == FUSE_ROOT_ID ? number_of(ops, &above) : dir->parent;
-	return true;
-}
-
-/*
- * A listing with the attributes of each entry, so that a walk over a tree makes no look-ups. It is
- * given in pieces as large as the kernel's buffer; the position behind each entry says where the
- * next piece begins.
- */
-static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t position,
-			   struct fuse_file_info *fi)
-{
-	(void)fi;
-	CLEANUP_ERROR struct error *err = NULL;
-	struct ops *ops = ops_of(req);
-	struct squash_inode dir;
-	uint64_t off = (uint64_t)position, parent;
-	if (!inode_of(req, node, &dir))
-		return;
-	if (!S_ISDIR(dir.mode) || position < 0) {
-		fuse_reply_err(req, ENOTDIR);
-		return;
-	}
-	struct listing l = { .req = req, .node = node, .buf = answer_buffer(size), .cap = size };
-	if (!l.buf) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	if (!parent_number(req, node, &dir, &parent))
-		return;
-	uint64_t from = off > POSITION_IMAGE ? off - POSITION_IMAGE : 0;
-	/* What was listed before an error is given; the error comes with the next call. */
-	if (listing_dots(&l, number_of(ops, &dir), parent, off) && listing_places(&l, off) &&
-	    !places_is(node) &&
-	    squash_readdir(ops->squash, &dir, from, listing_each, &l, &err) < 0 && !l.len) {
-		reply_error(req, err);
-		return;
-	}
-	fuse_reply_buf(req, l.buf, l.len);
 }
 
 /* What `df` shows: as large as the image is, and full. */
@@ -450,7 +321,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
-	if (!inode_of(req, node, &inode))
+	if (!ops_inode(req, node, &inode))
 		return;
 	if (inode.xattr == UINT32_MAX)
 		fuse_reply_err(req, ENODATA);
@@ -472,10 +343,10 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
-	if (!inode_of(req, node, &inode))
+	if (!ops_inode(req, node, &inode))
 		return;
 	if (inode.xattr != UINT32_MAX && squash_xattr_list(ops->squash, &inode, &names, &err) < 0)
-		reply_error(req, err);
+		ops_reply_error(req, err);
 	else
 		reply_attribute(req, &names, size);
 }
@@ -518,7 +389,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.open = op_open,
 	.read = op_read,
 	.opendir = op_open,
-	.readdirplus = op_readdirplus,
+	.readdirplus = ops_readdirplus,
 	.statfs = op_statfs,
 	.getxattr = op_getxattr,
 	.listxattr = op_listxattr,

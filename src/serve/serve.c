@@ -21,8 +21,8 @@
  *
  * It ends when the mount goes, whoever is left: the kernel answers ENODEV to all threads then. It
  * does not end with the command, because a process that the payload has left behind may still use
- * the mount. What it says to the command it says over a pipe: "ready", or why not, and later the
- * first error that a reader met. The command must not trust that pipe more than an image: a server
+ * the mount. What it says to the command it says over the wire: "ready", or why not, and later the
+ * first error that a reader met. The command must not trust that more than an image: a server
  * that was taken over may write into it whatever it likes.
  */
 #include "serve/internal.h"
@@ -37,7 +37,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define THREADS_MIN 2
@@ -45,14 +44,11 @@
 /* Enough for the decompressors; a sanitizer's frames are several times larger. */
 #define STACK_SIZE ((size_t)1 << 20)
 
-/* The shortest that Linux gives. */
-#define SLICE_NS 100000
-
 struct server {
 	struct image_tree *tree; /* this process's copy */
 	struct fuse_session *session;
 	struct ops ops;
-	int status_fd;
+	int says; /* to the command */
 	struct spread spread;
 	pthread_t threads[THREADS_MAX];
 	unsigned thread_count; /* besides the first one, which is number 0 */
@@ -66,33 +62,27 @@ struct server {
 
 /* ------------------------------------------------------------------ what the child says */
 
-/* One message over the status pipe; smaller than PIPE_BUF, so whole or not at all. */
-struct status {
-	int ready;
-	int unlocked; /* not all memory for keys could be locked */
-	int kind, errnum;
-	char message[SERVE_TEXT_LEN], hint[1024];
-};
+/* The words besides an error: it is ready; the second one: and not all memory for keys is locked.
+ */
+#define WORD_READY 'R'
+#define WORD_UNLOCKED 'U'
 
+/* By write alone, which the filter lets through: on a socket of packets it makes one packet. */
 void serve_say(int fd, const struct error *err)
 {
-	struct status s = { .kind = error_kind(err), .errnum = error_to_errno(err) };
-	const char *hint = error_hint_text(err);
-	snprintf(s.message, sizeof(s.message), "%s", error_message(err));
-	snprintf(s.hint, sizeof(s.hint), "%s", hint ? hint : "");
-	(void)fd_write(fd, &s, sizeof(s));
+	uint8_t packet[WIRE_PACKET_MAX];
+	(void)fd_write(fd, packet, wire_pack_error(err, packet));
 }
 
 bool serve_hear(int says, char text[SERVE_TEXT_LEN])
 {
-	struct status s = { 0 };
-	/* Not waited for: half of one would be a hostile server's. */
+	CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
+	/* Not waited for: the server may be a hostile one. */
 	int flags = fcntl(says, F_GETFL);
 	if (flags < 0 || fcntl(says, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    fd_read(says, &s, sizeof(s)) != sizeof(s) || s.ready)
+	    wire_receive(says, &p) <= 0 || !p.error)
 		return false;
-	s.message[sizeof(s.message) - 1] = '\0';
-	memcpy(text, s.message, sizeof(s.message));
+	snprintf(text, SERVE_TEXT_LEN, "%s", error_message(p.error));
 	return true;
 }
 
@@ -107,7 +97,7 @@ int serve_stopped(struct error **err)
  * Twice, as the time goes on while this process itself is stopped: who suspends a whole job lets
  * one process go on before the other.
  */
-static int status_await(int fd, const struct process *server, struct error **err)
+static int await_word(int fd, const struct process *server, struct error **err)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int n, stopped = 0;
@@ -121,24 +111,21 @@ static int status_await(int fd, const struct process *server, struct error **err
 	return 0;
 }
 
-/* The server's word, in our own error object: it is our own code still, nothing was served yet. */
-static int status_read(int fd, struct error **err)
+static int hear_ready(int fd, struct error **err)
 {
-	struct status s = { 0 };
-	ssize_t n = fd_read(fd, &s, sizeof(s));
-	if (n < 0)
-		return error_errno(err, (int)-n, "hear from the image server");
-	if ((size_t)n != sizeof(s))
-		return error_set(err, ERROR_SYSTEM, "the image server died while it started");
-	if (s.ready) {
-		if (s.unlocked)
-			secret_note_unlocked();
-		return 0;
+	CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
+	int r = wire_receive(fd, &p);
+	if (r < 0)
+		return error_errno(err, -r, "hear from the image server");
+	if (p.error) {
+		*err = take_pointer(&p.error);
+		return -1;
 	}
-	error_set(err, (enum error_kind)s.kind, "%.*s", (int)sizeof(s.message) - 1, s.message);
-	if (*s.hint)
-		error_hint(err, "%.*s", (int)sizeof(s.hint) - 1, s.hint);
-	return -1;
+	if (r == 0 || (p.word != WORD_READY && p.word != WORD_UNLOCKED))
+		return error_set(err, ERROR_SYSTEM, "the image server died while it started");
+	if (p.word == WORD_UNLOCKED)
+		secret_note_unlocked();
+	return 0;
 }
 
 /* ------------------------------------------------------------------ the loop */
@@ -254,27 +241,6 @@ static void no_log(enum fuse_log_level level, const char *fmt, va_list ap)
 	(void)ap;
 }
 
-/*
- * A reader waits for each answer, so on a busy machine the time until this process gets a CPU would
- * be most of the time a read takes. Short slices let it in sooner (Linux 6.12; ignored before that)
- * and give it no larger share. Threads that are started later have it from this one.
- */
-static void ask_for_short_slices(void)
-{
-	/* linux/sched/types.h, which clashes with the C library's header. */
-	struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t runtime, deadline, period;
-	} attr = { .size = sizeof(attr) };
-	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) < 0 || attr.policy != SCHED_OTHER)
-		return;
-	attr.runtime = SLICE_NS;
-	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
-}
-
 static int filter_calls(const struct server *s, struct error **err)
 {
 	pid_t own[THREADS_MAX];
@@ -287,7 +253,7 @@ static int prepare(struct server *s, int fuse_fd, const struct serve_options *op
 		   struct error **err)
 {
 	/* All that it will ever have open. */
-	const int keep[] = { fuse_fd, options->image_fd, s->status_fd };
+	const int keep[] = { fuse_fd, options->image_fd, s->says };
 	/* One heap for all threads: each of its own would keep what it once used. malloc asks how
 	 * many CPUs there are and for random numbers when it begins; when it gives memory back it
 	 * wants to know the overcommit mode, and takes no for an answer.
@@ -295,13 +261,13 @@ static int prepare(struct server *s, int fuse_fd, const struct serve_options *op
 	 * server-calls: sched_getaffinity getrandom openat:refuse */
 	(void)mallopt(M_ARENA_MAX, 1);
 	fuse_set_log_func(no_log);
-	ask_for_short_slices();
+	spread_short_slices();
 	unsigned threads = count_threads(options->threads);
 	if (isolate_memory(threads, err) < 0 ||
 	    isolate_descriptors(keep, sizeof(keep) / sizeof(*keep), err) < 0 ||
 	    isolate_root(err) < 0 || isolate_privileges(err) < 0)
 		return -1;
-	ops_init(&s->ops, s->tree->squash, options, threads, s->status_fd);
+	ops_init(&s->ops, s->tree->squash, options, threads, s->says);
 	spread_begin(&s->spread, 0);
 	if (session_new(s, fuse_fd, err) < 0 || start_threads(s, threads, err) < 0)
 		return -1;
@@ -319,13 +285,13 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 {
 	CLEANUP_ERROR struct error *err = NULL;
 	if (prepare(s, fuse_fd, options, &err) < 0) {
-		serve_say(s->status_fd, err);
+		serve_say(s->says, err);
 		image_tree_free(&s->tree);
 		_exit(255);
 	}
-	const struct status ready = { .ready = 1, .unlocked = secret_any_unlocked() };
+	const char ready = secret_any_unlocked() ? WORD_UNLOCKED : WORD_READY;
 	/* Only a command that is there to hear it lets anybody use the mount. */
-	bool heard = fd_write(s->status_fd, &ready, sizeof(ready)) == 0;
+	bool heard = fd_write(s->says, &ready, sizeof(ready)) == 0;
 	if (heard) {
 		open_gate(s);
 		loop(s, 0);
@@ -341,7 +307,7 @@ static _Noreturn void server_main(struct server *s, int fuse_fd,
 }
 
 /* The child is the server, in namespaces of its own; it dies with the command until it is ready. */
-static int fork_server(struct process *ret, struct error **err)
+int serve_fork(unsigned long long more, struct process *ret, struct error **err)
 {
 	/* A socket or a message queue is nothing that the filter lets it make: sites that have none
 	 * of these namespaces lose no more than a second wall. */
@@ -357,17 +323,17 @@ static int fork_server(struct process *ret, struct error **err)
 	};
 	int r = -EINVAL;
 	for (size_t i = 0; r < 0 && i < sizeof(ways) / sizeof(*ways); i++) {
-		r = process_fork(CLONE_NEWUSER | CLONE_NEWNS | ways[i].flags, ret);
+		r = process_fork(CLONE_NEWUSER | CLONE_NEWNS | more | ways[i].flags, ret);
 		/* Root can do without a user namespace where the site has none. */
 		if (r < 0 && geteuid() == 0)
-			r = process_fork(CLONE_NEWNS | ways[i].flags, ret);
+			r = process_fork(CLONE_NEWNS | more | ways[i].flags, ret);
 		if (r > 0 && ways[i].lacks)
 			log_verbose("The image server has no %s", ways[i].lacks);
 	}
 	if (r >= 0)
 		return r;
 	error_errno(err, -r, "start the image server in namespaces of its own");
-	const char *kind = namespace_refused(CLONE_NEWUSER | CLONE_NEWNS);
+	const char *kind = namespace_refused(CLONE_NEWUSER | CLONE_NEWNS | more);
 	if (kind && strcmp(kind, "user") != 0)
 		return namespace_hint(kind, err);
 	return error_hint(err, "allow user namespaces, as root: sysctl user.max_user_namespaces "
@@ -377,30 +343,30 @@ static int fork_server(struct process *ret, struct error **err)
 int serve_start(struct image_tree *tree, int fuse_fd, const struct serve_options *options,
 		struct process *ret, int *ret_says, struct error **err)
 {
-	int status_pipe[2];
-	if (pipe2(status_pipe, O_CLOEXEC) < 0)
-		return error_errno(err, errno, "start the image server");
-	CLEANUP_FD int status_in = status_pipe[0];
-	CLEANUP_FD int status_out = status_pipe[1];
+	int pair[2];
+	if (wire_open(pair, err) < 0)
+		return error_wrap(err, "start the image server");
+	CLEANUP_FD int ours = pair[0];
+	CLEANUP_FD int theirs = pair[1];
 	CLEANUP_PROCESS struct process server = PROCESS_NONE;
-	int r = fork_server(&server, err);
+	int r = serve_fork(0, &server, err);
 	if (r < 0)
 		return -1;
 	if (r == 0) {
 		struct server s = {
 			.tree = tree,
-			.status_fd = status_out,
+			.says = theirs,
 			.lock = PTHREAD_MUTEX_INITIALIZER,
 			.changed = PTHREAD_COND_INITIALIZER,
 		};
 		server_main(&s, fuse_fd, options);
 	}
-	/* Else the end of the pipe would never come when the server dies. */
-	fd_close(&status_out);
-	if (status_await(status_in, &server, err) < 0 || status_read(status_in, err) < 0)
+	/* Else its end would never come when the server dies. */
+	fd_close(&theirs);
+	if (await_word(ours, &server, err) < 0 || hear_ready(ours, err) < 0)
 		return -1;
 	*ret = server;
 	server = PROCESS_NONE;
-	*ret_says = fd_steal(&status_in);
+	*ret_says = fd_steal(&ours);
 	return 0;
 }

@@ -62,6 +62,34 @@ int serve_start(struct image_tree *tree, int fuse_fd, const struct serve_options
 		struct process *ret, int *ret_says, struct error **err);
 
 /*
+ * An ext2, ext3 or ext4 file system, served by the program fuse2fs in a cell (serve/ext/start.c).
+ * The file is the one at fd, and its name leads to it still.
+ */
+struct serve_ext {
+	int fd;		   /* the image; for writing where it is writable */
+	const char *path;  /* absolute */
+	uint64_t off, len; /* where in it the file system is */
+	bool writable;
+};
+/*
+ * Starts it on fuse_fd, which is the caller's still. It ends when the mount goes, and has written
+ * everything by then. ERROR_NOT_FOUND where the program is not installed; ERROR_DAMAGED where the
+ * file system is none, or none that it takes, in the program's words.
+ */
+int serve_ext_start(const struct serve_ext *ext, int fuse_fd, struct process *ret,
+		    struct error **err);
+/* How long a file system is, by its superblock: at this offset, so many bytes. ERROR_DAMAGED. */
+#define SERVE_EXT_SUPER_OFF 1024
+#define SERVE_EXT_SUPER_LEN 1024
+int serve_ext_length(const void *super, size_t len, uint64_t *ret, struct error **err);
+/*
+ * What the program starts, as it believes, to have its mount made: called by one of these names,
+ * this program hands over the descriptor of the mount that is there. For the beginning of main.
+ */
+bool serve_ext_is_helper(const char *argv0);
+int serve_ext_help(void);
+
+/*
  * Who gets an error from the mount sees its number alone, or a SIGBUS. So the server says the first
  * one in words: when *ret_says can be read, this takes them, once. False when there are none. The
  * text is a hostile one's when the server is: to be shown by log_say alone.
@@ -75,5 +103,23 @@ bool serve_hear(int says, char text[SERVE_TEXT_LEN]);
  */
 #define SERVE_STOPPED_MS 2000
 int serve_stopped(struct error **err);
+
+/*
+ * For who only looks into a tree: `work` reads it in a process that locks itself in as the server
+ * does, as far as this user may make namespaces, and writes to `out`. What it has written comes to
+ * `take` in this process, in pieces: bytes of a stranger. The tree is freed in this process before
+ * anything is read. image_fd: what it reads from. No thread may have been started. The error is
+ * that of `take`, or of `work`.
+ */
+typedef int serve_work(void *context, struct squash *sq, int out, struct error **err);
+typedef int serve_take(void *context, const void *data, size_t len, struct error **err);
+struct serve_aside {
+	serve_work *work;
+	void *work_context;
+	serve_take *take;
+	void *take_context;
+	int image_fd;
+};
+int serve_aside(struct image_tree **tree, const struct serve_aside *plan, struct error **err);
 
 #endif

@@ -10,7 +10,10 @@
 #define SIF_MAGIC_OFF 32
 #define SIF_VERSION "01"
 #define SIF_DESCRIPTOR_LEN 585
+#define SIF_SLOT_USED_OFF 4 /* in a descriptor: one byte */
 #define SIF_GROUP_MASK 0xF0000000u
+#define SIF_ARCH_NONE "00"   /* in the header of a file without a primary partition */
+#define SIF_EXTRA_ARCH_OFF 8 /* in a partition's extra */
 
 /* What the writer uses; a reader takes the header's word. */
 #define SIF_TABLE_OFF 4096
@@ -20,9 +23,13 @@
 /* The table is read whole, so its size must not be the image's to choose. */
 #define SIF_SLOTS_MAX 4096
 
+/* Of the key object, by itself: sif.h. */
+#define SIF_KEY_OBJECT_GROUP 2
+
 /* 1 January of year 1 UTC, the "no time" of deterministic images (sif.md 7). */
 #define SIF_ZERO_TIME (-62135596800LL)
 
+#define SIF_HASH_SHA256 1 /* in a signature: sif.md 5.2 */
 #define SIF_MESSAGE_PEM 2
 #define SIF_MESSAGE_RSA_OAEP 0x200
 

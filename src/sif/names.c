@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sif/sif.h"
+#include "sif/internal.h"
 
 #include <string.h>
 
@@ -55,6 +55,28 @@ const char *sif_partition_name(int32_t partition)
 		{ 0, NULL },
 	};
 	return find(names, partition, "Unknown");
+}
+
+static const struct name sbom_formats[] = {
+	{ 1, "cyclonedx-json" }, { 2, "cyclonedx-xml" }, { 3, "github-json" },
+	{ 4, "spdx-json" },	 { 5, "spdx-rdf" },	 { 6, "spdx-tag-value" },
+	{ 7, "spdx-yaml" },	 { 8, "syft-json" },	 { 0, NULL },
+};
+
+const char *sif_sbom_name(int32_t format)
+{
+	return find(sbom_formats, format, "unknown");
+}
+
+int32_t sif_sbom_format(const char *name)
+{
+	/* Apptainer takes it for github-json. */
+	if (!strcmp(name, "github"))
+		return 3;
+	for (const struct name *n = sbom_formats; n->text; n++)
+		if (!strcmp(n->text, name))
+			return n->value;
+	return 0;
 }
 
 static const struct {

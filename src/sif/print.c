@@ -4,17 +4,12 @@
  * their columns, so widths, blanks and roundings are Apptainer's, odd ones too. Names are
  * an image's, and go out as they are: cli/ puts them through base/screen.h.
  */
-#include "sif/sif.h"
+#include "sif/internal.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "sif/format.h"
-
-static const char *const sbom_formats[] = { "cyclonedx-json", "cyclonedx-xml", "github-json",
-					    "spdx-json",      "spdx-rdf",      "spdx-tag-value",
-					    "spdx-yaml",      "syft-json" };
 static const char *const hashes[] = { "SHA-256", "SHA-384", "SHA-512", "BLAKE2s-256",
 				      "BLAKE2b-256" };
 
@@ -28,12 +23,6 @@ static const char *hash_name(const struct sif_descriptor *d)
 {
 	int32_t n = extra_number(d);
 	return n >= 1 && n <= 5 ? hashes[n - 1] : NULL;
-}
-
-static const char *sbom_name(const struct sif_descriptor *d)
-{
-	int32_t n = extra_number(d);
-	return n >= 1 && n <= 8 ? sbom_formats[n - 1] : "unknown";
 }
 
 static const char *message_format_name(const struct sif_descriptor *d)
@@ -76,7 +65,7 @@ static int print_row(const struct sif_descriptor *d, struct buffer *ret, struct 
 		return buffer_printf(ret, err, "|%s (%s/%s)\n", name, message_format_name(d),
 				     message_kind_name(d));
 	case SIF_SBOM:
-		return buffer_printf(ret, err, "|%s (%s)\n", name, sbom_name(d));
+		return buffer_printf(ret, err, "|%s (%s)\n", name, sif_sbom_name(extra_number(d)));
 	default:
 		return buffer_printf(ret, err, "|%s\n", name);
 	}
@@ -230,7 +219,7 @@ static int table_extra(struct table *t, const struct sif_descriptor *d, struct e
 			       ? -1
 			       : 0;
 	case SIF_SBOM:
-		return table_add(t, "Format", text_dup(sbom_name(d), err), err);
+		return table_add(t, "Format", text_dup(sif_sbom_name(extra_number(d)), err), err);
 	case SIF_OCI_INDEX:
 	case SIF_OCI_BLOB:
 		return table_add(t, "Digest",

@@ -18,14 +18,12 @@
  * The words of the errors are Apptainer's, since scripts look for them (sif.md 9); the hint is
  * ours.
  */
-#include "sif/sif.h"
+#include "sif/internal.h"
 
 #include "crypto/crypto.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "sif/format.h"
 
 bool sif_probe(const void *head, size_t len)
 {
@@ -153,6 +151,7 @@ static int parse_table(struct source *file, struct sif *s, struct error **err)
 		struct sif_descriptor *d = &s->descriptors[s->count];
 		if (parse_descriptor(&b, file->size, d, &used, err) < 0)
 			return -1;
+		d->slot = i;
 		if (used)
 			s->count++;
 	}
@@ -211,6 +210,23 @@ const struct sif_descriptor *sif_primary(const struct sif *s)
 }
 
 /* A link to a group does not count: whose key it would be is not said (sif.md 9.1). */
+bool sif_is_key_object(const struct sif_descriptor *d, const struct sif_descriptor *partition)
+{
+	return d->type == SIF_GENERIC && !strcmp(d->name, SIF_KEY_OBJECT_NAME) &&
+	       d->link == partition->id && !d->link_is_group;
+}
+
+const struct sif_descriptor *sif_key_object(const struct sif *s,
+					    const struct sif_descriptor *partition)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct sif_descriptor *d = &s->descriptors[i];
+		if (sif_is_key_object(d, partition))
+			return d;
+	}
+	return NULL;
+}
+
 const struct sif_descriptor *sif_crypt_message(const struct sif *s,
 					       const struct sif_descriptor *partition)
 {

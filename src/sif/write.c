@@ -12,121 +12,199 @@
  * Two fields look wrong and are right, since Apptainer has them so: an object's padded size counts
  * the gap before it, not behind it, and the header's data size ends with the last object.
  */
-#include "sif/sif.h"
+#include "sif/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "crypto/crypto.h"
-#include "sif/format.h"
-
-/* What Apptainer writes, in its order (sif.md, sections 2 to 8): objects, table, header. */
-struct sif_writer {
-	struct sink *file; /* borrowed */
-	struct sif_write_options options;
-	struct sif_descriptor slots[SIF_TABLE_SLOTS];
-	size_t count;
-	uint64_t end;		/* where the last object ends */
-	uint64_t partition_off; /* of the partition begun; 0: none */
-	char arch[4];		/* of the primary partition */
-};
 
 int sif_write_begin(struct sink *file, const struct sif_write_options *options,
 		    struct sif_writer **ret, struct error **err)
 {
-	struct sif_writer *w = calloc(1, sizeof(*w));
-	if (!w)
-		return error_no_memory(err);
-	w->file = file;
-	w->options = *options;
-	w->end = SIF_DATA_OFF;
-	strcpy(w->arch, "00");
+	struct sif_writer *w = NULL;
+	if (sif_writer_new(file, options, SIF_TABLE_SLOTS, &w, err) < 0)
+		return -1;
+	if (!options->bare)
+		strcpy(w->launch, SIF_LAUNCH_SCRIPT);
+	w->created = sif_write_time(w);
+	if (!options->deterministic) {
+		if (crypto_random(w->uuid, sizeof(w->uuid), err) < 0) {
+			sif_writer_free(&w);
+			return -1;
+		}
+		/* RFC 4122, section 4.4: version 4, variant 10 */
+		w->uuid[6] = (uint8_t)((w->uuid[6] & 0x0f) | 0x40);
+		w->uuid[8] = (uint8_t)((w->uuid[8] & 0x3f) | 0x80);
+	}
 	*ret = w;
 	return 0;
 }
 
-/* Fills the next slot for an object at off. */
-static struct sif_descriptor *next_slot(struct sif_writer *w, enum sif_type type, uint64_t off,
-					uint64_t len, struct error **err)
+int sif_writer_new(struct sink *file, const struct sif_write_options *options, size_t slots,
+		   struct sif_writer **ret, struct error **err)
 {
-	if (w->count == SIF_TABLE_SLOTS) {
-		error_set(err, ERROR_LIMIT,
-			  "insufficient descriptor capacity to add data object(s) to image");
-		return NULL;
+	struct sif_writer *w = calloc(1, sizeof(*w));
+	uint8_t *table = calloc(slots, SIF_DESCRIPTOR_LEN);
+	if (!w || !table) {
+		free(w);
+		free(table);
+		return error_no_memory(err);
 	}
-	struct sif_descriptor *d = &w->slots[w->count++];
-	*d = (struct sif_descriptor){
-		.type = type,
-		.id = (uint32_t)w->count,
-		.group = 1,
-		.off = off,
-		.len = len,
-		.len_padded = off - w->end + len,
-	};
-	w->end = off + len;
-	return d;
+	*w = (struct sif_writer){ .file = file,
+				  .options = *options,
+				  .table = table,
+				  .total = slots,
+				  .data_off = SIF_TABLE_OFF + slots * SIF_DESCRIPTOR_LEN,
+				  .group = 1,
+				  .key_group = SIF_KEY_OBJECT_GROUP };
+	w->end = w->data_off;
+	strcpy(w->arch, SIF_ARCH_NONE);
+	*ret = w;
+	return 0;
+}
+
+int64_t sif_write_time(const struct sif_writer *w)
+{
+	return w->options.deterministic ? SIF_ZERO_TIME : w->options.time;
+}
+
+/* ------------------------------------------------------------------ slots */
+
+static bool has_number(const struct sif_writer *w, uint32_t id)
+{
+	for (size_t i = 0; i < w->total; i++) {
+		struct bytes b = bytes_of(sif_writer_slot(w, i), SIF_DESCRIPTOR_LEN);
+		bytes_skip(&b, SIF_SLOT_USED_OFF);
+		if (bytes_u8(&b) && bytes_le32(&b) == id)
+			return true;
+	}
+	return false;
+}
+
+int sif_table_full(struct error **err)
+{
+	error_set(err, ERROR_LIMIT,
+		  "insufficient descriptor capacity to add data object(s) to image");
+	return error_hint(err, "the image's table is full: take objects out of it, or out of a "
+			       "copy, by `coffer sif del`; or build it anew");
+}
+
+static int find_slot(const struct sif_writer *w, size_t *ret, struct error **err)
+{
+	size_t i = 0;
+	while (i < w->total &&
+	       (sif_writer_slot(w, i)[SIF_SLOT_USED_OFF] || has_number(w, (uint32_t)i + 1)))
+		i++;
+	*ret = i;
+	return i < w->total ? 0 : sif_table_full(err);
+}
+
+/* Gives an object, whose bytes are at off, the next slot and its number. */
+static int put_slot(struct sif_writer *w, struct sif_descriptor *d, struct error **err)
+{
+	size_t i;
+	if (find_slot(w, &i, err) < 0)
+		return -1;
+	d->id = (uint32_t)i + 1;
+	d->len_padded = d->off - w->end + d->len;
+	w->end = d->off + d->len;
+	sif_put_descriptor(d, sif_write_time(w), sif_writer_slot(w, i));
+	return 0;
+}
+
+static int write_object(struct sif_writer *w, struct sif_descriptor *d, const void *data,
+			struct error **err)
+{
+	d->off = w->end;
+	return sink_write(w->file, data, d->len, d->off, err) < 0 ? -1 : put_slot(w, d, err);
 }
 
 int sif_write_object(struct sif_writer *w, enum sif_type type, const char *name, const void *data,
 		     size_t len, struct error **err)
 {
+	struct sif_descriptor d = { .type = type, .group = w->group, .len = len };
 	if (strlen(name) > SIF_NAME_LEN)
 		return error_set(err, ERROR_LIMIT, "name value too large");
-	if (sink_write(w->file, data, len, w->end, err) < 0)
-		return -1;
-	struct sif_descriptor *d = next_slot(w, type, w->end, len, err);
-	if (!d)
-		return -1;
-	memcpy(d->name, name, strlen(name));
-	return 0;
+	memcpy(d.name, name, strlen(name));
+	return write_object(w, &d, data, err);
 }
 
 int sif_write_partition_begin(struct sif_writer *w, uint64_t *ret_off, struct error **err)
 {
 	if (w->partition_off)
 		return error_set(err, ERROR_INTERNAL, "image already contains a primary partition");
+	/* Here, not when gigabytes have been written. */
+	size_t slot;
+	if (!w->primary && find_slot(w, &slot, err) < 0)
+		return -1;
 	/* On a boundary in the file, so that a loop device may begin there. */
-	w->partition_off = (w->end + SIF_ALIGNMENT - 1) / SIF_ALIGNMENT * SIF_ALIGNMENT;
+	w->partition_off = sif_align(w->end);
 	*ret_off = w->partition_off;
 	return 0;
+}
+
+void sif_extra_partition(uint8_t extra[SIF_EXTRA_LEN], int32_t filesystem, int32_t partition,
+			 const char *arch)
+{
+	bytes_put_le(extra, (uint32_t)filesystem, 4);
+	bytes_put_le(extra + 4, (uint32_t)partition, 4);
+	memcpy(extra + SIF_EXTRA_ARCH_OFF, arch, strnlen(arch, 2));
+}
+
+void sif_extra_signature(uint8_t extra[SIF_EXTRA_LEN], int32_t hash, const uint8_t entity[20])
+{
+	bytes_put_le(extra, (uint32_t)hash, 4);
+	memcpy(extra + 4, entity, 20);
+}
+
+void sif_extra_sbom(uint8_t extra[SIF_EXTRA_LEN], int32_t format)
+{
+	bytes_put_le(extra, (uint32_t)format, 4);
 }
 
 int sif_write_partition_end(struct sif_writer *w, enum sif_filesystem filesystem, const char *arch,
 			    uint64_t len, struct error **err)
 {
-	struct sif_descriptor *d = next_slot(w, SIF_PARTITION, w->partition_off, len, err);
-	if (!d)
-		return -1;
-	bytes_put_le(d->extra, filesystem, 4);
-	bytes_put_le(d->extra + 4, SIF_PRIMARY, 4);
-	memcpy(d->extra + 8, arch, strnlen(arch, 2));
+	struct sif_descriptor d = {
+		.type = SIF_PARTITION, .group = w->group, .off = w->partition_off, .len = len
+	};
 	memcpy(w->arch, arch, strnlen(arch, 2));
+	if (w->primary)
+		return sif_write_primary(w, filesystem, len);
+	sif_extra_partition(d.extra, filesystem, SIF_PRIMARY, arch);
+	if (put_slot(w, &d, err) < 0)
+		return -1;
+	w->partition_id = d.id;
 	return 0;
 }
 
 int sif_write_crypt_message(struct sif_writer *w, const void *pem, size_t len, struct error **err)
 {
 	/* Readers look for the message by its link to the primary partition (sif.md 9.1). */
-	uint32_t partition = w->slots[w->count - 1].id;
-	if (sif_write_object(w, SIF_CRYPT_MESSAGE, "", pem, len, err) < 0)
-		return -1;
-	struct sif_descriptor *d = &w->slots[w->count - 1];
-	d->link = partition;
-	bytes_put_le(d->extra, SIF_MESSAGE_PEM, 4);
-	bytes_put_le(d->extra + 4, SIF_MESSAGE_RSA_OAEP, 4);
-	return 0;
+	struct sif_descriptor d = {
+		.type = SIF_CRYPT_MESSAGE, .group = w->group, .link = w->partition_id, .len = len
+	};
+	bytes_put_le(d.extra, SIF_MESSAGE_PEM, 4);
+	bytes_put_le(d.extra + 4, SIF_MESSAGE_RSA_OAEP, 4);
+	return write_object(w, &d, pem, err);
 }
 
-static int64_t write_time(const struct sif_writer *w)
+int sif_write_key_object(struct sif_writer *w, const void *data, size_t len, struct error **err)
 {
-	return w->options.deterministic ? SIF_ZERO_TIME : w->options.time;
+	struct sif_descriptor d = { .type = SIF_GENERIC,
+				    .name = SIF_KEY_OBJECT_NAME,
+				    .group = w->key_group,
+				    .link = w->partition_id,
+				    .len = len };
+	return write_object(w, &d, data, err);
 }
 
-static void put_descriptor(const struct sif_writer *w, const struct sif_descriptor *d, uint8_t *to)
+void sif_put_descriptor(const struct sif_descriptor *d, int64_t time, uint8_t *to)
 {
-	uint64_t when = (uint64_t)write_time(w);
+	uint64_t when = (uint64_t)time;
 	bytes_put_le(to, (uint32_t)d->type, 4);
-	to[4] = 1;
+	to[SIF_SLOT_USED_OFF] = 1;
 	bytes_put_le(to + 5, d->id, 4);
 	bytes_put_le(to + 9, SIF_GROUP_MASK | d->group, 4);
 	bytes_put_le(to + 13, d->link, 4);
@@ -139,45 +217,45 @@ static void put_descriptor(const struct sif_writer *w, const struct sif_descript
 	memcpy(to + 201, d->extra, SIF_EXTRA_LEN);
 }
 
-static int put_header(const struct sif_writer *w, uint8_t to[SIF_HEADER_LEN], struct error **err)
+/* ------------------------------------------------------------------ the header */
+
+static void put_header(const struct sif_writer *w, uint8_t to[SIF_HEADER_LEN])
 {
-	uint64_t when = (uint64_t)write_time(w);
+	size_t used = 0;
+	for (size_t i = 0; i < w->total; i++)
+		used += sif_writer_slot(w, i)[SIF_SLOT_USED_OFF] != 0;
 	memset(to, 0, SIF_HEADER_LEN);
-	memcpy(to, SIF_LAUNCH_SCRIPT, strlen(SIF_LAUNCH_SCRIPT));
+	memcpy(to, w->launch, SIF_LAUNCH_LEN);
 	memcpy(to + SIF_MAGIC_OFF, SIF_MAGIC, SIF_MAGIC_LEN);
 	memcpy(to + 42, SIF_VERSION, sizeof(SIF_VERSION));
 	memcpy(to + 45, w->arch, 3);
-	if (!w->options.deterministic) {
-		if (crypto_random(to + 48, 16, err) < 0)
-			return -1;
-		/* RFC 4122, section 4.4: version 4, variant 10 */
-		to[48 + 6] = (uint8_t)((to[48 + 6] & 0x0f) | 0x40);
-		to[48 + 8] = (uint8_t)((to[48 + 8] & 0x3f) | 0x80);
-	}
-	bytes_put_le(to + 64, when, 8);
-	bytes_put_le(to + 72, when, 8);
-	bytes_put_le(to + 80, SIF_TABLE_SLOTS - w->count, 8);
-	bytes_put_le(to + 88, SIF_TABLE_SLOTS, 8);
+	memcpy(to + 48, w->uuid, sizeof(w->uuid));
+	bytes_put_le(to + 64, (uint64_t)w->created, 8);
+	bytes_put_le(to + 72, (uint64_t)sif_write_time(w), 8);
+	bytes_put_le(to + 80, w->total - used, 8);
+	bytes_put_le(to + 88, w->total, 8);
 	bytes_put_le(to + 96, SIF_TABLE_OFF, 8);
-	bytes_put_le(to + 104, SIF_DATA_OFF - SIF_TABLE_OFF, 8);
-	bytes_put_le(to + 112, SIF_DATA_OFF, 8);
-	bytes_put_le(to + 120, w->end - SIF_DATA_OFF, 8);
-	return 0;
+	bytes_put_le(to + 104, w->data_off - SIF_TABLE_OFF, 8);
+	bytes_put_le(to + 112, w->data_off, 8);
+	bytes_put_le(to + 120, w->end - w->data_off, 8);
 }
 
 int sif_write_finish(struct sif_writer *w, struct error **err)
 {
-	uint8_t table[SIF_TABLE_SLOTS * SIF_DESCRIPTOR_LEN] = { 0 }, header[SIF_HEADER_LEN];
-	for (size_t i = 0; i < w->count; i++)
-		put_descriptor(w, &w->slots[i], table + i * SIF_DESCRIPTOR_LEN);
-	if (put_header(w, header, err) < 0 ||
-	    sink_write(w->file, table, sizeof(table), SIF_TABLE_OFF, err) < 0)
+	uint8_t header[SIF_HEADER_LEN];
+	/* Its slot still says where it lay in the old file. */
+	if (w->primary && !w->partition_off)
+		return error_set(err, ERROR_INTERNAL, "the primary partition was not written");
+	put_header(w, header);
+	if (sink_write(w->file, w->table, w->total * SIF_DESCRIPTOR_LEN, SIF_TABLE_OFF, err) < 0)
 		return -1;
 	return sink_write(w->file, header, sizeof(header), 0, err);
 }
 
 void sif_writer_free(struct sif_writer **w)
 {
+	if (*w)
+		free((*w)->table);
 	free(*w);
 	*w = NULL;
 }

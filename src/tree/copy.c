@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,16 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/os.h"
 #include "tree/format.h"
 
 /*
- * Trees are walked by descriptors, one of each side a level, so that nothing that is renamed or
- * linked meanwhile leads elsewhere.
+ * The source is walked (os/walk.h), and the copy grows beside it by a way of its own: `to` is
+ * always in the folder that becomes the one the walk is in.
  */
 
 struct hard_link {
@@ -30,11 +28,11 @@ struct hard_link {
 
 struct copy {
 	const struct copy_rules *rules;
-	struct error **err;
+	struct way to;
 	int to_root;
 	struct stat to_stat;
-	void *links;	    /* a tree of struct hard_link */
-	struct buffer path; /* where we are, for messages and links; begins with '/' */
+	void *links;	  /* a tree of struct hard_link */
+	const char *path; /* where we are, for messages and links; begins with '/' */
 	bool devices_left_out, owner_refused;
 	char *buffer;
 };
@@ -87,7 +85,7 @@ static int compare_links(const void *a, const void *b)
 /* 1 when the file was there under another name and has been linked. */
 static int link_again(struct copy *c, const struct stat *st, int to, const char *name)
 {
-	size_t len = c->path.len + 1;
+	size_t len = strlen(c->path) + 1;
 	if (st->st_nlink < 2 || len > PATH_MAX)
 		return 0;
 	struct hard_link *new = malloc(sizeof(*new) + len);
@@ -95,7 +93,7 @@ static int link_again(struct copy *c, const struct stat *st, int to, const char 
 		return -ENOMEM;
 	new->device = st->st_dev;
 	new->inode = st->st_ino;
-	memcpy(new->path, c->path.data, len);
+	memcpy(new->path, c->path, len);
 	struct hard_link **found = tsearch(new, &c->links, compare_links);
 	if (!found || *found == new) {
 		if (!found)
@@ -112,7 +110,7 @@ static int link_again(struct copy *c, const struct stat *st, int to, const char 
 static bool is_changed(const struct copy *c)
 {
 	for (const char *const *path = c->rules->changed; *path; path++)
-		if (strcmp(*path, c->path.data) == 0)
+		if (strcmp(*path, c->path) == 0)
 			return true;
 	return false;
 }
@@ -123,22 +121,12 @@ static bool is_changed(const struct copy *c)
  */
 static int graft(int from, int to)
 {
-	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-	CLEANUP_FD int tree =
-		(int)syscall(SYS_open_tree, from, "",
-			     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
-	if (tree < 0 ||
-	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &read_only, sizeof(read_only)) <
-		    0 ||
-	    syscall(SYS_move_mount, tree, "", to, "",
-		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return -errno;
-	return 0;
+	CLEANUP_FD int tree = mnt_clone(from, "", 0);
+	int r = tree < 0 ? tree : mnt_set_all(tree, MOUNT_ATTR_RDONLY);
+	return r < 0 ? r : mnt_place(tree, to, "");
 }
 
 /* ------------------------------------------------------------------ walking */
-
-static int copy_directory(struct copy *c, int from, int to, size_t depth);
 
 static int copy_regular(struct copy *c, int from, int to, const char *name, struct stat *st)
 {
@@ -180,8 +168,7 @@ static int copy_special(struct copy *c, int from, int to, const char *name, cons
 		return 0;
 	if (device && !c->rules->devices) {
 		if (!c->devices_left_out)
-			log_warning("%s is a device and left out: making it needs root",
-				    c->path.data);
+			log_warning("%s is a device and left out: making it needs root", c->path);
 		c->devices_left_out = true;
 		return 0;
 	}
@@ -199,129 +186,120 @@ static int copy_special(struct copy *c, int from, int to, const char *name, cons
  * Where something may be already: 1 when it is a folder that goes on as one, 0 when there is
  * nothing (any more).
  */
-static int make_room(struct copy *c, int to, const char *name, bool folder)
+static int make_room(struct copy *c, int to, const char *name, bool folder, struct error **err)
 {
 	struct stat st;
 	if (!c->rules->merge || fstatat(to, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (folder && S_ISDIR(st.st_mode))
 		return 1;
-	return copy_remove(to, name, c->err);
+	return copy_remove(to, name, err);
 }
 
-static int copy_folder(struct copy *c, int from, int to, const char *name, size_t depth)
+static int copy_entry(void *context, const struct walk_at *at, struct error **err)
 {
+	struct copy *c = context;
 	struct stat st;
-	CLEANUP_FD int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (in < 0 || fstat(in, &st) < 0)
-		return error_errno(c->err, errno, "read %s of the source", c->path.data);
-	if (st.st_dev == c->to_stat.st_dev && st.st_ino == c->to_stat.st_ino)
-		return error_set(c->err, ERROR_USAGE,
-				 "the source holds the folder that it is "
-				 "copied to");
-	int there = make_room(c, to, name, true);
-	if (there < 0)
-		return -1;
-	if (!there && mkdirat(to, name, 0700) < 0)
-		return error_errno(c->err, errno, "make %s", c->path.data);
-	CLEANUP_FD int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (out < 0)
-		return error_errno(c->err, errno, "make %s", c->path.data);
-	int r;
-	/* On the file system of the copy there may be the copy: to be found, and refused. */
-	if (c->rules->changed && !is_changed(c) && st.st_dev != c->to_stat.st_dev) {
-		r = graft(in, out);
-	} else {
-		if (copy_directory(c, in, out, depth + 1) < 0)
-			return -1;
-		r = finish(c, in, out, &st);
-	}
-	return r < 0 ? error_errno(c->err, -r, "copy %s", c->path.data) : 0;
-}
-
-static int copy_entry(struct copy *c, int from, int to, const char *name, size_t depth)
-{
-	struct stat st;
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(c->err, errno, "read %s of the source", c->path.data);
+	int from = at->folder, to = way_here(&c->to);
+	c->path = at->path;
+	if (fstatat(from, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(err, errno, "read %s of the source", c->path);
 	if (S_ISDIR(st.st_mode))
-		return copy_folder(c, from, to, name, depth);
-	if (make_room(c, to, name, false) < 0)
+		return WALK_ENTER;
+	if (make_room(c, to, at->name, false, err) < 0)
 		return -1;
-	int r = link_again(c, &st, to, name);
+	int r = link_again(c, &st, to, at->name);
 	if (r == 0) {
 		if (S_ISREG(st.st_mode))
-			r = copy_regular(c, from, to, name, &st);
+			r = copy_regular(c, from, to, at->name, &st);
 		else if (S_ISLNK(st.st_mode))
-			r = copy_symlink(c, from, to, name, &st);
+			r = copy_symlink(c, from, to, at->name, &st);
 		else
-			r = copy_special(c, from, to, name, &st);
+			r = copy_special(c, from, to, at->name, &st);
 	}
 	if (r >= 0)
-		return 0;
-	error_errno(c->err, -r, "copy %s of the source", c->path.data);
+		return WALK_ON;
+	error_errno(err, -r, "copy %s of the source", c->path);
 	if (r == -EACCES)
-		error_hint(c->err, "an image must be complete: make the file readable for you or "
-				   "remove it from the source");
+		error_hint(err, "an image must be complete: make the file readable for you or "
+				"remove it from the source");
 	return -1;
 }
 
-static int copy_directory(struct copy *c, int from, int to, size_t depth)
+/* Makes the folder that the walk is about to enter, and enters it; or mounts it (WALK_ON). */
+static int enter_folder(void *context, const struct walk_at *at, int in, const struct stat *st,
+			struct error **err)
 {
-	if (depth > TREE_DEPTH_MAX)
-		return error_set(c->err, ERROR_LIMIT, "folders are nested deeper than %d",
-				 TREE_DEPTH_MAX);
-	CLEANUP_STRINGS struct strings names = { 0 };
-	CLEANUP_FD int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = again < 0 ? NULL : fdopendir(again);
-	if (!dir)
-		return error_errno(c->err, errno, "read %s of the source", c->path.data);
-	(void)fd_steal(&again);
-	int result = 0;
-	struct dirent *entry;
-	while (result == 0 && (errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			result = strings_add(&names, entry->d_name, c->err);
-	if (result == 0 && errno)
-		result = error_errno(c->err, errno, "read %s of the source", c->path.data);
-	(void)closedir(dir);
-	for (size_t i = 0; result == 0 && i < names.len; i++) {
-		size_t len = c->path.len;
-		result = buffer_printf(&c->path, c->err, "/%s", names.items[i]);
-		if (result == 0)
-			result = copy_entry(c, from, to, names.items[i], depth);
-		c->path.len = len;
-		c->path.data[len] = '\0';
-	}
-	return result;
+	struct copy *c = context;
+	struct stat made;
+	int to = way_here(&c->to);
+	if (st->st_dev == c->to_stat.st_dev && st->st_ino == c->to_stat.st_ino)
+		return error_set(err, ERROR_USAGE,
+				 "the source holds the folder that it is copied to");
+	int there = make_room(c, to, at->name, true, err);
+	if (there < 0)
+		return -1;
+	if (!there && mkdirat(to, at->name, 0700) < 0)
+		return error_errno(err, errno, "make %s", c->path);
+	CLEANUP_FD int out = openat(to, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (out < 0)
+		return error_errno(err, errno, "make %s", c->path);
+	/* On the file system of the copy there may be the copy: to be found, and refused. */
+	bool mounted = c->rules->changed && !is_changed(c) && st->st_dev != c->to_stat.st_dev;
+	int r = mounted ? graft(in, out) : way_enter(&c->to, fd_steal(&out), &made);
+	if (r < 0)
+		return error_errno(err, -r, "copy %s", c->path);
+	return mounted ? WALK_ON : WALK_ENTER;
+}
+
+static int leave_folder(void *context, const struct walk_at *at, int in, const struct stat *st,
+			struct error **err)
+{
+	struct copy *c = context;
+	/* The way back first: the folder's own mode may not let us through. */
+	int r = way_above(&c->to);
+	if (r >= 0)
+		r = finish(c, in, way_here(&c->to), st);
+	if (r == 0)
+		r = way_leave(&c->to);
+	return r < 0 ? error_errno(err, -r, "copy %s", at->path) : WALK_ON;
 }
 
 int copy_tree(int from, int to, const struct copy_rules *rules, struct error **err)
 {
-	struct copy c = { .rules = rules, .err = err, .buffer = malloc(COPY_BUFFER_LEN) };
-	struct rlimit old = copy_raise_descriptors();
-	struct stat st = { 0 };
+	static const struct walk_visitor copier = {
+		.entry = copy_entry,
+		.enter = enter_folder,
+		.leave = leave_folder,
+		.of = " of the source",
+		.depth_max = TREE_DEPTH_MAX,
+	};
+	struct copy c = { .rules = rules, .buffer = malloc(COPY_BUFFER_LEN) };
+	struct stat st;
 	CLEANUP_FD int in = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_FD int out = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = c.buffer ? 0 : error_no_memory(err);
-	if (result == 0 && (in < 0 || out < 0 || fstat(in, &st) < 0 || fstat(out, &c.to_stat) < 0))
+	if (result == 0 && (in < 0 || out < 0 || fstat(in, &st) < 0))
 		result = error_errno(err, errno, "open the folder to copy");
-	c.to_root = out;
+	if (result == 0) {
+		/* The first folder of a way is never closed before its end. */
+		c.to_root = out;
+		int r = way_enter(&c.to, fd_steal(&out), &c.to_stat);
+		if (r < 0)
+			result = error_errno(err, -r, "open the folder to copy");
+	}
 	if (result == 0)
-		result = buffer_puts(&c.path, "", err);
-	if (result == 0)
-		result = copy_directory(&c, in, out, 0);
+		result = walk_tree(in, &copier, &c, err);
 	if (result == 0 && !rules->merge) {
-		int r = finish(&c, in, out, &st);
+		int r = finish(&c, in, c.to_root, &st);
 		if (r < 0)
 			result = error_errno(err, -r, "copy the top folder's mode");
 	}
 	if (result < 0 && c.owner_refused)
 		fd_hint_owner(err);
 	tdestroy(c.links, free);
-	buffer_free(&c.path);
+	way_free(&c.to);
 	free(c.buffer);
-	(void)setrlimit(RLIMIT_NOFILE, &old);
 	return result;
 }
 
@@ -346,14 +324,14 @@ int copy_from_root(int root, const char *path, int to, const char *name,
 	struct stat st;
 	struct copy_rules merging = *rules;
 	merging.merge = true;
-	struct copy c = { .rules = &merging, .err = err };
+	struct copy c = { .rules = &merging, .path = path };
 	CLEANUP_FD int at = path_open_in_root(root, path, O_PATH, 0);
 	if (at < 0)
 		return error_errno(err, -at, "stat %s", path);
 	if (fstat(at, &st) < 0)
 		return error_errno(err, errno, "stat %s", path);
 	bool folder = S_ISDIR(st.st_mode);
-	int there = make_room(&c, to, name, folder);
+	int there = make_room(&c, to, name, folder, err);
 	if (there < 0)
 		return -1;
 	if (folder) {
@@ -366,9 +344,6 @@ int copy_from_root(int root, const char *path, int to, const char *name,
 			return error_errno(err, in < 0 ? -in : errno, "open %s", path);
 		return copy_tree(in, out, &merging, err);
 	}
-	if (buffer_puts(&c.path, path, err) < 0)
-		return -1;
 	int r = file_from_root(&c, root, path, to, name, &st);
-	buffer_free(&c.path);
 	return r < 0 ? error_errno(err, -r, "copy %s", path) : 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -210,17 +209,6 @@ static char *literal(const char *text, size_t len, struct error **err)
 	return out;
 }
 
-static DIR *open_folder(const struct expansion *in, const char *folder)
-{
-	if (in->root < 0)
-		return opendir(*folder ? folder : ".");
-	int fd = path_open_in_root(in->root, *folder ? folder : "/", O_RDONLY | O_DIRECTORY, 0);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		fd_close(&fd);
-	return dir;
-}
-
 /* What is at a path; false when there is nothing. */
 static bool look_at(const struct expansion *in, const char *path, bool follow, struct stat *ret)
 {
@@ -235,16 +223,18 @@ static bool look_at(const struct expansion *in, const char *path, bool follow, s
 static int names_in(const struct expansion *in, const char *folder, struct strings *ret,
 		    struct error **err)
 {
-	DIR *dir = open_folder(in, folder);
-	int result = 0;
-	for (struct dirent *entry; dir && result == 0 && (entry = readdir(dir));)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			result = strings_add(ret, entry->d_name, err);
-	if (dir)
-		(void)closedir(dir);
-	if (ret->len)
-		qsort(ret->items, ret->len, sizeof(*ret->items), strings_compare);
-	return result;
+	int r;
+	if (in->root < 0) {
+		r = directory_names(AT_FDCWD, *folder ? folder : ".", ret);
+	} else {
+		CLEANUP_FD int fd = path_open_in_root(in->root, *folder ? folder : "/",
+						      O_PATH | O_DIRECTORY, 0);
+		r = fd < 0 ? fd : directory_names(fd, ".", ret);
+	}
+	if (r == -ENOMEM)
+		return error_no_memory(err);
+	strings_sort(ret);
+	return 0;
 }
 
 static int match_from(const char *base, const char *pattern, size_t depth, struct expansion *to,

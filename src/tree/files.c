@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -109,18 +108,10 @@ static int copy_any(int root, const char *source, const char *path, const struct
 static int copy_inside(int root, const char *source, const char *path, const struct above *here,
 		       struct error **err)
 {
-	DIR *dir = opendir(source);
-	if (!dir)
-		return error_errno(err, errno, "%s", source);
 	CLEANUP_STRINGS struct strings names = { 0 };
-	int result = 0;
-	struct dirent *entry;
-	while (result == 0 && (errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			result = strings_add(&names, entry->d_name, err);
-	if (result == 0 && errno)
-		result = error_errno(err, errno, "%s", source);
-	(void)closedir(dir);
+	int r = directory_names(AT_FDCWD, source, &names), result = 0;
+	if (r < 0)
+		return error_errno(err, -r, "%s", source);
 	for (size_t i = 0; result == 0 && i < names.len; i++) {
 		CLEANUP_TEXT char *from = path_join(source, names.items[i], err);
 		CLEANUP_TEXT char *to = from ? path_join(path, names.items[i], err) : NULL;

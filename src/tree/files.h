@@ -42,6 +42,8 @@ int copy_from_root(int root, const char *path, int to, const char *name,
 int copy_remove(int parent, const char *name, struct error **err);
 /* Gives folders u+rwx and regular files u+rw: --fix-perms. */
 int copy_fix_permissions(int root, struct error **err);
+/* Takes the set-user-ID and set-group-ID bits from all regular files; *ret_count had one. */
+int copy_drop_set_ids(int root, size_t *ret_count, struct error **err);
 /* The data of one file, with its holes. Returns 0 or -errno. */
 int copy_data(int from, int to);
 

@@ -2,6 +2,8 @@
 #ifndef COFFER_TREE_FORMAT_H
 #define COFFER_TREE_FORMAT_H
 
+#define TREE_META "/.singularity.d" /* where a tree says what it is */
+
 /* Limits of what is read of a tree, and of what names files of the host. */
 #define TREE_LABELS_MAX 65536
 #define TREE_JSON_DEPTH_MAX 32

@@ -2,8 +2,6 @@
 #ifndef COFFER_TREE_INTERNAL_H
 #define COFFER_TREE_INTERNAL_H
 
-#include <sys/resource.h>
-
 #include "tree/files.h"
 
 /* What the walks over trees share. */
@@ -14,11 +12,6 @@
 int copy_data_by(int from, int to, char *buffer);
 /* Extended attributes from one path to another. Some are not ours to set. 0 or -errno. */
 int copy_attributes_of(const char *from, const char *to);
-/*
- * A walk has two descriptors a level: the usual 1024 would end at 500 folders. Returns the old
- * limit, to be set again (remove.c).
- */
-struct rlimit copy_raise_descriptors(void);
 
 /* ------------------------------------------------------------------ %files (files.c) */
 

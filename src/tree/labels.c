@@ -93,7 +93,7 @@ static int set_text(struct labels *l, const char *key, const struct json_at *val
  * As Apptainer's decoder takes it: a byte that is no UTF-8 becomes U+FFFD, so that two keys that
  * would be written alike are one from the beginning, and of two the last counts.
  */
-int labels_read_json(struct labels *l, const char *text, size_t len, struct error **err)
+static int parse(const char *text, size_t len, struct json **ret, struct error **err)
 {
 	static const struct json_limits limits = {
 		.what = "labels.json",
@@ -103,15 +103,19 @@ int labels_read_json(struct labels *l, const char *text, size_t len, struct erro
 		.last_counts = true,
 	};
 	CLEANUP_BUFFER struct buffer mended = { 0 };
-	CLEANUP_JSON struct json *j = NULL;
 	if (json_mend(text, len, &mended, err) < 0)
 		return -1;
-	if (json_read(mended.data, mended.len, &limits, &j, err) < 0) {
-		/* What is nested at all is no labels. */
-		if (error_kind(*err) == ERROR_LIMIT)
-			return error_set_kind(err, ERROR_DAMAGED);
+	if (json_read(mended.data, mended.len, &limits, ret, err) == 0)
+		return 0;
+	/* What is nested at all is no labels. */
+	return error_kind(*err) == ERROR_LIMIT ? error_set_kind(err, ERROR_DAMAGED) : -1;
+}
+
+int labels_read_json(struct labels *l, const char *text, size_t len, struct error **err)
+{
+	CLEANUP_JSON struct json *j = NULL;
+	if (parse(text, len, &j, err) < 0)
 		return -1;
-	}
 	const struct json_at root = json_root(j);
 	if (json_kind(&root) == JSON_NULL)
 		return 0;
@@ -122,6 +126,62 @@ int labels_read_json(struct labels *l, const char *text, size_t len, struct erro
 	struct json_at value;
 	while (json_next(&root, &cursor, &key, &value))
 		if (set_text(l, key, &value, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ for who only looks */
+
+/* The first thing that is wrong, in the words of Go's decoder: scripts look for them. */
+static int complain(struct buffer *complaint, const struct json_at *value, const char *wanted,
+		    struct error **err)
+{
+	static const char *const names[] = {
+		[JSON_SWITCH] = "bool", [JSON_NUMBER] = "number", [JSON_REAL] = "number",
+		[JSON_TEXT] = "string", [JSON_LIST] = "array",	  [JSON_OBJECT] = "object",
+	};
+	return complaint->len ? 0
+			      : buffer_printf(complaint, err,
+					      "json: cannot unmarshal %s into Go value of type %s",
+					      names[json_kind(value)], wanted);
+}
+
+/* The value of a label, or "" where it is none. */
+static int set_shown(struct labels *l, const char *key, const struct json_at *value,
+		     struct buffer *complaint, struct error **err)
+{
+	size_t len = 0;
+	const char *text = json_text(value, &len);
+	if (text && strlen(text) == len)
+		return labels_set(l, key, text, err);
+	if (json_kind(value) != JSON_NULL && complain(complaint, value, "string", err) < 0)
+		return -1;
+	return labels_set(l, key, "", err);
+}
+
+int labels_read_shown(struct labels *l, const char *text, size_t len, struct buffer *complaint,
+		      struct error **err)
+{
+	CLEANUP_JSON struct json *j = NULL;
+	CLEANUP_ERROR struct error *damaged = NULL;
+	if (!len)
+		return buffer_puts(complaint, "unexpected end of JSON input", err);
+	if (parse(text, len, &j, &damaged) < 0) {
+		if (error_kind(damaged) == ERROR_DAMAGED)
+			return buffer_puts(complaint, error_message(damaged), err);
+		*err = take_pointer(&damaged);
+		return -1;
+	}
+	const struct json_at root = json_root(j);
+	if (json_kind(&root) == JSON_NULL)
+		return 0;
+	if (json_kind(&root) != JSON_OBJECT)
+		return complain(complaint, &root, "map[string]string", err);
+	const void *cursor = NULL;
+	const char *key;
+	struct json_at value;
+	while (json_next(&root, &cursor, &key, &value))
+		if (set_shown(l, key, &value, complaint, err) < 0)
 			return -1;
 	return 0;
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "json/json.h"
 #include "tree/format.h"
 #include "config.h"
 
-#define META "/.singularity.d"
-#define ENVIRONMENT META "/env/90-environment.sh"
+#define ENVIRONMENT TREE_META "/env/90-environment.sh"
 
 const char *const metadata_folders[] = {
-	"/",	     "/etc",	   "/var", META, META "/actions", META "/bootstrap_history",
-	META "/env", META "/libs", NULL,
+	"/",
+	"/etc",
+	"/var",
+	TREE_META,
+	TREE_META "/actions",
+	TREE_META "/bootstrap_history",
+	TREE_META "/env",
+	TREE_META "/libs",
+	NULL,
 };
 
 /* ------------------------------------------------------------------ base environment */
@@ -62,10 +66,17 @@ static int put_file(int root, const char *path, mode_t mode, const char *text, b
 
 int metadata_write_base(int root, bool overwrite, struct error **err)
 {
-	static const char *const directories[] = { META "/libs", META "/actions", META "/env",
-						   "/dev",	 "/proc",	  "/root",
-						   "/var/tmp",	 "/tmp",	  "/etc",
-						   "/sys",	 "/home" };
+	static const char *const directories[] = { TREE_META "/libs",
+						   TREE_META "/actions",
+						   TREE_META "/env",
+						   "/dev",
+						   "/proc",
+						   "/root",
+						   "/var/tmp",
+						   "/tmp",
+						   "/etc",
+						   "/sys",
+						   "/home" };
 	static const char *const links[][2] = {
 		{ "singularity", ".singularity.d/runscript" },
 		{ ".run", ".singularity.d/actions/run" },
@@ -94,7 +105,7 @@ int metadata_write_base(int root, bool overwrite, struct error **err)
 
 int metadata_reset_runscript(int root, struct error **err)
 {
-	return tree_write(root, META "/runscript", 0755, "#!/bin/sh\n", 10, err);
+	return tree_write(root, TREE_META "/runscript", 0755, "#!/bin/sh\n", 10, err);
 }
 
 bool metadata_wants(const struct metadata_options *o, const char *section)
@@ -157,7 +168,7 @@ static int write_labels(int root, const struct definition *d, bool help,
 			const struct metadata_options *o, struct labels *l, struct error **err)
 {
 	CLEANUP_BUFFER struct buffer text = { 0 }, lines = { 0 }, out = { 0 };
-	int found = tree_read(root, META "/labels.json", METADATA_FILE_MAX, &text, err);
+	int found = tree_read(root, TREE_META "/labels.json", METADATA_FILE_MAX, &text, err);
 	if (found < 0 ||
 	    (found && labels_read_json(l, text.data ? text.data : "", text.len, err) < 0))
 		return -1;
@@ -187,7 +198,7 @@ static int write_labels(int root, const struct definition *d, bool help,
 	}
 	if (labels_put_json(l, true, &out, err) < 0)
 		return -1;
-	return tree_write(root, META "/labels.json", 0644, out.data, out.len, err);
+	return tree_write(root, TREE_META "/labels.json", 0644, out.data, out.len, err);
 }
 
 /* ------------------------------------------------------------------ sections */
@@ -199,7 +210,7 @@ static int write_help(int root, const struct definition *d, const struct metadat
 	*ret_written = false;
 	if (!s || !metadata_wants(o, "help"))
 		return 0;
-	if (tree_exists(root, META "/runscript.help") && !o->force) {
+	if (tree_exists(root, TREE_META "/runscript.help") && !o->force) {
 		log_warning("Help message already exists and force option is false, not "
 			    "overwriting");
 		return 0;
@@ -210,20 +221,20 @@ static int write_help(int root, const struct definition *d, const struct metadat
 	    buffer_puts(&text, "\n", err) < 0)
 		return -1;
 	*ret_written = true;
-	return tree_write(root, META "/runscript.help", 0644, text.data, text.len, err);
+	return tree_write(root, TREE_META "/runscript.help", 0644, text.data, text.len, err);
 }
 
 /* The base's definition goes to the history, numbered. */
 static int write_definition(int root, const struct definition *d, struct error **err)
 {
-	if (tree_exists(root, META "/Singularity")) {
+	if (tree_exists(root, TREE_META "/Singularity")) {
 		CLEANUP_STRINGS struct strings old = { 0 };
-		if (tree_make_directory(root, META "/bootstrap_history", 0755, err) < 0 ||
-		    tree_list(root, META "/bootstrap_history", &old, err) < 0)
+		if (tree_make_directory(root, TREE_META "/bootstrap_history", 0755, err) < 0 ||
+		    tree_list(root, TREE_META "/bootstrap_history", &old, err) < 0)
 			return -1;
-		CLEANUP_FD int meta = path_open_in_root(root, META, O_PATH | O_DIRECTORY, 0);
-		CLEANUP_FD int history =
-			path_open_in_root(root, META "/bootstrap_history", O_PATH | O_DIRECTORY, 0);
+		CLEANUP_FD int meta = path_open_in_root(root, TREE_META, O_PATH | O_DIRECTORY, 0);
+		CLEANUP_FD int history = path_open_in_root(root, TREE_META "/bootstrap_history",
+							   O_PATH | O_DIRECTORY, 0);
 		CLEANUP_TEXT char *name = text_printf(err, "Apptainer%zu", old.len);
 		if (!name)
 			return -1;
@@ -234,7 +245,7 @@ static int write_definition(int root, const struct definition *d, struct error *
 							 : errno,
 					   "keep the definition of the base image");
 	}
-	return tree_write(root, META "/Singularity", 0644, d->whole->data, d->whole->len, err);
+	return tree_write(root, TREE_META "/Singularity", 0644, d->whole->data, d->whole->len, err);
 }
 
 static int write_environment(int root, const struct definition *d, const struct metadata_options *o,
@@ -261,7 +272,7 @@ static int write_script(int root, const struct definition *d, const struct metad
 		return 0;
 	log_info("%s", message);
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	CLEANUP_TEXT char *path = text_printf(err, META "/%s", section);
+	CLEANUP_TEXT char *path = text_printf(err, TREE_META "/%s", section);
 	if (!path || definition_script_text(s, &text, err) < 0)
 		return -1;
 	return tree_write(root, path, 0755, text.data, text.len, err);
@@ -283,142 +294,4 @@ int metadata_write(int root, const struct definition *d, const struct metadata_o
 	    write_script(root, d, options, "test", "Adding testscript", err) < 0)
 		return -1;
 	return 0;
-}
-
-/* ------------------------------------------------------------------ inspection */
-
-static size_t without_newlines(const struct buffer *b)
-{
-	size_t len = b->len;
-	while (len && b->data[len - 1] == '\n')
-		len--;
-	return len;
-}
-
-/* As much as the command takes of it. */
-static int check_length(const struct json_writer *w, struct error **err)
-{
-	return w->out->len > METADATA_TEXTS_MAX
-		       ? error_set(err, ERROR_LIMIT,
-				   "the texts in the container are longer than "
-				   "%zu bytes together",
-				   METADATA_TEXTS_MAX)
-		       : 0;
-}
-
-/* A file's text as an attribute, if there is one; always: also when it is empty. */
-static int put_text(int root, const char *path, const char *key, bool always, struct json_writer *w,
-		    struct error **err)
-{
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	int found = tree_read(root, path, METADATA_FILE_MAX, &text, err);
-	size_t len = without_newlines(&text);
-	if (found <= 0 || (!len && !always))
-		return found < 0 ? -1 : 0;
-	return json_put_text(w, key, text.data, len, err) < 0 ? -1 : check_length(w, err);
-}
-
-static int put_environment(int root, const char *base, struct json_writer *w, struct error **err)
-{
-	static const char *const patterns[] = { "10-docker*.sh", "9*-environment.sh" };
-	CLEANUP_TEXT char *folder = path_join(base, "env", err);
-	CLEANUP_STRINGS struct strings names = { 0 };
-	CLEANUP_BUFFER struct buffer object = { 0 };
-	struct json_writer inside = { .out = &object };
-	if (!folder || tree_list(root, folder, &names, err) < 0 ||
-	    json_begin(&inside, NULL, err) < 0)
-		return -1;
-	for (size_t i = 0; i < names.len; i++) {
-		if (fnmatch(patterns[0], names.items[i], 0) &&
-		    fnmatch(patterns[1], names.items[i], 0))
-			continue;
-		CLEANUP_TEXT char *path = path_join(folder, names.items[i], err);
-		if (!path || put_text(root, path, path, true, &inside, err) < 0)
-			return -1;
-	}
-	if (!inside.more)
-		return 0;
-	if (json_end(&inside, err) < 0 || json_put_key(w, "environment", err) < 0)
-		return -1;
-	return buffer_append(w->out, object.data, object.len, err);
-}
-
-static int put_labels(int root, const char *base, struct json_writer *w, struct error **err)
-{
-	CLEANUP_TEXT char *path = path_join(base, "labels.json", err);
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	struct labels labels = { 0 };
-	int found = path ? tree_read(root, path, METADATA_FILE_MAX, &text, err) : -1;
-	int result = found < 0 ? -1 : 0;
-	if (found > 0)
-		result = labels_read_json(&labels, text.data ? text.data : "", text.len, err);
-	if (result == 0 && labels.count)
-		result = json_put_key(w, "labels", err) < 0 ||
-					 labels_put_json(&labels, false, w->out, err) < 0
-				 ? -1
-				 : 0;
-	labels_free(&labels);
-	return result;
-}
-
-static int put_attributes(int root, const char *base, bool app, struct json_writer *w,
-			  struct error **err)
-{
-	struct text {
-		const char *key, *file;
-	};
-	/* Go writes an object's members in the order in which they are declared. */
-	static const struct text of_image[] = {
-		{ "runscript", "runscript" },	  { "test", "test" },
-		{ "helpfile", "runscript.help" }, { "deffile", "Singularity" },
-		{ "startscript", "startscript" },
-	};
-	static const struct text of_app[] = {
-		{ "runscript", "runscript" },
-		{ "startscript", "startscript" },
-		{ "test", "test" },
-		{ "helpfile", "runscript.help" },
-	};
-	const struct text *texts = app ? of_app : of_image;
-	size_t count =
-		app ? sizeof(of_app) / sizeof(*of_app) : sizeof(of_image) / sizeof(*of_image);
-	if (put_environment(root, base, w, err) < 0 || put_labels(root, base, w, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		CLEANUP_TEXT char *path = path_join(base, texts[i].file, err);
-		if (!path || put_text(root, path, texts[i].key, false, w, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int put_apps(int root, struct json_writer *w, struct error **err)
-{
-	CLEANUP_STRINGS struct strings names = { 0 };
-	if (tree_list(root, "/scif/apps", &names, err) < 0)
-		return -1;
-	if (!names.len)
-		return 0;
-	if (json_begin(w, "apps", err) < 0)
-		return -1;
-	for (size_t i = 0; i < names.len; i++) {
-		CLEANUP_TEXT char *base = text_printf(err, "/scif/apps/%s/scif", names.items[i]);
-		if (!base || json_begin(w, names.items[i], err) < 0 ||
-		    put_attributes(root, base, true, w, err) < 0 || json_end(w, err) < 0 ||
-		    check_length(w, err) < 0)
-			return -1;
-	}
-	return json_end(w, err);
-}
-
-int metadata_inspect(int root, struct buffer *ret, struct error **err)
-{
-	struct json_writer w = { .out = ret };
-	if (json_begin(&w, NULL, err) < 0 || json_begin(&w, "data", err) < 0 ||
-	    json_begin(&w, "attributes", err) < 0 || put_apps(root, &w, err) < 0 ||
-	    put_attributes(root, META, false, &w, err) < 0 || json_end(&w, err) < 0 ||
-	    json_end(&w, err) < 0 ||
-	    json_put_text(&w, "type", "container", strlen("container"), err) < 0)
-		return -1;
-	return json_end(&w, err);
 }

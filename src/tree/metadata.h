@@ -31,7 +31,7 @@ int tree_append(int root, const char *path, mode_t mode, const void *data, size_
 int tree_make_directory(int root, const char *path, mode_t mode, struct error **err);
 /* 1 when something has that name (links are not followed), else 0. */
 int tree_exists(int root, const char *path);
-/* Names in a folder, sorted, "." and ".." left out; none when it is no folder. */
+/* Names in a folder, sorted, "." and ".." left out. Returns 1, or 0 when it is no folder. */
 int tree_list(int root, const char *path, struct strings *ret, struct error **err);
 
 /* ------------------------------------------------------------------ labels (labels.c) */
@@ -48,6 +48,12 @@ int labels_set(struct labels *l, const char *key, const char *value, struct erro
 const char *labels_get(const struct labels *l, const char *key); /* NULL: none */
 /* Adds what a labels.json holds; anything but an object of strings (or null) is ERROR_DAMAGED. */
 int labels_read_json(struct labels *l, const char *text, size_t len, struct error **err);
+/*
+ * The same for who only looks: what is no text is an empty one, and *complaint gets the first thing
+ * that is wrong, where anything is. ERROR_MEMORY, ERROR_LIMIT.
+ */
+int labels_read_shown(struct labels *l, const char *text, size_t len, struct buffer *complaint,
+		      struct error **err);
 /* The lines of %labels or of /.build.labels, last one first in rank: deffile.md 2. */
 int labels_read_lines(struct labels *l, struct span text, struct error **err);
 /* Appends the object: in one line, or one label a line with a tab before it. */
@@ -78,6 +84,30 @@ int metadata_write(int root, const struct definition *d, const struct metadata_o
 /* Appends the inspect metadata of a finished tree, as the JSON that goes into the SIF: sif.md 8.3.
  */
 int metadata_inspect(int root, struct buffer *ret, struct error **err);
+
+/* A tree for who only reads it, wherever it lies: paths are those of the container. */
+struct metadata_view {
+	void *context;
+	/* As tree_read and tree_list. */
+	int (*read)(void *context, const char *path, size_t limit, struct buffer *ret,
+		    struct error **err);
+	int (*list)(void *context, const char *path, struct strings *ret, struct error **err);
+};
+/* Whose labels are shown: those of the image, or of the app; or of all. */
+struct metadata_asked {
+	bool labels, all;
+	const char *app; /* or NULL */
+};
+/*
+ * The same of a tree that is only looked at, to be shown now (runtime.md 16): of labels only those
+ * that are asked for, with a warning where they cannot be read, and an app's own definition among
+ * its texts.
+ */
+int metadata_show(const struct metadata_view *view, const struct metadata_asked *asked,
+		  struct buffer *ret, struct error **err);
+/* Of a folder, by its descriptor. */
+int metadata_show_folder(int root, const struct metadata_asked *asked, struct buffer *ret,
+			 struct error **err);
 
 /* ------------------------------------------------------------------ standard texts (scripts.c) */
 

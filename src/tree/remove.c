@@ -1,123 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/os.h"
 #include "tree/format.h"
 
-/* Trees that go, or that are mended. */
+/* Trees that go, or whose modes are mended. */
 
-struct rlimit copy_raise_descriptors(void)
+/* ------------------------------------------------------------------ removing */
+
+static int remove_entry(void *context, const struct walk_at *at, struct error **err)
 {
-	struct rlimit old = { 0 }, new;
-	(void)getrlimit(RLIMIT_NOFILE, &old);
-	new = old;
-	rlim_t want = 2 * TREE_DEPTH_MAX + 64;
-	if (new.rlim_cur < want)
-		new.rlim_cur = want < new.rlim_max ? want : new.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &new);
-	return old;
+	(void)context;
+	if (unlinkat(at->folder, at->name, 0) == 0 || errno == ENOENT)
+		return WALK_ON;
+	int errnum = errno;
+	/* Before it can be opened: it may have no permission for its owner. */
+	CLEANUP_FD int fd =
+		openat(at->folder, at->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char link[32];
+	if (fd < 0 || (errnum != EISDIR && errnum != EPERM))
+		return error_errno(err, errnum, "remove %s", at->path);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	(void)chmod(link, 0700);
+	return WALK_ENTER;
 }
 
-static int remove_below(int fd, size_t depth)
+static int remove_folder(void *context, const struct walk_at *at, int fd, const struct stat *st,
+			 struct error **err)
 {
-	if (depth > TREE_DEPTH_MAX)
-		return -ELOOP;
-	(void)fchmod(fd, 0700);
-	CLEANUP_FD int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = again < 0 ? NULL : fdopendir(again);
-	if (!dir)
-		return -errno;
-	(void)fd_steal(&again);
-	int result = 0;
-	struct dirent *entry;
-	while (result == 0 && (errno = 0, entry = readdir(dir))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-		    unlinkat(fd, entry->d_name, 0) == 0)
-			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			result = -errno;
-			break;
-		}
-		CLEANUP_FD int path =
-			openat(fd, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		char link[32];
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
-		/* Before it can be opened: it may have no permission for its owner. */
-		if (path >= 0)
-			(void)chmod(link, 0700);
-		fd_close(&path); /* two descriptors a level are what there is room for */
-		CLEANUP_FD int inner =
-			openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		result = inner < 0 ? -errno : remove_below(inner, depth + 1);
-		if (result == 0 && unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0)
-			result = -errno;
-	}
-	if (result == 0 && errno)
-		result = -errno;
-	(void)closedir(dir);
-	return result;
+	(void)context, (void)fd, (void)st;
+	return unlinkat(at->folder, at->name, AT_REMOVEDIR) < 0
+		       ? error_errno(err, errno, "remove %s", at->path)
+		       : WALK_ON;
 }
 
 int copy_remove(int parent, const char *name, struct error **err)
 {
-	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	struct rlimit old = copy_raise_descriptors();
-	CLEANUP_FD int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int r = fd < 0 ? -errno : remove_below(fd, 0);
-	if (r == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
-		r = -errno;
-	(void)setrlimit(RLIMIT_NOFILE, &old);
-	return r < 0 ? error_errno(err, -r, "remove %s", name) : 0;
+	static const struct walk_visitor remover = {
+		.entry = remove_entry,
+		.leave = remove_folder,
+		.of = "",
+		.depth_max = TREE_DEPTH_MAX,
+	};
+	return walk_entry(parent, name, &remover, NULL, err);
 }
 
-static int fix_below(int fd, size_t depth)
+/* ------------------------------------------------------------------ modes */
+
+/* What is to be of a mode, and how many had another. */
+struct mending {
+	mode_t (*mode)(mode_t mode);
+	size_t count;
+};
+
+static int mend_entry(void *context, const struct walk_at *at, struct error **err)
 {
-	if (depth > TREE_DEPTH_MAX)
-		return -ELOOP;
-	CLEANUP_FD int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = again < 0 ? NULL : fdopendir(again);
-	if (!dir)
-		return -errno;
-	(void)fd_steal(&again);
-	int result = 0;
-	struct dirent *entry;
-	while (result == 0 && (errno = 0, entry = readdir(dir))) {
-		struct stat st;
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			result = -errno;
-			break;
-		}
-		mode_t want = S_ISDIR(st.st_mode) ? 0700 : S_ISREG(st.st_mode) ? 0600 : 0;
-		if ((st.st_mode & want) != want &&
-		    fchmodat(fd, entry->d_name, (st.st_mode & 07777) | want, 0) < 0)
-			result = -errno;
-		if (result == 0 && S_ISDIR(st.st_mode)) {
-			CLEANUP_FD int inner = openat(
-				fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			result = inner < 0 ? -errno : fix_below(inner, depth + 1);
-		}
-		errno = 0;
+	struct mending *m = context;
+	struct stat st;
+	if (fstatat(at->folder, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(err, errno, "look at %s", at->path);
+	mode_t want = S_ISLNK(st.st_mode) ? st.st_mode : m->mode(st.st_mode);
+	if (want != st.st_mode) {
+		if (fchmodat(at->folder, at->name, want & 07777, 0) < 0)
+			return error_errno(err, errno, "change the mode of %s", at->path);
+		m->count++;
 	}
-	if (result == 0 && errno)
-		result = -errno;
-	(void)closedir(dir);
-	return result;
+	return S_ISDIR(st.st_mode) ? WALK_ENTER : WALK_ON;
+}
+
+static int mend(int root, mode_t (*mode)(mode_t mode), size_t *ret_count, struct error **err)
+{
+	static const struct walk_visitor mender = {
+		.entry = mend_entry,
+		.of = "",
+		.depth_max = TREE_DEPTH_MAX,
+	};
+	struct mending m = { .mode = mode };
+	int r = walk_tree(root, &mender, &m, err);
+	if (r == 0 && ret_count)
+		*ret_count = m.count;
+	return r;
+}
+
+static mode_t usable(mode_t mode)
+{
+	return mode | (S_ISDIR(mode) ? 0700 : S_ISREG(mode) ? 0600 : 0);
 }
 
 int copy_fix_permissions(int root, struct error **err)
 {
-	struct rlimit old = copy_raise_descriptors();
-	int r = fix_below(root, 0);
-	(void)setrlimit(RLIMIT_NOFILE, &old);
-	return r < 0 ? error_errno(err, -r, "give permissions to the owner") : 0;
+	return mend(root, usable, NULL, err) < 0 ? error_wrap(err, "give permissions to the owner")
+						 : 0;
+}
+
+static mode_t without_ids(mode_t mode)
+{
+	return S_ISREG(mode) ? mode & ~(mode_t)(S_ISUID | S_ISGID) : mode;
+}
+
+int copy_drop_set_ids(int root, size_t *ret_count, struct error **err)
+{
+	return mend(root, without_ids, ret_count, err) < 0
+		       ? error_wrap(err, "take set-user-ID bits from the sandbox")
+		       : 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree/metadata.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -96,19 +95,9 @@ int tree_list(int root, const char *path, struct strings *ret, struct error **er
 	CLEANUP_FD int fd = path_open_in_root(root, path, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return 0;
-	DIR *dir = fdopendir(fd);
-	if (!dir)
-		return error_errno(err, errno, "read the folder %s of the container", path);
-	(void)fd_steal(&fd);
-	int result = 0;
-	struct dirent *entry;
-	while (result == 0 && (errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			result = strings_add(ret, entry->d_name, err);
-	if (result == 0 && errno)
-		result = error_errno(err, errno, "read the folder %s of the container", path);
-	(void)closedir(dir);
-	if (result == 0 && ret->len)
-		qsort(ret->items, ret->len, sizeof(*ret->items), strings_compare);
-	return result;
+	int r = directory_names(fd, ".", ret);
+	if (r < 0)
+		return error_errno(err, -r, "read the folder %s of the container", path);
+	strings_sort(ret);
+	return 1;
 }

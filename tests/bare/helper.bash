@@ -10,11 +10,18 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT TERM
 bare=$work/bare
 
+# Where the root of a release is kept, packed.
+kept_root() { # RELEASE
+	local kept=${COFFER_BARE:-/var/tmp/coffer-bare.tar}
+	[ "$1" = bookworm ] || kept=${kept%.tar}-$1.tar
+	echo "$kept"
+}
+
 # Makes the root of a release, with the user somebody. It is made once and kept packed in COFFER_BARE
 # (/var/tmp/coffer-bare.tar; other releases than bookworm beside it); what is installed in it is not.
 bare_root() { # RELEASE
-	local kept=${COFFER_BARE:-/var/tmp/coffer-bare.tar} this
-	[ "$1" = bookworm ] || kept=${kept%.tar}-$1.tar
+	local kept this
+	kept=$(kept_root "$1")
 	if [ ! -s "$kept" ]; then
 		unshare -m --propagation private debootstrap --variant=minbase --include=git,ca-certificates,sudo "$1" "$work/new" >"$work/log" 2>&1 ||
 			{ tail -5 "$work/log" >&2; exit 1; }

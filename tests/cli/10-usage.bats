@@ -40,7 +40,7 @@ usage_error() { # WORDS
 
 @test "a command that Apptainer has and coffer has not is refused by its name" {
 	local c
-	for c in cache capability instance overlay push remote sign verify; do
+	for c in capability overlay remote; do
 		for words in "$c" "$c --bogus x" "help $c" "help $c list" "$c --help"; do
 			run --separate-stderr coffer $words
 			usage_error "Error: \"coffer $c\" is not supported by coffer"
@@ -54,18 +54,11 @@ usage_error() { # WORDS
 	for c in fakeroot global; do
 		run --separate-stderr coffer config $c
 		usage_error "Error: \"coffer config $c\" is not supported by coffer"
-	done
-	for c in add del new setprim; do
-		for words in "sif $c" "siftool $c --datatype 4 x.sif y" "help sif $c"; do
-			run --separate-stderr coffer $words
-			usage_error "Error: \"coffer sif $c\" is not supported by coffer"
-			[ "${lines[1]}" = '  coffer [global options...] sif <command>' ]
-			[[ "${lines[3]}" == '  dump '* ]]
-		done
+		[ "${lines[1]}" = '  coffer [global options...] config <command>' ]
 	done
 	program=apptainer
-	run --separate-stderr apptainer push image.sif oras://h/x
-	usage_error 'Error: "apptainer push" is not supported by coffer'
+	run --separate-stderr apptainer overlay create image.sif
+	usage_error 'Error: "apptainer overlay" is not supported by coffer'
 	run --separate-stderr apptainer sif bogus
 	usage_error 'Error: unknown command "bogus" for "apptainer sif"'
 }
@@ -82,18 +75,67 @@ usage_error() { # WORDS
 	usage_error 'Error for command "inspect": accepts 1 arg(s), received 2'
 }
 
-@test "bad options list the good ones" {
-	run --separate-stderr coffer exec --bogus
-	usage_error 'Error for command "exec": unknown flag: --bogus'
+@test "called apptainer bad options list the good ones" {
+	program=apptainer
+	run --separate-stderr apptainer exec --cleanenw
+	usage_error 'Error for command "exec": unknown flag: --cleanenw'
 	[ "${lines[0]}" = "Options for exec command:" ]
-	run --separate-stderr coffer exec -q x y
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	run --separate-stderr apptainer exec -q x y
 	usage_error "Error for command \"exec\": unknown shorthand flag: 'q' in -q"
-	run --separate-stderr coffer build --pem-path
+	run --separate-stderr apptainer build --pem-path
 	usage_error 'Error for command "build": flag needs an argument: --pem-path'
-	run --separate-stderr coffer build --encrypt=maybe a b
+	run --separate-stderr apptainer build --encrypt=maybe a b
 	usage_error 'Error for command "build": invalid argument "maybe" for "-e, --encrypt" flag: strconv.ParseBool: parsing "maybe": invalid syntax'
-	run --separate-stderr coffer --bogus
-	usage_error 'Error for command "coffer": unknown flag: --bogus'
+	run --separate-stderr apptainer --bogus
+	usage_error 'Error for command "apptainer": unknown flag: --bogus'
+}
+
+@test "a mistyped option: two lines, and what may have been meant" {
+	two_lines() { # FIRST SECOND
+		[ "$status" -eq 1 ]
+		[ -z "$output" ]
+		[ "$stderr" = "$1"$'\n         '"$2" ] || { echo "$stderr"; false; }
+	}
+	run --separate-stderr coffer exec --bnid /data x.sif true
+	two_lines 'Error for command "exec": unknown flag: --bnid' 'did you mean --bind? `coffer exec --help` lists the options'
+	run --separate-stderr coffer build --passphras=secret a b
+	two_lines 'Error for command "build": unknown flag: --passphras' 'did you mean --passphrase? `coffer build --help` lists the options'
+	# What is not offered is not what was meant.
+	run --separate-stderr coffer exec --nvccl x.sif true
+	two_lines 'Error for command "exec": unknown flag: --nvccl' '`coffer exec --help` lists the options'
+	run --separate-stderr coffer sif list --bogus
+	two_lines 'Error for command "list": unknown flag: --bogus' '`coffer sif list --help` lists the options'
+	run --separate-stderr coffer --versoin
+	two_lines 'Error for command "coffer": unknown flag: --versoin' 'did you mean --version? `coffer --help` lists the options'
+}
+
+@test "help is as wide as the terminal" {
+	local columns
+	for columns in 45 70 100; do
+		run terminal -- sh -c "stty cols $columns; coffer help exec; coffer help sif"
+		[ "$status" -eq 0 ]
+		output=${output//$'\r'/}
+		[[ "$output" == *"Look into a SIF file"* ]]
+		[ "$(awk -v most=$columns 'length > most && !/^  \$/' <<<"$output")" = "" ]
+	done
+	# The last was 100: words stand beside all names, and go beyond column 80.
+	awk 'length > 80 { found = 1 } END { exit !found }' <<<"$output"
+	grep -q '^  -h, --help  *print this help$' <<<"$output"
+	run terminal -- sh -c "stty cols 45; coffer help exec"
+	[[ "${output//$'\r'/}" == *$'\n      --cwd dir\n        start in this folder of the container\n'* ]]
+}
+
+@test "colours on a terminal, but not where NO_COLOR says so" {
+	local red=$'\e[31m'
+	run terminal -- coffer exec /nonexistent.sif true
+	[[ "$output" == *"$red"*FATAL* ]]
+	for words in 'NO_COLOR=1 coffer' 'coffer --nocolor'; do
+		run terminal -- env $words exec /nonexistent.sif true
+		[[ "$output" == *FATAL* && "$output" != *$'\e'* ]]
+	done
+	run terminal -- env NO_COLOR= coffer exec /nonexistent.sif true
+	[[ "$output" == *"$red"* ]]
 }
 
 @test "called apptainer it names itself so" {
@@ -124,6 +166,8 @@ usage_error() { # WORDS
 
 @test "an option after the image belongs to the command" {
 	run --separate-stderr coffer exec /nonexistent.sif true --help
+	refused 255 'No such image: /nonexistent.sif'
+	run --separate-stderr apptainer exec /nonexistent.sif true --help
 	refused 255 'While checking container encryption: could not open image /nonexistent.sif'
 }
 
@@ -140,12 +184,10 @@ usage_error() { # WORDS
 	run --separate-stderr coffer exec --nvccli x y
 	refused 255 '--nvccli is not supported by coffer'
 	[[ "$stderr" == *'use --nv, which needs no nvidia-container-cli'* ]]
-	run --separate-stderr env APPTAINER_OVERLAY=x.img coffer exec x y
-	refused 255 '--overlay, asked for by APPTAINER_OVERLAY, is not supported by coffer'
 	run --separate-stderr env SINGULARITY_SHARENS=1 coffer exec x y
 	refused 255 '--sharens, asked for by SINGULARITY_SHARENS, is not supported by coffer'
 	run --separate-stderr coffer exec --nvccli=false --disable-cache --no-https /nonexistent.sif true
-	refused 255 'could not open image /nonexistent.sif'
+	refused 255 'No such image: /nonexistent.sif'
 }
 
 @test "a value that is wrong leads to the manual of its command" {
@@ -170,15 +212,11 @@ usage_error() { # WORDS
 	[[ "$stderr" != *preferred* ]]
 }
 
-@test "an image that is to be fetched is refused" {
-	run --separate-stderr coffer run docker://alpine
-	refused 255 'coffer runs local images, not docker://alpine'
-	err_has 'coffer pull IMAGE.sif docker://alpine'
+@test "an image of a kind of place that is not known is refused" {
 	run --separate-stderr coffer exec instance://web true
-	refused 255 'coffer runs local images, not instance://web'
-	err_has 'no instances'
-	run --separate-stderr coffer build /tmp/never.sif library://alpine
-	refused 255 'Unable to build from library://alpine: building from library is not supported by coffer yet'
+	refused 255 'While setting image/instance: no instance found with name web'
+	run --separate-stderr coffer build /tmp/never.sif shub://alpine
+	refused 255 'Unable to build from shub://alpine: building from shub is not supported by coffer yet'
 	err_has 'apptainer pull'
 }
 
@@ -191,9 +229,9 @@ usage_error() { # WORDS
 	}
 	[ "$(complete_words coffer build --pa)" = --passphrase ]
 	[ "$(complete_words coffer sif l)" = list ]
-	[ "$(complete_words coffer siftool '')" = "dump header info list" ]
-	[ "$(complete_words coffer ins)" = inspect ]
-	[ "$(complete_words coffer --config = /etc/x ins)" = inspect ]
+	[ "$(complete_words coffer siftool '')" = "add del dump header info list new setprim" ]
+	[ "$(complete_words coffer insp)" = inspect ]
+	[ "$(complete_words coffer --config = /etc/x insp)" = inspect ]
 	[ "$(complete_words coffer exec --pem-p)" = --pem-path= ]
 	# bash gives the value behind a = as a word of its own.
 	[ "$(complete_words coffer build --encryption =)" = "luks2 gocryptfs" ]
@@ -204,8 +242,6 @@ usage_error() { # WORDS
 	[ "$(complete_words coffer help b)" = build ]
 	[ -z "$(complete_words coffer exec --hostname '')" ]
 	[ -z "$(complete_words coffer exec --pem-path '')" ] # but files: see below
-	coffer completion zsh | head -1 | grep -qx '#compdef coffer'
-	coffer completion fish | grep -q -- '-l passphrase'
 	run --separate-stderr coffer completion tcsh
 	[ "$status" -eq 1 ]
 }
@@ -223,6 +259,55 @@ usage_error() { # WORDS
 		grep -qF '<exec><--pem-path=rsa pri.pem><--passphrase><image.sif><l><END>' <<<"$output" || { echo "$output"; false; }
 		run terminal 'ready: ' "$name"$' build --pem-path rs\t--encryption=lu\tx imag\t' 'END>' exit -- bash --noprofile --rcfile rc -i
 		grep -qF '<build><--pem-path><rsa pri.pem><--encryption=luks2><x><image.sif><END>' <<<"$output" || { echo "$output"; false; }
+	done
+}
+
+@test "fish completes under all names, with words for all, and images first" {
+	local name
+	mkdir -p "$BATS_TEST_TMPDIR/d/folder"
+	cd "$BATS_TEST_TMPDIR/d"
+	touch a.txt image.sif
+	for name in coffer apptainer singularity; do
+		$name completion fish >c.fish
+		fish -n c.fish
+		offered() { # LINE: what is offered behind it, a candidate and its words a line
+			HOME=$PWD fish -c 'source c.fish; complete -C "$argv"' -- "$name $1"
+		}
+		offered 'exec --passp' | grep -qxP -- '--passphrase\task for the passphrase of the encrypted container'
+		offered 'exec --p' | grep -q -- '^--pwd'
+		offered 'exec -' | grep -qP -- "^--nv\tbring along this machine's libraries"
+		[ "$(offered 'build --encryption ' | cut -f 1 | xargs)" = "gocryptfs luks2" ]
+		[ "$(offered 'siftool l')" = $'list\tList the data objects' ]
+		[ "$(offered '-d --config x insp' | cut -f 1)" = inspect ]
+		offered 'help b' | grep -q '^build'
+		[ "$(offered 'exec ' | head -1)" = image.sif ]
+		offered 'exec ' | grep -qx a.txt
+		[ "$(offered 'exec --pem-path im')" = image.sif ]
+		[ "$(offered 'exec --workdir ' | cut -f 1)" = folder/ ]
+		[ -z "$(offered 'exec --hostname ')" ]
+		# Behind the image stands the payload's command, which is none of ours.
+		[ -z "$(offered 'exec image.sif bui')" ]
+	done
+}
+
+@test "zsh completes under all names" {
+	local name
+	mkdir -p "$BATS_TEST_TMPDIR/d"
+	cd "$BATS_TEST_TMPDIR/d"
+	touch a.txt image.sif
+	for name in coffer apptainer singularity; do
+		printf 'PS1="ready: "\nautoload -Uz compinit\ncompinit -u -D\n%s() { printf "<%%s>" "$@" END; }\n' $name >.zshrc
+		$name completion zsh >c.zsh
+		zsh -n c.zsh
+		cat c.zsh >>.zshrc
+		typed() { # LINE: what the command was given
+			ZDOTDIR=$PWD terminal 'ready: ' "$name $1" 'END>' exit -- zsh -i
+		}
+		typed $'ex\t--passp\t\tl' | grep -qF '<exec><--passphrase><image.sif><l><END>'
+		typed $'build --encryption=lu\tx a\t' | grep -qF '<build><--encryption=luks2><x><a.txt><END>'
+		typed $'-d siftool du\t1 im\t' | grep -qF '<-d><siftool><dump><1><image.sif><END>'
+		typed $'run image.sif --passp\t' | grep -qF '<run><image.sif><--passp><END>'
+		typed $'key ch\tim\t--pem-p\ta\t' | grep -qF '<key><check><image.sif><--pem-path=a.txt><END>'
 	done
 }
 

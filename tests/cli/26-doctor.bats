@@ -101,12 +101,16 @@ broken() { # STATUS FAULT
 	says "secret memory" "less  secret memory: no memfd_secret"
 }
 
-@test "programs that PATH does not have" {
+@test "programs are looked for where a build looks: in PATH, and in the administrator's folders" {
 	mkdir -p none
 	PATH=$WORK/none run -0 "$COFFER" doctor
-	says debootstrap "less  debootstrap: not in PATH"
+	says debootstrap "ok    debootstrap: /usr/sbin/debootstrap"
+	says skopeo "ok    skopeo: /usr/bin/skopeo"
+	broken 0 'for file in /usr/sbin/debootstrap /usr/bin/skopeo; do mount --bind /dev/null $file; done'
+	says debootstrap "less  debootstrap: neither in PATH nor in the usual folders"
 	says debootstrap "root: apt install debootstrap"
-	says skopeo "less  skopeo: not in PATH"
+	says skopeo "less  skopeo: neither in PATH nor in the usual folders"
+	PATH=$WORK/none run -0 "$COFFER" doctor
 	! have_subids || am_root || {
 		says "subordinate ids" "less  subordinate ids: newuidmap was not found in PATH"
 		cp /usr/bin/newuidmap /usr/bin/newgidmap none

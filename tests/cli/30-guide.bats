@@ -44,7 +44,7 @@ listing() { # HAS-MESSAGE
 }
 
 @test "called apptainer, a build asks once" {
-	run terminal "Enter encryption passphrase: " secret -- \
+	cheaply run terminal "Enter encryption passphrase: " secret -- \
 		apptainer build --passphrase encrypted.sif encrypted.def
 	[ "$status" -eq 0 ]
 	[ "$(grep -c passphrase: <<<"$output")" -eq 1 ]
@@ -72,7 +72,7 @@ listing() { # HAS-MESSAGE
 }
 
 @test "a passphrase through a pipe" {
-	printf 'secret\n' | coffer build --passphrase encrypted.sif encrypted.def
+	printf 'secret\n' | cheaply coffer build --passphrase encrypted.sif encrypted.def
 	printf 'secret\nthe rest\n' | {
 		run -0 --separate-stderr coffer exec --passphrase encrypted.sif cat /etc/secret.txt
 		grep -q 'a marker that must stay hidden' <<<"$output"
@@ -80,7 +80,7 @@ listing() { # HAS-MESSAGE
 }
 
 @test "no prompt lands in what the container writes" {
-	echo secret | coffer -q build --passphrase encrypted.sif encrypted.def
+	echo secret | cheaply coffer -q build --passphrase encrypted.sif encrypted.def
 	[ "$(echo secret | coffer exec --passphrase encrypted.sif echo hi 2>errors)" = hi ]
 	[ ! -s errors ]
 	# A person at a terminal sees it, wherever the output goes.
@@ -102,12 +102,12 @@ listing() { # HAS-MESSAGE
 }
 
 @test "APPTAINER_ENCRYPTION_PASSPHRASE with --encrypt; run with the variable" {
-	APPTAINER_ENCRYPTION_PASSPHRASE=secret run -0 coffer build --encrypt encrypted.sif encrypted.def
+	APPTAINER_ENCRYPTION_PASSPHRASE=secret cheaply run -0 coffer build --encrypt encrypted.sif encrypted.def
 	listing none
 	APPTAINER_ENCRYPTION_PASSPHRASE="secret" run -0 --separate-stderr coffer run encrypted.sif
 	[ "$output" = "hello, args: " ]
 	export APPTAINER_ENCRYPTION_PASSPHRASE=$(cat secret.txt)
-	run -0 coffer build --force --encrypt encrypted.sif encrypted.def
+	cheaply run -0 coffer build --force --encrypt encrypted.sif encrypted.def
 	run -0 --separate-stderr coffer run encrypted.sif
 	[ "$output" = "hello, args: " ]
 }
@@ -152,7 +152,7 @@ listing() { # HAS-MESSAGE
 	run -0 coffer run --pem-path=rsa_pri.pem --passphrase encrypted.sif </dev/null
 	unset APPTAINER_ENCRYPTION_PEM_PATH
 	rm encrypted.sif
-	printf 'secret\n' | coffer build --passphrase encrypted.sif encrypted.def
+	printf 'secret\n' | cheaply coffer build --passphrase encrypted.sif encrypted.def
 	printf 'secret\n' | coffer run --passphrase encrypted.sif
 	export APPTAINER_ENCRYPTION_PASSPHRASE=secret APPTAINER_ENCRYPTION_PEM_PATH=other_pri.pem
 	run -255 coffer run encrypted.sif

@@ -55,5 +55,5 @@ follow() {
 	[ "$(wc -l <list)" -ge 13 ]
 	follow <list
 	[ "$(grep -c '^hello from inside: patient 4711: the diagnosis$' log)" -eq 3 ]
-	[ "$(grep -c '^patient 4711: the diagnosis$' log)" -eq 1 ]
+	[ "$(grep -c '^patient 4711: the diagnosis$' log)" -eq 2 ]
 }

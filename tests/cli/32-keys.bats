@@ -219,7 +219,7 @@ passphrase_image() {
 	[ "$(coffer exec --key-fd 3 out.sif echo started 3<rsa_pri.pem)" = started ]
 	# Standard input, which is then at its end for the payload, and no more the file.
 	[ "$(coffer exec --key-fd=0 out.sif busybox readlink /proc/self/fd/0 <rsa_pri.pem)" = /dev/null ]
-	printf 'secret\r\n' | coffer -q build --force --encryption=luks2 --key-fd=0 out.sif tree
+	printf 'secret\r\n' | cheaply coffer -q build --force --encryption=luks2 --key-fd=0 out.sif tree
 	coffer exec --key-fd 4 out.sif true 4< <(printf secret)
 	APPTAINER_ENCRYPTION_PASSPHRASE=secret coffer exec out.sif true
 	# The payload does not have the descriptor, from which the file could be read once more.
@@ -232,7 +232,7 @@ passphrase_image() {
 	coffer -q build --encryption=gocryptfs --key-command 'cat rsa_pub.pem' out.sif tree
 	[ "$(echo input | coffer exec --key-command='cat >stolen; cat rsa_pri.pem' out.sif cat)" = input ]
 	[ ! -s stolen ]
-	coffer -q build --force --encryption=luks2 --key-command 'echo secret' out.sif tree
+	cheaply coffer -q build --force --encryption=luks2 --key-command 'echo secret' out.sif tree
 	export APPTAINER_ENCRYPTION_PASSPHRASE=wrong-one SINGULARITY_ENCRYPTION_PASSPHRASE=wrong-two
 	coffer exec --key-command='env >environment; echo secret' out.sif true
 	refute grep -e ENCRYPTION_P -e wrong- environment

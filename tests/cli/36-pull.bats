@@ -62,8 +62,8 @@ pulls() { # FILE ARGUMENT...
 }
 
 @test "what coffer does not pull is told" {
-	run --separate-stderr coffer pull library://alpine
-	refused 255 'Unsupported transport type: library'
+	run --separate-stderr coffer pull shub://alpine
+	refused 255 'Unsupported transport type: shub'
 	run --separate-stderr coffer pull alpine
 	refused 255 'No transport type URI supplied'
 	err_has 'docker://alpine'

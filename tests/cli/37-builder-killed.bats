@@ -80,15 +80,13 @@ stopped_then_interrupted() {
 	sleep 1
 	kill -0 "$1"
 	kill -INT "$1"
-	wait_for ended "$1"
+	wait_for is_gone "$1"
 	local status=0
 	wait "$1" || status=$?
 	[ "$status" -eq 130 ] || { cat log; echo "status $status"; false; }
-	for pid in $stopped; do wait_for ended "$pid"; done
+	# shellcheck disable=SC2086 # words
+	all_gone $stopped
 	[ ! -e out.sif ]
-}
-ended() { # PID: gone, or waiting to be reaped
-	case $(ps -o stat= -p "$1") in "" | Z*) ;; *) return 1 ;; esac
 }
 
 @test "a build whose builder or packer is stopped waits, and a signal ends it" {
@@ -105,7 +103,7 @@ ended() { # PID: gone, or waiting to be reaped
 # The builder is the command's first child, the packer its last.
 killed_is_said() { # COMMAND PROCESS
 	kill -9 "$2"
-	wait_for ended "$1"
+	wait_for is_gone "$1"
 	status=0
 	wait "$1" || status=$?
 	stderr=$(cat log)

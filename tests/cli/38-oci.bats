@@ -72,6 +72,18 @@ listing() { # FOLDER
 	done
 }
 
+@test "a sandbox is its builder's, whoever the layer gives its root to" {
+	mkdir -p given
+	cp /bin/busybox given/busybox
+	tar -C given --owner=1234 --group=1234 -cf given.tar .
+	"$BATS_TEST_DIRNAME/make-layout" given-image '{"Entrypoint":["/busybox","echo","in"]}' given.tar
+	run -0 --separate-stderr coffer -q build --force --sandbox theirs oci:given-image
+	[ "$(stat -c '%u %a' theirs)" = "$(id -u) 700" ]
+	run -0 --separate-stderr coffer -s run theirs it
+	[ "$output" = 'in it' ]
+	rm -rf given given.tar given-image
+}
+
 @test "the tree is as umoci unpacks it, file by file" {
 	rootless=''
 	am_root || rootless=--rootless
@@ -201,7 +213,7 @@ listing() { # FOLDER
 	# A byte of a layer is another one.
 	cp -r image broken
 	layer=$(ls -S broken/blobs/sha256 | head -1)
-	printf 'X' | dd of="broken/blobs/sha256/$layer" bs=1 seek=100000 conv=notrunc status=none
+	printf 'XXXX' | dd of="broken/blobs/sha256/$layer" bs=1 seek=100000 conv=notrunc status=none
 	run --separate-stderr coffer build --force target.sif oci:broken
 	refused 255 'a layer does not have its digest'
 	rm "broken/blobs/sha256/$layer"

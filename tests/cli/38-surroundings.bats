@@ -11,7 +11,7 @@ setup_file() {
 	head -c 200000 /dev/urandom >tree/etc/noise
 	coffer -q build plain.sif tree
 	for kind in luks2 gocryptfs; do
-		echo secret | coffer -q build --encryption=$kind --passphrase $kind.sif tree
+		echo secret | cheaply coffer -q build --encryption=$kind --passphrase $kind.sif tree
 	done
 	printf 'Bootstrap: localimage\nFrom: %s\n%%post\n    true\n' "$WORK/tree" >d.def
 	mksquashfs tree owned.sqfs -quiet -no-progress -p 'etc/shadow f 640 0 42 echo x' >/dev/null
@@ -48,6 +48,16 @@ limited() { # KIB COMMAND...
 	run limited 1 coffer exec --bind "$WORK" plain.sif sh -c "head -c 5000 /bin/busybox >$WORK/large; echo \$?"
 	[ "${lines[-1]}" -eq 1 ]
 	rm large
+}
+@test "a small limit on the size of files keeps the server's keys out of hidden memory, which -v tells" {
+	local told='Keys are kept in locked memory, and not hidden from the kernel: File too large (ulimit -f)'
+	echo secret >passphrase
+	run -0 --separate-stderr limited 1 coffer -v exec --key-fd 3 gocryptfs.sif true 3<passphrase
+	grep -qF "$told" <<<"$stderr"
+	run -0 --separate-stderr limited 1 coffer exec --key-fd 3 gocryptfs.sif true 3<passphrase
+	refute grep -qF "$told" <<<"$stderr"
+	run -0 --separate-stderr coffer -v exec --key-fd 3 gocryptfs.sif true 3<passphrase
+	refute grep -qF "$told" <<<"$stderr"
 }
 @test "a build that meets the limit on the size of files says so, and leaves nothing" {
 	local limit

@@ -83,6 +83,12 @@ END
 	err_has 'WARNING: Overriding HOME environment variable with APPTAINERENV_HOME is not permitted'
 }
 
+@test "the ids of who is inside can be named, and are no variables of the payload" {
+	APPTAINERENV_A='$UID-$EUID-${GID}x' gives "$(id -u)-$(id -u)-$(id -g)x|" -- '$A|$GID'
+	APPTAINERENV_A='$UID-$EUID-$GID' run -0 --separate-stderr coffer exec --fakeroot plain.sif sh -c 'echo $A; env'
+	[ "${lines[0]}" = 0-0-0 ]
+	refute grep -E '^(E?UID|GID)=' <<<"$output"
+}
 @test "APPTAINERENV_ and SINGULARITYENV_" {
 	APPTAINERENV_A=1 SINGULARITYENV_B=2 gives '1|2' --cleanenv -- '$A|$B'
 	APPTAINERENV_A=1 gives '2' --env A=2 -- '$A'
@@ -162,7 +168,7 @@ END
 
 @test "no key variable is in the container" {
 	p=a-passphrase-that-must-not-show
-	APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer -q build --encrypt pass.sif plain.sif
+	APPTAINER_ENCRYPTION_PASSPHRASE=$p cheaply coffer -q build --encrypt pass.sif plain.sif
 	key=$(cat rsa_pri.pem)
 	env APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer exec pass.sif env >seen
 	env SINGULARITY_ENCRYPTION_PASSPHRASE=$p APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer run pass.sif >>seen
@@ -176,9 +182,9 @@ END
 # Whatever this user can read of any process of theirs while it runs.
 @test "no key is in the environment or arguments of any process" {
 	p=another-passphrase-to-look-for
-	APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer -q build --force --encrypt pass.sif plain.sif
+	APPTAINER_ENCRYPTION_PASSPHRASE=$p cheaply coffer -q build --force --encrypt pass.sif plain.sif
 	rm -f ready
-	env APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer exec pass.sif sh -c 'echo >ready; sleep 30' 3>&- &
+	env APPTAINER_ENCRYPTION_PASSPHRASE=$p coffer exec pass.sif sh -c 'echo >ready; sleep 600' 3>&- &
 	command=$!
 	wait_for test -e ready
 	looked=0
@@ -204,6 +210,18 @@ END
 		'	export LD_LIBRARY_PATH=/own:/lib' 'export E= PATH=/opt/bin:/usr/bin:/bin' >$e/91-more.sh
 	: >$e/92-empty.sh
 	mkdir $e/93-folder.sh
+	# What is made of an OCI image's configuration, and words with variables.
+	cat >$e/10-docker2singularity.sh <<-'END'
+		#!/bin/sh
+		export PATH="/app:/usr/bin:/odd\"\$x"
+		export WELCOME="${WELCOME:-"hello \"you\" \$HOME \\ \` a}b it's (x) *"}"
+		export EMPTY="${EMPTY:-""}"
+		export HOME="${HOME:-"/elsewhere"}"
+		export NOVALUE="${NOVALUE:-}"
+		export NESTED="${NESTED:-"a $WELCOME ${EMPTY}z"}"
+	END
+	printf '%s\n' 'export WORDS="a  $WELCOME"'"'"'$x "y'"'"'${EMPTY}-$NOVALUE/ PLAIN=$EMPTY-x:${NOBODY_SET_THIS} KEPT="a\!b\c!"' \
+		'export PATH=/opt/more:$LD_LIBRARY_PATH' >$e/94-words.sh
 	both() { # OPTIONS...: the same environment twice, and the shell is started once only
 		rm -f $e/99-z.sh
 		coffer exec --env LIST=a,b "$@" box /bin/env | sort >simple
@@ -219,8 +237,14 @@ END
 	both --env LD_LIBRARY_PATH=/mine --env PREPEND_PATH=/first --env APPEND_PATH=/last
 	both --env PATH=/all
 	both --no-eval --env 'A=$(false)"'
+	rm $e/91-more.sh $e/94-words.sh
+	both_of_oci() { both "$@" 2>/dev/null || true; diff -u simple <(grep -v '^Z=z$' shell); }
+	both_of_oci
+	both_of_oci --env PREPEND_PATH=/first
+	grep -qxF 'WELCOME=hello "you" $HOME \ ` a}b it'"'"'s (x) *' simple
+	grep -qxF 'PATH=/first:/app:/usr/bin:/odd"$x:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin' simple
 	rm $e/99-base.sh
-	both
+	both_of_oci
 }
 
 @test "what only a shell understands is a shell's" {
@@ -312,7 +336,7 @@ END
 	rm bashed/bin/bash
 	run -0 --separate-stderr coffer exec bashed env
 	refute grep TESTED <<<"$output"
-	[[ "$stderr" == *'environment scripts, but neither /bin/bash nor /bin/sh to run them'* ]]
+	[[ "$stderr" == *'90-environment.sh is left out: it takes a shell, and the image has neither /bin/bash nor /bin/sh (line 1 '* ]]
 }
 
 @test "environment scripts run once, whatever they end the shell with" {

@@ -8,6 +8,8 @@ setup_file() {
 	make_work
 	make_keys
 	make_tree tree
+	mkdir -p tree/data/deep
+	echo one >tree/data/deep/one
 	make_definition image.def "$WORK/tree"
 	coffer -q build plain.sif image.def
 	coffer -q build --encryption=gocryptfs --pem-path=rsa_pub.pem pem.sif plain.sif
@@ -268,6 +270,21 @@ mounts='cut -d" " -f5 /proc/self/mountinfo'
 		run -1 coffer exec $key $image ls /etc/new
 	done
 	[ ! -e box/etc/new ] && [ ! -e box/d ] && [ -e box/etc/secret.txt ]
+}
+
+@test "--writable-tmpfs: a folder of the image goes as a whole, and a new one in its place is empty" {
+	coffer -q build --force --sandbox box tree
+	for image in plain.sif pem.sif box; do
+		for options in "" --fakeroot; do
+			key=
+			[ $image != pem.sif ] || key=--pem-path=rsa_pri.pem
+			# shellcheck disable=SC2086 # words
+			run -0 --separate-stderr coffer exec $options $key --writable-tmpfs $image \
+				sh -c 'rm -r /data && mkdir /data && touch /data/alone && mv /data /other && mkdir /data && ls -A /data /other'
+			[ "$output" = $'/data:\n\n/other:\nalone' ]
+		done
+	done
+	[ -e box/data/deep/one ]
 }
 
 @test "--writable-tmpfs has an end: 64 MiB for a user" {

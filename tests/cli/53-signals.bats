@@ -64,6 +64,21 @@ ended() { # STATUS
 	done
 }
 
+# pid 1 has no handler: what it hears before it waits for it would be dropped by the kernel.
+@test "a signal that comes while the container is made ends it, at any moment" {
+	local i
+	for options in "" --pid "--pid --fakeroot"; do
+		for i in $(seq 1 3 40); do
+			# shellcheck disable=SC2086 # words
+			coffer exec $options plain.sif sleep 8 3>&- 2>err &
+			command=$!
+			sleep "0.0$(printf %02d $i)"
+			kill -TERM "$command"
+			ended 143
+		done
+	done
+}
+
 @test "TERM ends a payload that does nothing about it" {
 	for image in "${every_image[@]}"; do
 		begin "" $image "echo >ready; exec sleep $MARK"
@@ -107,6 +122,59 @@ ended() { # STATUS
 			grep -q 'a marker that must stay hidden' <<<"$output"
 			grep -q 'status 7' <<<"$output"
 		done
+	done
+}
+
+# Of a process: running, stopped ...
+state() { sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null; }
+payload_is() { # STATE
+	local pid
+	pid=$(pgrep -u "$(id -u)" -fx "/bin/sh -c echo >ready; .*; exit 7" | head -n 1)
+	[ -n "$pid" ] && [ "$(state "$pid")" = "$1" ]
+}
+# Runs a command in a group of its own below one that could let it go on: else the kernel would stop
+# nobody. (bash's `wait -f` comes back, now and then, when the job is stopped.)
+in_a_group() { # COMMAND...
+	timeout 90 python3 -c '
+import os, subprocess, sys
+job = subprocess.Popen(sys.argv[1:], stderr=open("err", "w"), preexec_fn=os.setpgrp)
+open("tracer", "w").write(str(job.pid))
+status = job.wait()
+sys.exit(status if status >= 0 else 128 - status)' "$@"
+}
+@test "a SIGCONT on the heels of a SIGTSTP is not lost" {
+	for options in "" --pid; do
+		# The payload has been told long before the command comes to stop itself.
+		# shellcheck disable=SC2086 # words
+		in_a_group strace -qq -o /dev/null -e trace=kill,pidfd_send_signal \
+			--inject=kill,pidfd_send_signal:delay_exit=1500000 \
+			"$COFFER" exec $options plain.sif sh -c 'echo >ready; while [ ! -e late ]; do sleep 0.1; done; exit 7' 3>&- &
+		command=$!
+		wait_for test -e ready
+		coffer=$(pgrep -P "$(cat tracer)")
+		kill -TSTP "$coffer"
+		wait_for payload_is T
+		kill -CONT "$coffer"
+		touch late
+		ended 7
+		rm -f ready late
+	done
+}
+
+@test "SIGTSTP stops command and payload, SIGCONT lets both go on" {
+	for options in "" --pid; do
+		# shellcheck disable=SC2086 # words
+		in_a_group "$COFFER" exec $options plain.sif sh -c 'echo >ready; while [ ! -e late ]; do sleep 0.1; done; exit 7' 3>&- &
+		command=$!
+		wait_for test -e ready
+		coffer=$(cat tracer)
+		kill -TSTP "$coffer"
+		wait_for payload_is T
+		wait_for eval '[ "$(state "$coffer")" = T ]'
+		touch late
+		kill -CONT "$coffer"
+		ended 7
+		rm -f ready late
 	done
 }
 

@@ -86,10 +86,10 @@ gains() {
 			[ -e $file ] || continue
 			# shellcheck disable=SC2086 # words
 			run -0 --separate-stderr coffer exec $options sh -c \
-				"grep -q ' $file ' /proc/self/mountinfo || exit 0; (: >>$file) || echo held"
-			[ "$output" = held ] || [ -z "$output$stderr" ] || { echo "$options $file: $output $stderr"; false; }
+				"grep -q ' $file ' /proc/self/mountinfo || { echo absent; exit; }; (: >>$file) && echo written || echo held"
+			[ "$output" = held ] || [ "$output" = absent ] || { echo "$options $file: $output $stderr"; false; }
 			# With --fakeroot the machine's root is a stranger, and so refused before this is asked.
-			if [ -n "$output" ] && am_root && [[ $options != *--fakeroot* ]]; then
+			if [ "$output" = held ] && am_root && [[ $options != *--fakeroot* ]]; then
 				err_has 'Read-only file system'
 			fi
 		done

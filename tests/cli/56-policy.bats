@@ -110,6 +110,28 @@ as_user() {
 	[ "$output" = "" ]
 }
 
+@test "enable overlay = no refuses what needs one; folders of --overlay are images to the rules" {
+	am_root || return 0
+	mkdir -p site/over
+	site 'enable overlay = no'
+	run --separate-stderr at_site coffer exec --overlay site/over plain.sif true
+	refused 255 "overlay images requires 'enable overlay', but set to 'no' by administrator"
+	run --separate-stderr at_site coffer exec --writable-tmpfs plain.sif true
+	refused 255 "--writable-tmpfs requires 'enable overlay', but set to 'no' by administrator"
+	run -0 --separate-stderr at_site coffer exec -B /etc:/new/place plain.sif test -e /new/place/passwd
+	run --separate-stderr at_site coffer exec -B /etc:/new/place box true
+	refused 255 "destination /new/place doesn't exist in container"
+	site 'enable overlay = try'
+	run -0 --separate-stderr at_site coffer exec --overlay site/over plain.sif touch /x
+	[ -e site/over/upper/x ]
+	site 'allow container dir = no'
+	run --separate-stderr at_site coffer exec --overlay site/over plain.sif true
+	refused 255 'configuration disallows users from running sandbox containers'
+	site "limit container paths = $WORK/plain.sif"
+	run --separate-stderr at_site coffer exec --overlay site/over plain.sif true
+	refused 255 'apptainer image is not in an allowed configured path'
+}
+
 @test "limits of owner, group and place ask the open file" {
 	am_root || return 0
 	mkdir -p site/images site/images-not "site/linked"

@@ -35,8 +35,8 @@ ways=(--contain --containall "--contain --fakeroot" "--contain --no-mount devpts
 			run terminal -- sh -c 'stty rows 31 cols 77; "$@"; echo "status $?"; tty' - \
 				coffer -q exec $options $(key_of $image) $image sh -c "$look"
 			[ "$status" -eq 0 ]
-			grep -q '^31 77$' <<<"$output"
-			grep -q '^status 7$' <<<"$output"
+			grep -q '^31 77$' <<<"$output" && grep -q '^status 7$' <<<"$output" ||
+				{ echo "$options $image: $output"; false; }
 			refute grep -q 'MODES!' <<<"$output"
 		done
 	done
@@ -140,7 +140,9 @@ sys.exit(said.returncode)'
 	for options in --contain --containall; do
 		run terminal -- sh -c 'coffer exec "$@" </dev/null 2>&1 | cat' - $options plain.sif sh -c 'echo x >/dev/tty || echo none'
 		grep -q '^none' <<<"$output"
-		run terminal ready ^C -- sh -c 'echo ready; coffer exec "$@" </dev/null >out 2>&1; exit $?' - $options plain.sif sleep 30
+		# Only once it runs: a shell may lose the signal between its fork and its exec.
+		run terminal ready ^C -- bash -c 'coffer exec "$@" </dev/null > >(cat) 2>&1' - $options plain.sif sh -c 'echo ready; sleep 20; echo late'
+		[[ "$output" != *late* ]]
 		[ "$status" -eq 130 ]
 	done
 }

@@ -94,6 +94,14 @@ has_lines() { # WANTED...: among those of $output
 	[[ "$output" == *libcuda.so.1*libdrm_amdgpu.so.1* ]]
 }
 
+@test "a site may give them to everybody" {
+	# Only root can speak for a site.
+	am_root || return 0
+	printf 'always use nv = yes\nalways use rocm = yes\n' >site.conf
+	run -0 --separate-stderr with_gpus coffer -c site.conf exec plain.sif ls /.singularity.d/libs
+	[[ "$output" == *libcuda.so.1*libdrm_amdgpu.so.1* ]]
+}
+
 @test "with --contain the devices are those of the option" {
 	run -0 --separate-stderr with_gpus coffer exec -c --nv plain.sif sh -c 'cd /dev; ls -d nvidia*; [ -e dri ] || [ -e kfd ] || cat nvidia0'
 	[ "$output" = $'nvidia0\nnvidiactl\ndevice nvidia0' ]

@@ -169,7 +169,7 @@ END
 		coffer exec $K $kind-gzip.sif sh -c 'cat /noise >/dev/null; echo >ready; while [ ! -e go ]; do sleep 0.1; done; cat /numbers /sparse | md5sum >after' 3>&- &
 		wait_for test -e ready
 		run --separate-stderr coffer exec $K $kind-gzip.sif sh -c \
-			'for p in /proc/[0-9]*; do read -r pid name state parent rest <$p/stat; [ "$name" = "(coffer-image)" ] && [ $parent = $PPID ] && kill -9 $pid; done; sleep 30; echo still here'
+			'for p in /proc/[0-9]*; do read -r pid name state parent rest <$p/stat; [ "$name" = "(coffer-image)" ] && [ $parent = $PPID ] && kill -9 $pid; done; sleep 5; echo still here'
 		[ "$status" -eq 255 ]
 		err_has "was killed by signal 9"
 		# Nor has a payload an end of its own that ends at once.

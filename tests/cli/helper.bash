@@ -73,10 +73,38 @@ make_keys() { # in the current folder: rsa_pri.pem, rsa_pub.pem as in the guide,
 	done
 }
 
+# In the current folder: me.key, me.pub, you.key, you.pub of age's, and OpenSSH's ed, srsa.
+make_age_keys() {
+	local name
+	for name in me you; do
+		age-keygen -o $name.key 2>/dev/null
+		age-keygen -y $name.key >$name.pub
+	done
+	ssh-keygen -q -t ed25519 -N '' -f ed
+	ssh-keygen -q -t rsa -b 2048 -N '' -f srsa
+}
+# An image of make_tree's starts with this key.
+opens() { # IMAGE OPTION...
+	local image=$1
+	shift
+	run --separate-stderr coffer exec --no-home "$@" "$image" echo started </dev/null
+	[ "$status" -eq 0 ] && [ "$output" = started ] || { echo "$image $*: $stderr"; false; }
+}
+
 # A terminal may be given this file: UTF-8, and nothing in it that a terminal obeys.
 harmless() {
 	iconv -f UTF-8 -t UTF-8 "$1" >/dev/null
 	refute env LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]' "$1"
+}
+
+# Where the cost of guessing a passphrase is not what is looked at: a command whose coffer makes keyslots
+# that take no time (tests/tools/cheap.c says how). What it has built, any coffer opens in no time.
+cheaply() { # COMMAND...
+	mkdir -p "$WORK/cheap"
+	ln -sfn "$COFFER_ROOT/bin/coffer-cheap" "$WORK/cheap/coffer"
+	ln -sfn "$COFFER_ROOT/bin/coffer-cheap" "$WORK/cheap/apptainer"
+	local PATH=$WORK/cheap:$PATH
+	"$@"
 }
 
 # Runs a command in a terminal of its own: terminal [PROMPT ANSWER]... -- COMMAND...
@@ -101,21 +129,35 @@ refused() { # STATUS WORDS
 }
 # Not so. (`! command` cannot fail a test: the shell's -e does not apply to it.)
 refute() { ! "$@"; }
-wait_for() { # COMMAND...: until it succeeds, ten seconds at most
+wait_for() { # COMMAND...: until it succeeds; a minute at most, as a busy machine is no fault
 	local i
-	for i in $(seq 200); do
+	for i in $(seq 1200); do
 		"$@" && return 0
 		sleep 0.05
 	done
 	echo "in vain: $*"
 	false
 }
+is_gone() { # PID: gone, or waiting to be reaped
+	case $(ps -o stat= -p "$1") in "" | Z*) ;; *) return 1 ;; esac
+}
+all_gone() { # PID...
+	local pid
+	for pid; do wait_for is_gone "$pid"; done
+}
+# A file as one more partition of a SIF, by the numbers of `coffer sif add`: file system 1 is squashfs, 2
+# ext3; type 3 data, 4 overlay.
+with_partition() { # FROM TO FILE-SYSTEM TYPE FILE
+	cp "$1" "$2"
+	coffer sif add --datatype 4 --partfs "$3" --parttype "$4" --partarch 2 --groupid 1 "$2" "$5"
+}
 # Processes of this user that are this program's; another's can be told apart by root only.
 ours() {
 	local process program
 	for process in $(pgrep -u "$(id -u)" '^coffer|^appini'); do
 		program=$(readlink "/proc/$process/exe" 2>/dev/null)
-		[ -z "$program" ] || [ "$program" = "$(readlink -f "$COFFER")" ] || continue
+		[ -z "$program" ] || [ "$program" = "$(readlink -f "$COFFER")" ] ||
+			[ "$program" = "$(readlink -f "$COFFER_ROOT/bin/coffer-cheap")" ] || continue
 		[ -e "/proc/$process" ] && grep -v ' Z$' <(ps -o pid=,args=,state= -p "$process")
 	done
 	return 0
@@ -127,10 +169,10 @@ no_new_mounts() {
 	new=$(comm -13 <(sort <<<"$MOUNTS") <(sort /proc/self/mountinfo))
 	[ -z "$new" ] || { echo "mounts that stay: $new"; false; }
 }
-# Nothing of coffer's is left behind.
+# Nothing of coffer's is left behind, once what is about to end has ended.
 no_processes() {
 	local i left
-	for i in $(seq 100); do
+	for i in $(seq 1200); do
 		left=$(ours)
 		[ -n "$left" ] || return 0
 		sleep 0.05
@@ -138,3 +180,27 @@ no_processes() {
 	echo "left: $left"
 	false
 }
+
+# docker-registry(1), with what more its configuration is to have; its number is in NAME.pid.
+start_registry() { # NAME VARIABLE MORE: on a port of its own
+	local port i
+	for i in 1 2 3 4 5; do
+		port=$((20000 + RANDOM % 12000))
+		cat >"$1.yml" <<-END
+			version: 0.1
+			log: {level: error}
+			storage: {filesystem: {rootdirectory: $WORK/$1.store}}
+			http:
+			  addr: 127.0.0.1:$port$3
+		END
+		docker-registry serve "$1.yml" >"$1.log" 2>&1 3>&- &
+		echo $! >"$1.pid"
+		wait_for listens_or_ended "$port" "$(cat "$1.pid")"
+		kill -0 "$(cat "$1.pid")" 2>/dev/null || continue
+		eval "$2=$port"
+		return 0
+	done
+	cat "$1.log"
+	return 1
+}
+listens_or_ended() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null || ! kill -0 "$2" 2>/dev/null; }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,14 +139,32 @@ int write_text(const char *path, const char *text)
 	return n < 0 ? -1 : 0;
 }
 
-/* The 32-bit entry, with its own numbers. Its pointers are of 32 bits; 0 will do. */
+static sigjmp_buf no_entry;
+
+static void on_segv(int number)
+{
+	siglongjmp(no_entry, number);
+}
+
+/*
+ * The 32-bit entry, with its own numbers. Its pointers are of 32 bits; 0 will do. A kernel that is
+ * built or started without it (ia32_emulation=0) answers with SIGSEGV: no call, ENOSYS.
+ */
 long call_32(long number, long a, long b, long c, long d)
 {
 	long returned;
+	struct sigaction before, caught = { .sa_handler = on_segv };
+	(void)sigaction(SIGSEGV, &caught, &before);
+	if (sigsetjmp(no_entry, 1)) {
+		(void)sigaction(SIGSEGV, &before, NULL);
+		errno = ENOSYS;
+		return -1;
+	}
 	__asm__ volatile("int $0x80"
 			 : "=a"(returned)
 			 : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d)
 			 : "memory", "r8", "r9", "r10", "r11");
+	(void)sigaction(SIGSEGV, &before, NULL);
 	if (returned < 0 && returned > -4096) {
 		errno = (int)-returned;
 		return -1;

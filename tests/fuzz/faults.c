@@ -172,4 +172,14 @@ WRAP(int, EVP_PKEY_fromdata, 0, 0,
      (c, ret, selection, params))
 WRAP(int, EVP_PKEY_decrypt_init, 0, 0, (EVP_PKEY_CTX * c), (c))
 WRAP(int, EVP_PKEY_CTX_set_rsa_padding, 0, 0, (EVP_PKEY_CTX * c, int padding), (c, padding))
+WRAP(EVP_PKEY *, EVP_PKEY_new_raw_private_key_ex, NULL, 0,
+     (OSSL_LIB_CTX * lib, const char *name, const char *properties, const unsigned char *key,
+      size_t len),
+     (lib, name, properties, key, len))
+WRAP(int, EVP_PKEY_derive_init, 0, 0, (EVP_PKEY_CTX * c), (c))
+WRAP(unsigned char *, EVP_Q_mac, NULL, 0,
+     (OSSL_LIB_CTX * lib, const char *name, const char *properties, const char *sub,
+      const OSSL_PARAM *params, const void *key, size_t key_len, const unsigned char *data,
+      size_t len, unsigned char *out, size_t cap, size_t *out_len),
+     (lib, name, properties, sub, params, key, key_len, data, len, out, cap, out_len))
 WRAP(int, RAND_bytes, 0, 0, (unsigned char *buf, int len), (buf, len))

@@ -11,6 +11,7 @@
 
 #include "key/internal.h"
 #include "rsa.h"
+#include "seal/seal.h"
 
 #define PIECE 256
 #define DECRYPT_EVERY 64
@@ -83,7 +84,7 @@ int fuzz_seed(struct buffer *ret, struct error **err)
 	    rsa_from_pem(FUZZ_RSA_PUBLIC, strlen(FUZZ_RSA_PUBLIC), &request, "the key", &maker.rsa,
 			 err) < 0)
 		return -1;
-	int r = key_make_secret(&maker, KEY_SECRET_LUKS2, &secret, &random, ret, err);
+	int r = key_make_secret(&maker, &seal_luks2.secret, &secret, &random, ret, err);
 	crypto_rsa_free(&maker.rsa);
 	return r;
 }
@@ -93,7 +94,7 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	struct bytes b = bytes_of(data, len);
 	struct secret *secret CLEANUP_SECRET = NULL;
 	uint8_t switches = bytes_u8(&b);
-	enum key_secret_form form = switches & 1 ? KEY_SECRET_GOCRYPTFS : KEY_SECRET_LUKS2;
+	const struct secret_form *form = switches & 1 ? &seal_gocryptfs.secret : &seal_luks2.secret;
 	struct key fresh = { 0 };
 	if (switches & 1 << 6 && known_key(&fresh, err) < 0)
 		return -1;

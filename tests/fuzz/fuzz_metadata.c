@@ -13,8 +13,15 @@
 static int labels(const char *text, size_t len, struct error **err)
 {
 	struct labels l = { 0 }, again = { 0 };
-	struct buffer json CLEANUP_BUFFER = { 0 };
-	int r = labels_read_json(&l, text, len, err);
+	struct buffer json CLEANUP_BUFFER = { 0 }, complaint CLEANUP_BUFFER = { 0 };
+	int r = labels_read_shown(&again, text, len, &complaint, err);
+	labels_free(&again);
+	if (r < 0 && error_kind(*err) != ERROR_MEMORY && error_kind(*err) != ERROR_LIMIT)
+		fuzz_bug("who only looks is refused");
+	if (r == 0)
+		r = labels_read_json(&l, text, len, err);
+	if (r == 0 && complaint.len)
+		fuzz_bug("what is read in earnest is complained of");
 	if (r == 0)
 		r = labels_put_json(&l, true, &json, err);
 	if (r == 0)

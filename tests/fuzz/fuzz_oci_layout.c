@@ -76,6 +76,7 @@ static void put_layout(char kind, const uint8_t *data, size_t len)
 {
 	char descriptor[128], text[1024];
 	bool config = kind == 'c';
+	put_blob("", 0, descriptor, sizeof(descriptor)); /* the layer */
 	put_blob(config ? (const void *)data : good_config, config ? len : strlen(good_config),
 		 descriptor, sizeof(descriptor));
 	int n = snprintf(text, sizeof(text),
@@ -105,10 +106,19 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	struct oci_image *image CLEANUP_OCI_IMAGE = NULL;
 	CLEANUP_BUFFER struct buffer scripts = { 0 };
 	const struct oci_wish wish = { .arch = "amd64" };
+	struct oci_blob blob;
+	CLEANUP_ERROR struct error *other = NULL;
 	if (!len)
 		return error_set(err, ERROR_DAMAGED, "nothing");
 	fault_pause();
 	put_layout((char)*data, data + 1, len - 1);
+	/* Its other reader, of one file: without faults, as what it says is no part of the result.
+	 */
+	if (oci_find_file(base_fd, &wish, "application/vnd.oci.image.layer.v1.tar", &blob,
+			  &other) == 0) {
+		CLEANUP_FD int fd = oci_blob_open_checked(base_fd, &blob, &other);
+		fuzz_saw_number(blob.size + (fd >= 0));
+	}
 	fault_resume();
 	int r = oci_open(base_fd, &wish, &image, err);
 	if (r == 0 && (oci_put_runscript(&image->config, &scripts, err) < 0 ||

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/internal.h"
+#include "cli/words/internal.h"
 #include "run/internal.h"
 
 #define WORDS_MAX 32

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "squash/read/data.h"
 #include "squash/read/internal.h"
 
 #define INODES_MAX 96

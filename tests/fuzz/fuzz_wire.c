@@ -21,8 +21,9 @@ int fuzz_run(const uint8_t *data, size_t len, struct error **err)
 	/* Without memory it is another error, and one all the same. */
 	if (fault_armed() && !strcmp(error_message(p.error), "out of memory"))
 		return error_set(err, ERROR_MEMORY, "out of memory");
-	fuzz_saw(error_message(p.error), strlen(error_message(p.error)));
-	/* There is one way to write what was read; a hint may be lost where memory is. */
+	/* There is one way to write what was read; where memory is lost, hint and context may be.
+	 */
+	fuzz_saw(error_fact(p.error), strlen(error_fact(p.error)));
 	if (!fault_armed() &&
 	    (wire_pack_error(p.error, again) != len || memcmp(again, data, len) != 0))
 		fuzz_bug("an error is not what it was");

@@ -95,20 +95,20 @@ int __wrap_crypto_scrypt(const struct secret *password, const void *salt, size_t
 	return result;
 }
 
-int __real_crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
-			      struct error **why);
-int __wrap_crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
-			      struct error **why);
+int __real_crypto_rsa_decrypt(struct crypto_rsa *rsa, const char *label, const void *in,
+			      struct secret **ret, struct error **why);
+int __wrap_crypto_rsa_decrypt(struct crypto_rsa *rsa, const char *label, const void *in,
+			      struct secret **ret, struct error **why);
 
 /* One piece is the whole of a wrapped key here. */
-int __wrap_crypto_rsa_decrypt(struct crypto_rsa *rsa, const void *in, struct secret **ret,
-			      struct error **why)
+int __wrap_crypto_rsa_decrypt(struct crypto_rsa *rsa, const char *label, const void *in,
+			      struct secret **ret, struct error **why)
 {
 	static uint8_t known[RSA_LEN];
 	static struct secret *secret;
 	if (secret && !memcmp(in, known, sizeof(known)))
 		return secret_copy(secret_bytes(secret), secret_size(secret), ret, why);
-	int r = __real_crypto_rsa_decrypt(rsa, in, ret, why);
+	int r = __real_crypto_rsa_decrypt(rsa, label, in, ret, why);
 	if (r == 0) {
 		secret_free(&secret);
 		memcpy(known, in, sizeof(known));
@@ -124,14 +124,15 @@ struct piece {
 };
 
 static const char *kind_name;
-static enum image_kind kind;
+static const struct seal *sealed_by;
 static struct key *run_key;
 static uint8_t *good;
 static size_t good_len;
 static int fd = -1; /* the image, as a memory file */
 static char path[64];
 static uint64_t good_digest;
-static struct piece partition, message;
+static struct piece partition, message, object;
+static bool for_recipient; /* the image is, in the place of an RSA key */
 
 static char folder[] = "/var/tmp/coffer-faults-XXXXXX";
 
@@ -150,6 +151,25 @@ static struct key *make_key(enum key_use use, const char *name)
 	struct key *k = NULL;
 	snprintf(whole, sizeof(whole), "%s/%s", folder, name);
 	const struct key_request request = { .use = use, .pem_path = whole };
+	assert_ok(key_choose(&request, &k, err));
+	return k;
+}
+
+/* age-encryption.org/v1, "The X25519 recipient type" */
+#define AGE_IDENTITY "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX"
+#define AGE_RECIPIENT "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+static struct key *make_age_key(enum key_use use)
+{
+	struct strings words CLEANUP_STRINGS = { 0 };
+	struct key *k = NULL;
+	assert_ok(use == KEY_FOR_BUILD ? strings_add(&words, AGE_RECIPIENT, err)
+				       : strings_addf(&words, err, "%s/identity", folder));
+	const struct key_request request = {
+		.use = use,
+		.recipients = use == KEY_FOR_BUILD ? &words : NULL,
+		.identities = use == KEY_FOR_RUN ? &words : NULL,
+	};
 	assert_ok(key_choose(&request, &k, err));
 	return k;
 }
@@ -179,6 +199,7 @@ static int make_folder(void **state)
 	assert_non_null(mkdtemp(folder));
 	save("private", FUZZ_RSA_PRIVATE, strlen(FUZZ_RSA_PRIVATE));
 	save("public", FUZZ_RSA_PUBLIC, strlen(FUZZ_RSA_PUBLIC));
+	save("identity", AGE_IDENTITY, strlen(AGE_IDENTITY));
 	make_tree();
 	run_key = make_key(KEY_FOR_RUN, "private");
 	return 0;
@@ -252,7 +273,7 @@ static int read_all(uint64_t *ret_digest, bool *ret_same_kind, struct error **er
 	 * Nothing vouches for an image's kind: who makes an encrypted one a plain one might as well
 	 * have put another file in its place (SECURITY.md). It is told apart, not compared.
 	 */
-	*ret_same_kind = img->kind == kind;
+	*ret_same_kind = image_seal(img) == sealed_by;
 	if (image_unseal(img, image_is_encrypted(img) ? run_key : NULL, NULL, &tree, err) < 0)
 		return -1;
 	struct walk w = { .sq = tree->squash, .refs = { squash_root(tree->squash) }, .count = 1 };
@@ -265,13 +286,14 @@ static int read_all(uint64_t *ret_digest, bool *ret_same_kind, struct error **er
 	return 0;
 }
 
-static void make_image(enum image_kind which, const char *name)
+static void make_image(const struct seal *which, const char *name)
 {
-	struct key *build_key CLEANUP_KEY =
-		which == IMAGE_SIF ? NULL : make_key(KEY_FOR_BUILD, "public");
+	struct key *build_key CLEANUP_KEY = !which	    ? NULL
+					    : for_recipient ? make_age_key(KEY_FOR_BUILD)
+							    : make_key(KEY_FOR_BUILD, "public");
 	char whole[sizeof(folder) + 32];
 	struct image *img CLEANUP_IMAGE = NULL;
-	kind = which;
+	sealed_by = which;
 	kind_name = name;
 	fd_close(&fd);
 	fd = memfd_create("image", MFD_CLOEXEC);
@@ -287,7 +309,7 @@ static void make_image(enum image_kind which, const char *name)
 		.json = &json,
 		.json_count = 1,
 		.arch = sif_arch_native(),
-		.kind = which,
+		.seal = which,
 		.key = build_key,
 		.sif = { .time = 1700000000 },
 		.squash = { .codec = SQUASH_GZIP,
@@ -309,9 +331,11 @@ static void make_image(enum image_kind which, const char *name)
 	assert_ok(read_all(&good_digest, &same_kind, err));
 	assert_true(same_kind);
 	assert_ok(image_open(path, &img, err));
-	partition = (struct piece){ img->partition->off, img->partition->len };
-	const struct sif_descriptor *d = sif_crypt_message(img->sif, img->partition);
+	partition = (struct piece){ img->root->off, img->root->len };
+	const struct sif_descriptor *d = image_wrapped_key(img);
 	message = d ? (struct piece){ d->off, d->len } : (struct piece){ 0 };
+	const struct sif_descriptor *o = sif_key_object(img->sif, img->root->descriptor);
+	object = o ? (struct piece){ o->off, o->len } : (struct piece){ 0 };
 	/* Behind the end of a line a message is the same text one byte further ahead: no fault. The
 	 * last byte of a volume is any byte, and another one the next time. */
 	if (message.len && good[message.off - 1] == '\n')
@@ -648,6 +672,22 @@ static const struct field message_fields[] = {
 	{ 209, 376, 0, RIGHT_BYTES },
 };
 
+/* Without it there is nothing for an identity to open. */
+static const struct field object_fields[] = {
+	{ 0, 4, WRONG_KEY, NO_BYTES },
+	{ 4, 1, WRONG_KEY, RIGHT_BYTES },
+	{ 5, 4, 0, RIGHT_BYTES },
+	{ 9, 4, 0, RIGHT_BYTES },
+	{ 13, 4, WRONG_KEY, RIGHT_BYTES }, /* four bits only say that it is no group */
+	{ 17, 8, DAMAGED, NO_BYTES },
+	{ 25, 8, DAMAGED | LIMIT, NO_BYTES },
+	{ 33, 8, 0, RIGHT_BYTES },
+	{ 41, 32, 0, RIGHT_BYTES },
+	{ 73, sizeof(SIF_KEY_OBJECT_NAME), WRONG_KEY, NO_BYTES },
+	{ 73 + sizeof(SIF_KEY_OBJECT_NAME), 128 - sizeof(SIF_KEY_OBJECT_NAME), 0, RIGHT_BYTES },
+	{ 201, 384, 0, RIGHT_BYTES },
+};
+
 static void the_sif(void)
 {
 	EACH_FIELD("field of the SIF header", 0, header_fields, 0, RIGHT_BYTES);
@@ -666,7 +706,7 @@ static void the_sif(void)
 	cut_short();
 }
 
-static void begin(enum image_kind which, const char *name)
+static void begin(const struct seal *which, const char *name)
 {
 	make_image(which, name);
 	memset(&seen, 0, sizeof(seen));
@@ -708,7 +748,7 @@ static const struct field super_fields[] = {
 static void plain(void **state)
 {
 	(void)state;
-	begin(IMAGE_SIF, "plain");
+	begin(NULL, "plain");
 	the_sif();
 	EACH_FIELD("field of the superblock", partition.off, super_fields, 0, ANY_BYTES);
 	for (size_t i = 96; i < partition.len; i += 64)
@@ -778,7 +818,7 @@ static void with_content(const char *what, size_t len, unsigned kinds, enum othe
 static void every_block_authenticates(void **state)
 {
 	(void)state;
-	begin(IMAGE_GOCRYPTFS, "gocryptfs");
+	begin(&seal_gocryptfs, "gocryptfs");
 	the_sif();
 	/* The outer file system: where the two files are. Their bytes are vouched for. */
 	const unsigned outer = ANY_OF_BYTES | NOT_FOUND | WRONG_KEY;
@@ -931,7 +971,7 @@ static void store_luks2(const char *json, size_t len)
 static void luks2(void **state)
 {
 	(void)state;
-	begin(IMAGE_LUKS2, "LUKS2");
+	begin(&seal_luks2, "LUKS2");
 	the_sif();
 	size_t json_len = strlen((const char *)good + partition.off + 4096);
 	unsigned before = seen.refused;
@@ -989,12 +1029,42 @@ static void limit_memory(void)
 #endif
 }
 
+/* Each bit of the key object counts, header and all: none leads to other bytes, nor to the right
+ * ones. */
+static void key_object(void **state)
+{
+	static const struct {
+		const struct seal *seal;
+		const char *name;
+	} rows[] = { { &seal_luks2, "luks2, for a recipient" },
+		     { &seal_gocryptfs, "gocryptfs, for a recipient" } };
+	struct key *rsa = run_key;
+	(void)state;
+	run_key = make_age_key(KEY_FOR_RUN);
+	for_recipient = true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin(rows[i].seal, rows[i].name);
+		assert_int_equal(message.len, 0);
+		assert_true(object.len > 0);
+		each_bit("bit of the key object", object.off, object.len,
+			 DAMAGED | WRONG_KEY | UNSUPPORTED, NO_BYTES);
+		EACH_FIELD("field of the key object's descriptor",
+			   TABLE_OFF + MESSAGE_SLOT * DESCRIPTOR_LEN, object_fields, 0,
+			   RIGHT_BYTES);
+		end(200);
+	}
+	for_recipient = false;
+	key_free(&run_key);
+	run_key = rsa;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain),
 		cmocka_unit_test(every_block_authenticates),
 		cmocka_unit_test(luks2),
+		cmocka_unit_test(key_object),
 	};
 	limit_memory();
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

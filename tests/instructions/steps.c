@@ -63,7 +63,7 @@ static int make_file(int dir, unsigned number, uint64_t *state, struct error **e
 	static uint8_t data[400000];
 	char name[32];
 	size_t len = number % 120 == 7 ? 300000 + next_number(state) % 100000
-				      : 200 + next_number(state) % 6000;
+				       : 200 + next_number(state) % 6000;
 	snprintf(name, sizeof(name), "file-%u.%x", number, (unsigned)(next_number(state) & 0xffff));
 	if (number % 37 == 5)
 		fill_noise(state, data, len);
@@ -108,7 +108,7 @@ static int choose_key(enum key_use use, const char *keys, struct key **ret, stru
 	return pem ? key_choose(&request, ret, err) : -1;
 }
 
-static int pack(enum image_kind kind, const char *tree, const char *keys, int out,
+static int pack(const struct seal *seal, const char *tree, const char *keys, int out,
 		struct error **err)
 {
 	static const char definition[] = "bootstrap: scratch\n";
@@ -117,7 +117,7 @@ static int pack(enum image_kind kind, const char *tree, const char *keys, int ou
 	CLEANUP_FD int root = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return error_errno(err, errno, "%s", tree);
-	if (kind != IMAGE_SIF && choose_key(KEY_FOR_BUILD, keys, &key, err) < 0)
+	if (seal && choose_key(KEY_FOR_BUILD, keys, &key, err) < 0)
 		return -1;
 	struct image_pack_plan plan = {
 		.root = root,
@@ -126,7 +126,7 @@ static int pack(enum image_kind kind, const char *tree, const char *keys, int ou
 		.json = &json,
 		.json_count = 1,
 		.arch = sif_arch_native(),
-		.kind = kind,
+		.seal = seal,
 		.key = key,
 		.squash = { .codec = SQUASH_GZIP,
 			    .threads = 1,
@@ -140,11 +140,11 @@ static int pack(enum image_kind kind, const char *tree, const char *keys, int ou
 
 static const struct {
 	const char *name;
-	enum image_kind kind;
+	const struct seal *seal;
 } kinds[] = {
-	{ "plain", IMAGE_SIF },
-	{ "luks2", IMAGE_LUKS2 },
-	{ "gocryptfs", IMAGE_GOCRYPTFS },
+	{ "plain", NULL },
+	{ "luks2", &seal_luks2 },
+	{ "gocryptfs", &seal_gocryptfs },
 };
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 
@@ -167,7 +167,7 @@ static int prepare(const char *dir, const char *keys, struct error **err)
 		CLEANUP_FD int out = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (out < 0)
 			return error_errno(err, errno, "%s", path);
-		if (pack(kinds[i].kind, tree, keys, out, err) < 0)
+		if (pack(kinds[i].seal, tree, keys, out, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -183,7 +183,7 @@ static int build(const char *kind, const char *dir, const char *keys, struct err
 		return error_errno(err, errno, "a file without a name in %s", dir);
 	for (size_t i = 0; i < KINDS; i++)
 		if (!strcmp(kind, kinds[i].name))
-			return pack(kinds[i].kind, tree, keys, out, err);
+			return pack(kinds[i].seal, tree, keys, out, err);
 	return error_set(err, ERROR_USAGE, "no kind of image: %s", kind);
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Exchange with a real Apptainer: what coffer builds runs there, what it builds runs here. As root
 # (the peer's root needs it); containers are built and run as normal users on both sides.
-#   COFFER           the program, readable by all
+#   COFFER           the program, readable by all, with a link apptainer to it beside it
 #   COFFER_FIXTURES  the folder of the reference images
 
 bats_require_minimum_version 1.5.0
@@ -71,6 +71,22 @@ expected() { grep -v -e ./etc/passwd -e ./etc/group $X/sums; }
 	run -255 there "APPTAINER_ENCRYPTION_PASSPHRASE=coffee apptainer exec c-pass.sif true"
 }
 
+@test "gocryptfs: encrypted, and encrypted anew, without unpacking: Apptainer runs it, and coffer what it built" {
+	local word="APPTAINER_ENCRYPTION_PASSPHRASE='tea for two'"
+	here "coffer build --force e-plain.sif tree && coffer encrypt --force --encryption=gocryptfs --pem-path=rsa_public.pem e-plain.sif e-pem.sif &&
+		coffer rekey --pem-path=rsa_private.pem e-pem.sif &&
+		$word coffer encrypt --force --encryption=gocryptfs e-plain.sif e-pass.sif"
+	run -0 --separate-stderr there "apptainer exec --pem-path=rsa_private.pem --no-home e-pem.sif sh -c '$sums'"
+	[ "$output" = "$(expected)" ]
+	run -0 --separate-stderr there "$word apptainer exec --no-home e-pass.sif sh -c '$sums'"
+	[ "$output" = "$(expected)" ]
+	# By way of LUKS2, and an image that Apptainer has built.
+	there "apptainer build --force --encrypt --pem-path=rsa_public.pem a-again.sif tree"
+	here "coffer convert --force --pem-path=rsa_private.pem a-again.sif e-luks.sif && coffer convert --force --pem-path=rsa_private.pem e-luks.sif e-back.sif"
+	run -0 --separate-stderr there "apptainer exec --pem-path=rsa_private.pem --no-home e-back.sif sh -c '$sums'"
+	[ "$output" = "$(expected)" ]
+}
+
 @test "plain: coffer builds, Apptainer runs" {
 	here "coffer build --force c-plain.sif d.def"
 	run -0 --separate-stderr there "apptainer run c-plain.sif x"
@@ -86,6 +102,82 @@ expected() { grep -v -e ./etc/passwd -e ./etc/group $X/sums; }
 			run -0 --separate-stderr here "coffer $words"
 			[ "$output" = "$theirs" ] || { echo "$words differ: $theirs / $output"; false; }
 		done
+	done
+}
+
+@test "a sandbox, a squashfs image and a SIF say of themselves what Apptainer tells of them, byte for byte" {
+	local app=$X/told/scif/apps/one/scif options image
+	mkdir -p $X/told/{dev,proc,sys,tmp,var/tmp,etc,root,home} # the peer runs the image to look
+	: >$X/told/etc/passwd
+	: >$X/told/etc/group
+	mkdir -p $X/told/bin $X/told/.singularity.d/env $X/told/texts $X/told/scif/apps/two/scif $X/told/scif/apps/empty $X/told/scif/apps/.hidden/scif $app/env
+	cp /bin/busybox $X/told/bin/busybox
+	ln -s busybox $X/told/bin/sh
+	echo '{"b":"2","a":"<1>&","n":3}' >$X/told/.singularity.d/labels.json
+	printf '#!/bin/sh\necho run\n\n\n' >$X/told/texts/runscript
+	ln -s ../texts/runscript $X/told/.singularity.d/runscript
+	printf 'start\\n\tof \1 "it"' >$X/told/.singularity.d/startscript
+	printf '  help\0ing  \n' >$X/told/.singularity.d/runscript.help
+	printf 'Bootstrap: scratch\n' >$X/told/.singularity.d/Singularity
+	echo 'export A=1' >$X/told/.singularity.d/env/10-docker2singularity.sh
+	: >$X/told/.singularity.d/env/91-environment.sh
+	echo no >$X/told/.singularity.d/env/99-base.sh
+	echo '{"l":"of one"}' >$app/labels.json
+	echo 'run one' >$app/runscript
+	echo 'start one' >$app/startscript
+	echo 'def of one' >$app/Singularity
+	echo 'export C=3' >$app/env/90-environment.sh
+	echo no >$app/env/10-docker.sh
+	chmod -R a+rX $X/told
+	mksquashfs $X/told $X/told.sqfs -quiet -no-progress -noappend >/dev/null
+	sed -i 's/,"n":3//' $X/told/.singularity.d/labels.json
+	here "coffer build --force told.sif told"
+	chmod a+r $X/told.sif
+	sed -i 's/}/,"n":3}/' $X/told/.singularity.d/labels.json
+	while read -r options; do
+		for image in told told.sqfs told.sif; do
+			diff <(there "apptainer inspect $options $image" 2>&1) <(here "apptainer inspect $options $image" 2>&1) ||
+				{ echo "inspect $options $image"; return 1; }
+		done
+	done <<-'END'
+
+		-j
+		--all
+		-d -r -s -t -H -e -l --list-apps
+		-d -r -s -t -H -e -l --list-apps -j
+		--app one
+		--app one -d -r -s -e -l
+		--app one -d -j
+		--app one -r -s -j
+		--app one --list-apps -r
+		--app one --list-apps -r -j
+		--app none -d -j
+		--list-apps -j
+	END
+}
+
+@test "an image without a shell: what Apptainer and coffer make of a layout runs here as there" {
+	local made words
+	mkdir -p $X/bare/app $X/bare/etc
+	cp /bin/busybox $X/bare/app/busybox
+	ln -s busybox $X/bare/app/env
+	: >$X/bare/etc/passwd
+	: >$X/bare/etc/group
+	tar -C $X/bare --owner=0 --group=0 -cf $X/bare.tar .
+	"$BATS_TEST_DIRNAME/../cli/make-layout" $X/bare-layout \
+		'{"Env":["PATH=/app:/usr/bin","GREETING=hello \"you\" $HOME","EMPTY=","NOVALUE","B=a\\b"],"Entrypoint":["/app/busybox","printf","[%s]"],"Cmd":["a b","$HOME","it'"'"'s"]}' $X/bare.tar
+	chmod -R a+rX $X/bare-layout
+	here "coffer build --force c-bare.sif oci:bare-layout"
+	there "apptainer build --force a-bare.sif oci:bare-layout"
+	chmod a+r $X/c-bare.sif $X/a-bare.sif
+	for made in c-bare.sif a-bare.sif; do
+		for words in '' 'x "p q"' '\$NOBODY_SET_THIS' "'a\\b' -e"; do
+			[ "$(there "apptainer -s run $made $words")" = "$(here "apptainer -s run $made $words")" ]
+		done
+		[ "$(here "apptainer -s run $made")" = "[a b][\$HOME][it's]" ]
+		[ "$(there "apptainer -s run --no-eval $made '\$HOME'")" = "$(here "apptainer -s run --no-eval $made '\$HOME'")" ]
+		diff <(there "apptainer -s exec --cleanenv --env Q=x-\\\$B $made env" | grep -E '^(GREETING|EMPTY|NOVALUE|B|PATH|Q)=' | sed 's,/home/peer,HOME,' | sort) \
+			<(here "apptainer -s exec --cleanenv --env Q=x-\\\$B $made env" | grep -E '^(GREETING|EMPTY|NOVALUE|B|PATH|Q)=' | sed 's,/home/coffer-test,HOME,' | sort)
 	done
 }
 
@@ -137,4 +229,157 @@ again" ]
 		done
 		[ "$(here "coffer -s exec --pem-path=rsa_private.pem $image sh -c 'echo \$A/\$E/\$PATH'")" = "$(there "apptainer -s exec --pem-path=rsa_private.pem $image sh -c 'echo \$A/\$E/\$PATH'")" ]
 	done
+}
+
+# What a recipient has, by Apptainer and Debian's age alone: neither shares any code with coffer.
+age_keys() {
+	(cd $X && rm -f me.key you.key && for n in me you; do age-keygen -o $n.key 2>/dev/null; age-keygen -y $n.key >$n.pub; done
+		chmod 0644 me.key you.key)
+}
+key_object() { # IMAGE: its number, as Apptainer lists it
+	there "apptainer sif list $1" | sed -n 's/^\([0-9]*\) *|2 *|3 *|.*|Generic\/Raw$/\1/p'
+}
+opens_there() { # IMAGE
+	run -0 --separate-stderr there "apptainer exec --pem-path=rsa_private.pem --no-home $1 sh -c '$sums'"
+	[ "$output" = "$(expected)" ]
+}
+opens_by_age() { # IMAGE KEY
+	local number
+	number=$(key_object "$1")
+	[ -n "$number" ]
+	there "apptainer sif dump $number $1" >$X/object
+	age -d -i "$X/$2" $X/object | grep -q '"volumeKey":"[0-9a-f]\{64\}"'
+}
+
+@test "recipients beside an RSA key: Apptainer runs and lists it, age opens the key object" {
+	age_keys
+	here "coffer build --force --pem-path=rsa_public.pem --recipient=me.pub c-both.sif tree"
+	opens_there c-both.sif
+	for words in "sif list c-both.sif" "sif header c-both.sif" "sif info 5 c-both.sif"; do
+		[ "$(there "apptainer $words")" = "$(here "coffer $words")" ]
+	done
+	opens_by_age c-both.sif me.key
+	run -1 opens_by_age c-both.sif you.key
+}
+
+@test "recipients beside a passphrase: Apptainer runs it, age opens the key object" {
+	age_keys
+	here "coffer build --force --key-command='printf \"tea for two\"' --recipient=me.pub c-both.sif tree"
+	run -0 --separate-stderr there "APPTAINER_ENCRYPTION_PASSPHRASE='tea for two' apptainer exec --no-home c-both.sif sh -c '$sums'"
+	[ "$output" = "$(expected)" ]
+	opens_by_age c-both.sif me.key
+}
+
+@test "recipients added and removed: Apptainer runs it after each, and adds objects of its own" {
+	age_keys
+	there "apptainer build --force --encrypt --pem-path=rsa_public.pem a-both.sif d.def"
+	chmod 0666 $X/a-both.sif
+	here "coffer recipient add --pem-path=rsa_private.pem -r me.pub a-both.sif"
+	opens_there a-both.sif
+	opens_by_age a-both.sif me.key
+	here "coffer recipient add --identity=me.key -r you.pub a-both.sif"
+	opens_there a-both.sif
+	opens_by_age a-both.sif you.key
+	# In the slot, and behind the place, that the changes left.
+	there "apptainer sif add --datatype 7 --filename note a-both.sif d.def"
+	here "coffer recipient remove --identity=me.key -r you.pub a-both.sif"
+	opens_there a-both.sif
+	opens_by_age a-both.sif me.key
+	run -1 opens_by_age a-both.sif you.key
+	note=$(there "apptainer sif list a-both.sif" | sed -n 's/^\([0-9]*\) *|NONE *|NONE *|.*|Generic\/Raw$/\1/p')
+	[ "$(there "apptainer sif dump $note a-both.sif")" = "$(cat $X/d.def)" ]
+	[ "$(there "apptainer sif header a-both.sif")" = "$(here "coffer sif header a-both.sif")" ]
+	here "coffer recipient remove --identity=me.key -r me.pub a-both.sif"
+	opens_there a-both.sif
+	[ -z "$(key_object a-both.sif)" ]
+}
+
+@test "a signature of Apptainer's holds after recipients have changed" {
+	age_keys
+	here "coffer build --force --pem-path=rsa_public.pem c-signed.sif tree"
+	chmod 0666 $X/c-signed.sif
+	openssl genpkey -algorithm ed25519 -out $X/sign.pem
+	openssl pkey -in $X/sign.pem -pubout -out $X/verify.pem
+	chmod 0644 $X/sign.pem $X/verify.pem
+	there "apptainer sign --key sign.pem c-signed.sif"
+	there "apptainer verify --key verify.pem c-signed.sif"
+	here "coffer recipient add --pem-path=rsa_private.pem -r me.pub c-signed.sif"
+	there "apptainer verify --group-id 1 --key verify.pem c-signed.sif"
+	# What is new is signed by itself.
+	run -255 there "apptainer verify --key verify.pem c-signed.sif"
+	[[ $output == *'signature not found for object group 2'* ]]
+	there "apptainer sign --group-id 2 --key sign.pem c-signed.sif"
+	there "apptainer verify --key verify.pem c-signed.sif"
+	run -0 --separate-stderr here "coffer recipient add --identity=me.key -r you.pub c-signed.sif"
+	[[ $stderr == *'The signature over the recipients'*'--group-id 2'* ]]
+	here "coffer recipient remove --identity=you.key -r me.pub c-signed.sif"
+	run -255 there "apptainer verify --key verify.pem c-signed.sif"
+	there "apptainer verify --group-id 1 --key verify.pem c-signed.sif"
+	opens_there c-signed.sif
+	opens_by_age c-signed.sif you.key
+	# An image that was built for recipients is signed as any other.
+	here "coffer build --force --pem-path=rsa_public.pem -r me.pub c-signed.sif tree"
+	chmod 0666 $X/c-signed.sif
+	there "apptainer sign --key sign.pem c-signed.sif"
+	there "apptainer verify --key verify.pem c-signed.sif"
+	# And one that covers what it should fails when that changes.
+	printf X | dd of=$X/c-signed.sif bs=1 seek=32180 conv=notrunc status=none
+	run -255 there "apptainer verify --key verify.pem c-signed.sif"
+}
+
+@test "images over an image and bound into it: the same is seen here and there" {
+	mkdir -p $X/over/sub $X/over/etc $X/ext/upper/etc $X/ext/work
+	echo over | tee $X/over/etc/over >$X/over/sub/here
+	echo ext >$X/ext/upper/etc/over
+	mksquashfs $X/over $X/over.sqfs -quiet -no-progress -noappend -all-root >/dev/null
+	mkfs.ext3 -q -d $X/ext $X/ext.img 16M
+	chmod 0644 $X/over.sqfs $X/ext.img
+	here "coffer build --force c-images.sif tree"
+	chmod 0755 $X/c-images.sif
+	local line
+	while read -r line; do
+		run -0 --separate-stderr here "${line/RUN/coffer exec}"
+		ours=$output
+		run -0 --separate-stderr there "${line/RUN/apptainer exec}"
+		[ "$ours" = "$output" ] || { printf '%s\n' "$line" "$ours" "$output"; return 1; }
+		[ -n "$output" ]
+	done <<-'END'
+		RUN --overlay over.sqfs:ro c-images.sif cat /etc/over /sub/here
+		RUN --overlay over.sqfs c-images.sif cat /etc/over
+		RUN --overlay over.sqfs:ro --overlay ext.img:ro c-images.sif cat /etc/over
+		RUN --overlay ext.img:ro,over.sqfs:ro c-images.sif cat /etc/over
+		RUN -B over.sqfs:/mnt:image-src=/sub c-images.sif cat /mnt/here
+		RUN -B over.sqfs:/mnt:id=1 c-images.sif cat /mnt/sub/here
+		RUN -B ext.img:/mnt:image-src=/upper,ro c-images.sif cat /mnt/etc/over
+		RUN --mount type=bind,src=over.sqfs,dst=/mnt,image-src=sub c-images.sif cat /mnt/here
+		RUN -B c-images.sif:/mnt:id=3 c-images.sif ls /mnt/etc
+	END
+	for line in "--overlay d.def" "-B c-images.sif:/mnt:image-src=/" "-B c-images.sif:/mnt:id=x" "-B over.sqfs:/mnt:image-src=/nowhere"; do
+		run -255 --separate-stderr here "apptainer exec $line c-images.sif true"
+		ours=$(sed -n '/FATAL/p' <<<"$stderr")
+		run -255 --separate-stderr there "apptainer exec $line c-images.sif true"
+		[ "$ours" = "$(sed -n '/FATAL/p' <<<"$stderr")" ] || { printf '%s\n' "$ours" "$stderr"; return 1; }
+	done
+}
+
+@test "oras://: what coffer pushes Apptainer pulls, and the other way, to the byte" {
+	local port=$((20000 + RANDOM % 12000)) pid
+	cat >$X/registry.yml <<-END
+		version: 0.1
+		log: {level: error}
+		storage: {filesystem: {rootdirectory: $X/registry}}
+		http: {addr: "127.0.0.1:$port"}
+	END
+	docker-registry serve $X/registry.yml >$X/registry.log 2>&1 3>&- &
+	pid=$!
+	timeout 20 bash -c "until (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do sleep 0.1; done"
+	here "coffer build --force --encryption=gocryptfs --pem-path=rsa_public.pem pushed.sif tree
+		coffer push --no-https pushed.sif oras://localhost:$port/from/coffer:1"
+	there "apptainer pull --force --no-https p-pulled.sif oras://localhost:$port/from/coffer:1"
+	cmp $X/pushed.sif $X/p-pulled.sif
+	there "apptainer push --no-https p-pulled.sif oras://localhost:$port/from/peer:1"
+	here "coffer pull --force --no-https c-pulled.sif oras://localhost:$port/from/peer:1"
+	cmp $X/pushed.sif $X/c-pulled.sif
+	there "apptainer exec --no-https --pem-path=rsa_private.pem oras://localhost:$port/from/coffer:1 cat /etc/passwd" | grep -q root
+	kill $pid
 }

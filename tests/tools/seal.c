@@ -159,7 +159,7 @@ static int gocryptfs_secrets(struct source *partition, const struct secret *secr
 				    body + KEY_LEN, secret_data(master), err);
 	crypto_gcm_free(&kek);
 	/* encryption.md 4.4 */
-	if (r < 0 || crypto_hkdf_sha256(master, CONTENT_INFO, KEY_LEN, &content, err) < 0)
+	if (r < 0 || crypto_hkdf_sha256(master, NULL, 0, CONTENT_INFO, KEY_LEN, &content, err) < 0)
 		return -1;
 	return save(folder, "master.key", master, err) < 0 ||
 			       save(folder, "content.key", content, err) < 0
@@ -187,10 +187,10 @@ static int secrets(const char *path, const char *folder, struct error **err)
 	struct key_request request = { .use = KEY_FOR_RUN, .use_environment = true };
 	if (key_choose(&request, &key, err) < 0 || image_open(path, &img, err) < 0 ||
 	    image_open_secret(img, key, &secret, err) < 0 ||
-	    source_slice(img->file, img->partition->off, img->partition->len, &partition, err) < 0)
+	    source_slice(img->file, img->root->off, img->root->len, &partition, err) < 0)
 		return -1;
-	int r = img->kind == IMAGE_LUKS2 ? luks2_secrets(partition, secret, folder, err)
-					 : gocryptfs_secrets(partition, secret, folder, err);
+	int r = img->root->seal == &seal_luks2 ? luks2_secrets(partition, secret, folder, err)
+					       : gocryptfs_secrets(partition, secret, folder, err);
 	source_free(&partition);
 	return r < 0 ? -1 : save(folder, "secret.text", secret, err);
 }

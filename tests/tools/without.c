@@ -2,9 +2,11 @@
 /*
  * Runs a program on a kernel that lacks some calls, or refuses them: a filter answers.
  *   without CALL[=EPERM]... -- PROGRAM [ARGUMENT...]
- * Unless it says EPERM the answer is ENOSYS.
+ * Unless it says EPERM the answer is ENOSYS. CALL may be O_TMPFILE: files without a name, which not
+ * every file system has.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +20,13 @@ int main(int argc, char **argv)
 	if (!filter)
 		return 125;
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (!strcmp(argv[i], "O_TMPFILE")) {
+			if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(openat),
+					     1,
+					     SCMP_A2(SCMP_CMP_MASKED_EQ, O_TMPFILE, O_TMPFILE)) < 0)
+				return 125;
+			continue;
+		}
 		char *answer = strchr(argv[i], '=');
 		if (answer)
 			*answer = 0;

@@ -12,11 +12,11 @@
 int run_descriptors_choose(struct run_plan *plan, struct error **err);
 /*
  * Closes what exec would close (the caller's own descriptors are not so marked), and with --contain
- * what was not named, but for sock and keep. The image's environment scripts run beside this
- * process and could look into it: a folder of the host that is open here would lead them out of
- * the root.
+ * what was not named, but for those in keep (-1: none). The image's environment scripts run beside
+ * this process and could look into it: a folder of the host that is open here would lead them out
+ * of the root.
  */
-int run_descriptors_close(const struct run_plan *plan, int sock, int keep, struct error **err);
+int run_descriptors_close(const struct run_plan *plan, const int keep[3], struct error **err);
 /* The variables of sd_listen_fds(3), as they must be for this process: the payload's, shortly. */
 int run_descriptors_environment(const struct run_plan *plan, struct strings *env,
 				struct error **err);
@@ -50,6 +50,8 @@ int run_lock_enter(const struct run_plan *plan, struct process *member, struct e
 
 /* ---------------------------------------------------------------- caps.c */
 
+/* Which capabilities the payload has: what it may have, as options and configuration limit it. */
+int run_capabilities_choose(struct run_plan *plan, struct error **err);
 int run_drop_privileges(const struct run_plan *plan, struct error **err);
 
 /* ---------------------------------------------------------------- filter.c */
@@ -66,9 +68,9 @@ int run_filter_choose(struct run_plan *plan, struct error **err);
 
 #define RUN_PROFILE_MAX ((size_t)1 << 20)
 /*
- * Appends the program (struct sock_filter) that a profile in JSON asks for, for a payload that has
- * capabilities (root) or has not; path is for the messages. Names of calls that libseccomp does not
- * know are added to *ret_skipped.
+ * Puts into an empty buffer the program (struct sock_filter) that a profile in JSON asks for, for a
+ * payload that has capabilities (root) or has not; path is for the messages. Names of calls that
+ * libseccomp does not know are added to *ret_skipped.
  */
 int run_profile_make(const char *text, size_t len, const char *path, bool root, struct buffer *ret,
 		     struct strings *ret_skipped, struct error **err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -95,20 +94,35 @@ int run_descriptors_choose(struct run_plan *plan, struct error **err)
 	return plan->contain ? refuse_folders(err) : 0;
 }
 
-int run_descriptors_close(const struct run_plan *plan, int sock, int keep, struct error **err)
+/* ours: those that exec would close, too; left: the caller's that are not named, too. */
+static int close_each(const struct run_plan *plan, bool ours, bool left, const int keep[3],
+		      struct error **err)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	if (!dir)
-		return error_errno(err, errno, "look at the open files in /proc/self/fd");
-	for (struct dirent *e; (e = readdir(dir));) {
+	CLEANUP_DIRECTORY struct directory d = { 0 };
+	int r = directory_open(AT_FDCWD, "/proc/self/fd", &d);
+	for (const struct dirent *e; r == 0 && (e = directory_next(&d));) {
 		int fd = (int)strtol(e->d_name, NULL, 10);
-		if (fd <= STDERR_FILENO || fd == dirfd(dir) || fd == sock || fd == keep)
+		if (fd <= STDERR_FILENO || fd == dirfd(d.stream) || fd == keep[0] ||
+		    fd == keep[1] || fd == keep[2])
 			continue;
-		if (!callers(fd) || (plan->contain && !named(plan, fd)))
+		if (callers(fd) ? left && !named(plan, fd) : ours)
 			(void)close(fd);
 	}
-	(void)closedir(dir);
-	return 0;
+	r = r < 0 ? r : -d.errnum;
+	return r < 0 ? error_errno(err, -r, "look at the open files in /proc/self/fd") : 0;
+}
+
+int run_descriptors_close(const struct run_plan *plan, const int keep[3], struct error **err)
+{
+	return close_each(plan, true, plan->contain, keep, err);
+}
+
+int run_leave_descriptors(const struct run_wish *wish, struct error **err)
+{
+	const struct run_plan plan = { .wish = wish };
+	if (check_named(wish, err) < 0)
+		return -1;
+	return close_each(&plan, false, true, (const int[3]){ -1, -1, -1 }, err);
 }
 
 int run_descriptors_environment(const struct run_plan *plan, struct strings *env,

@@ -151,14 +151,14 @@ enum {
 	OWNERS = 16,  /* ... and who is mapped alone */
 };
 
-struct rule {
+struct filter_rule {
 	unsigned filters;
 	uint32_t action;
 	void (*check)(void); /* instead of the action */
 	const char *names;
 };
 
-static const struct rule rules[] = {
+static const struct filter_rule rules[] = {
 	{ TERMINAL | PAYLOAD | ROOT, 0, check_ioctl, "ioctl" },
 	{ PAYLOAD | ROOT, 0, check_socket, "socket socketpair" },
 	{ PAYLOAD | ROOT, 0, check_personality, "personality" },
@@ -200,7 +200,7 @@ static const struct rule rules[] = {
 
 struct call {
 	uint32_t number;
-	const struct rule *rule;
+	const struct filter_rule *rule;
 };
 static struct call calls[512];
 static size_t call_count;

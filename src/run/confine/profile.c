@@ -9,6 +9,10 @@
  * name of a call that this libseccomp does not know, since a profile lists those of newer kernels
  * and of other processors. It then has the default action, as every call that is not named.
  *
+ * A rule with conditions beside another for the same call is where libseccomp cannot be left alone:
+ * of two that contradict each other it drops one without a word, and of some that do not it makes
+ * a filter that does what neither says. profile_check.c and profile_prove.c have both refused.
+ *
  * What a rule's `includes` and `excludes` ask for (capabilities, processor, kernel) is answered by
  * what the payload has: as root, of whatever namespace, every capability, and else none.
  */
@@ -17,23 +21,26 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PROFILE_ARGS 6	    /* a call has no more */
 #define PROFILE_RULES 65536 /* names in all lists */
 
 struct maker {
+	const char *path;
 	scmp_filter_ctx ctx;
 	struct run_profile_host host;
-	uint32_t by_default;
-	unsigned rules;
+	struct run_profile_program program;
+	struct run_profile_rules rules;
+	unsigned names;
 	struct strings *skipped;
 };
 
 static void maker_free(struct maker *m)
 {
+	free(m->rules.items);
 	if (m->ctx)
 		seccomp_release(m->ctx);
 }
@@ -50,6 +57,11 @@ static int add_architecture(struct maker *m, const struct json_at *at, const cha
 	/* Twice is once; one of the other byte order cannot run here. */
 	if (r < 0 && r != -EEXIST && r != -EDOM)
 		return error_errno(err, -r, "make the filter of %s", at->path);
+	struct run_profile_program *p = &m->program;
+	if (r == 0 && p->count == sizeof(p->architectures) / sizeof(*p->architectures))
+		return json_over_limit(at, "", p->count, err);
+	if (r == 0)
+		p->architectures[p->count++] = arch;
 	return 0;
 }
 
@@ -109,7 +121,7 @@ static int read_architectures(struct maker *m, const struct json_at *root, struc
 
 /* ------------------------------------------------------------------ rules */
 
-static int get_args(const struct json_at *rule, struct scmp_arg_cmp ret[PROFILE_ARGS],
+static int get_args(const struct json_at *rule, struct scmp_arg_cmp ret[RUN_PROFILE_ARGS],
 		    unsigned *count, struct error **err)
 {
 	struct json_at list;
@@ -118,8 +130,8 @@ static int get_args(const struct json_at *rule, struct scmp_arg_cmp ret[PROFILE_
 		return 0;
 	if (json_get(rule, "args", JSON_LIST, &list, err) < 0)
 		return -1;
-	if (json_count(&list) > PROFILE_ARGS)
-		return json_over_limit(rule, "args", PROFILE_ARGS, err);
+	if (json_count(&list) > RUN_PROFILE_ARGS)
+		return json_over_limit(rule, "args", RUN_PROFILE_ARGS, err);
 	for (size_t i = 0; i < json_count(&list); i++) {
 		const struct json_at one = json_item(&list, i);
 		uint64_t index, value, other = 0;
@@ -128,7 +140,7 @@ static int get_args(const struct json_at *rule, struct scmp_arg_cmp ret[PROFILE_
 			return json_damaged(&one, "", "is not an object", err);
 		/* What json-c cut to 64 bits would be UINT64_MAX. */
 		if (JSON_ONLY(&one, err, "index", "value", "valueTwo", "op") < 0 ||
-		    json_get_number(&one, "index", 0, PROFILE_ARGS - 1, &index, err) < 0 ||
+		    json_get_number(&one, "index", 0, RUN_PROFILE_ARGS - 1, &index, err) < 0 ||
 		    json_get_number(&one, "value", 0, UINT64_MAX - 1, &value, err) < 0 ||
 		    run_profile_get_op(&one, "op", &op, err) < 0)
 			return -1;
@@ -147,59 +159,82 @@ static int get_args(const struct json_at *rule, struct scmp_arg_cmp ret[PROFILE_
 	return 0;
 }
 
-static int add_call(struct maker *m, const struct json_at *rule, int call, uint32_t action,
+/* What a rule says of one call is kept; whether it can be done is asked when all are there. */
+static int keep(struct maker *m, const struct run_profile_rule *one,
+		const struct scmp_arg_cmp *args, unsigned count, struct error **err)
+{
+	struct run_profile_rules *rules = &m->rules;
+	if (rules->len == PROFILE_RULES)
+		return error_set(err, ERROR_LIMIT, "%s: more than %d rules", m->path,
+				 PROFILE_RULES);
+	void *items = array_grow(rules->items, rules->len, &rules->cap, sizeof(*rules->items), err);
+	if (!items)
+		return -1;
+	rules->items = items;
+	struct run_profile_rule *rule = &rules->items[rules->len++];
+	*rule = *one;
+	rule->count = count;
+	for (unsigned i = 0; i < count; i++)
+		rule->args[i] = args[i];
+	return 0;
+}
+
+static int add_call(struct maker *m, const struct run_profile_rule *one,
 		    const struct scmp_arg_cmp *args, unsigned count, struct error **err)
 {
-	bool seen[PROFILE_ARGS] = { false }, apart = false;
-	int r = 0;
+	bool seen[RUN_PROFILE_ARGS] = { false }, apart = false;
 	for (unsigned i = 0; i < count; i++) {
 		apart |= seen[args[i].arg];
 		seen[args[i].arg] = true;
 	}
-	/* Two conditions on one argument are, to engines, a rule each. */
-	for (unsigned i = 0; apart && r >= 0 && i < count; i++)
-		r = seccomp_rule_add_array(m->ctx, action, call, 1, &args[i]);
 	if (!apart)
-		r = seccomp_rule_add_array(m->ctx, action, call, count, args);
-	if (r == -EEXIST)
-		return json_damaged(rule, "", "contradicts another rule", err);
-	if (r < 0)
-		return error_errno(err, -r, "make the filter of %s", rule->path);
+		return keep(m, one, args, count, err);
+	/* Two conditions on one argument are, to engines, a rule each. */
+	for (unsigned i = 0; i < count; i++)
+		if (keep(m, one, &args[i], 1, err) < 0)
+			return -1;
 	return 0;
 }
 
-static int add_name(struct maker *m, const struct json_at *rule, const char *name, uint32_t action,
-		    const struct scmp_arg_cmp *args, unsigned count, bool stands,
-		    struct error **err)
+/* What a rule says of all calls that it names, and those that have no meaning here. */
+struct asked {
+	size_t place;
+	uint32_t action;
+	struct scmp_arg_cmp args[RUN_PROFILE_ARGS];
+	unsigned count;
+	bool stands;
+};
+
+static int add_name(struct maker *m, const struct json_at *rule, const char *name,
+		    const struct asked *asked, struct error **err)
 {
-	int call = seccomp_syscall_resolve_name(name);
-	if (++m->rules > PROFILE_RULES)
+	const struct run_profile_rule one = {
+		.name = name,
+		.call = seccomp_syscall_resolve_name(name),
+		.place = asked->place,
+		.action = asked->action,
+	};
+	if (++m->names > PROFILE_RULES)
 		return json_over_limit(rule, "names", PROFILE_RULES, err);
 	if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name))
 		return json_damaged(rule, "names", "has what is no name of a call", err);
-	if (call == __NR_SCMP_ERROR)
+	if (one.call == __NR_SCMP_ERROR)
 		return strings_add(m->skipped, name, err);
-	/* What all calls have that are not named needs no rule, nor does libseccomp take one. */
-	if (!stands || action == m->by_default)
-		return 0;
-	return add_call(m, rule, call, action, args, count, err);
+	return asked->stands ? add_call(m, &one, asked->args, asked->count, err) : 0;
 }
 
-static int read_rule(struct maker *m, const struct json_at *rule, struct error **err)
+static int read_rule(struct maker *m, const struct json_at *rule, size_t place, struct error **err)
 {
-	struct scmp_arg_cmp args[PROFILE_ARGS];
+	struct asked asked = { .place = place, .stands = true };
 	struct json_at names;
-	unsigned count;
-	uint32_t action = 0;
-	bool stands = true;
 	if (json_kind(rule) != JSON_OBJECT)
 		return json_damaged(rule, "", "is not an object", err);
 	if (JSON_ONLY(rule, err, "name", "names", "action", "errnoRet", "errno", "args", "comment",
 		      "includes", "excludes") < 0 ||
-	    run_profile_get_action(rule, "action", "errnoRet", "errno", &action, err) < 0 ||
-	    get_args(rule, args, &count, err) < 0 ||
-	    run_profile_get_condition(&m->host, rule, "includes", true, &stands, err) < 0 ||
-	    run_profile_get_condition(&m->host, rule, "excludes", false, &stands, err) < 0)
+	    run_profile_get_action(rule, "action", "errnoRet", "errno", &asked.action, err) < 0 ||
+	    get_args(rule, asked.args, &asked.count, err) < 0 ||
+	    run_profile_get_condition(&m->host, rule, "includes", true, &asked.stands, err) < 0 ||
+	    run_profile_get_condition(&m->host, rule, "excludes", false, &asked.stands, err) < 0)
 		return -1;
 	const char *name;
 	if (json_find(rule, "name", NULL)) {
@@ -207,13 +242,13 @@ static int read_rule(struct maker *m, const struct json_at *rule, struct error *
 			return json_damaged(rule, "name", "stands beside names", err);
 		return json_get_text(rule, "name", &name, err) < 0
 			       ? -1
-			       : add_name(m, rule, name, action, args, count, stands, err);
+			       : add_name(m, rule, name, &asked, err);
 	}
 	if (json_get(rule, "names", JSON_LIST, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < json_count(&names); i++) {
 		name = run_profile_text(&names, i, err);
-		if (!name || add_name(m, rule, name, action, args, count, stands, err) < 0)
+		if (!name || add_name(m, rule, name, &asked, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -228,7 +263,7 @@ static int read_rules(struct maker *m, const struct json_at *root, struct error 
 		return -1;
 	for (size_t i = 0; i < json_count(&list); i++) {
 		const struct json_at rule = json_item(&list, i);
-		if (read_rule(m, &rule, err) < 0)
+		if (read_rule(m, &rule, i, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -255,6 +290,23 @@ static int read_flags(const struct json_at *root, struct error **err)
 }
 
 /* ------------------------------------------------------------------ the program */
+
+/* What all calls have that are not named needs no rule, nor does libseccomp take one. */
+static int give_rules(struct maker *m, struct error **err)
+{
+	for (size_t i = 0; i < m->rules.len; i++) {
+		const struct run_profile_rule *rule = &m->rules.items[i];
+		int r = rule->action == m->program.by_default
+				? 0
+				: seccomp_rule_add_array(m->ctx, rule->action, rule->call,
+							 rule->count, rule->args);
+		/* The very same once more is -EEXIST to some versions. */
+		if (r < 0 && r != -EEXIST)
+			return error_errno(err, -r, "make the filter of %s: syscalls.%zu, %s",
+					   m->path, rule->place, rule->name);
+	}
+	return 0;
+}
 
 static int export(scmp_filter_ctx ctx, struct buffer *ret, struct error **err)
 {
@@ -283,7 +335,9 @@ int run_profile_make(const char *text, size_t len, const char *path, bool root, 
 	};
 	CLEANUP_JSON struct json *j = NULL;
 	__attribute__((cleanup(maker_free))) struct maker m = {
+		.path = path,
 		.host.root = root,
+		.program = { .architectures = { seccomp_arch_native() }, .count = 1 },
 		.skipped = ret_skipped,
 	};
 	if (json_read(text, len, &limits, &j, err) < 0)
@@ -295,16 +349,19 @@ int run_profile_make(const char *text, size_t len, const char *path, bool root, 
 	    JSON_ONLY(&at, err, "defaultAction", "defaultErrnoRet", "defaultErrno", "architectures",
 		      "archMap", "flags", "syscalls") < 0 ||
 	    run_profile_get_action(&at, "defaultAction", "defaultErrnoRet", "defaultErrno",
-				   &m.by_default, err) < 0)
+				   &m.program.by_default, err) < 0)
 		return -1;
-	m.ctx = seccomp_init(m.by_default);
+	m.ctx = seccomp_init(m.program.by_default);
 	if (!m.ctx)
 		return error_set(err, ERROR_MEMORY, "out of memory");
 	/* Calls by the numbers of a processor that the profile does not name: as engines do. */
 	(void)seccomp_attr_set(m.ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	(void)seccomp_attr_set(m.ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (read_flags(&at, err) < 0 || read_architectures(&m, &at, err) < 0 ||
-	    read_rules(&m, &at, err) < 0)
+	    read_rules(&m, &at, err) < 0 ||
+	    run_profile_agree(&m.rules, m.program.by_default, path, err) < 0 ||
+	    give_rules(&m, err) < 0 || export(m.ctx, ret, err) < 0)
 		return -1;
-	return export(m.ctx, ret, err);
+	m.program.code = ret;
+	return run_profile_prove(&m.rules, &m.program, path, err);
 }

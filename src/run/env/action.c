@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,25 +16,18 @@
  * arguments, which everybody on the machine can read. The payload is chosen and started by us.
  */
 
-#define ENV_DIRECTORY "/.singularity.d/env"
 #define RESULT_END "coffer-end"
 /* A variable has at most 128 KiB (MAX_ARG_STRLEN): the script goes in several. */
 #define SCRIPT_PART ((size_t)100000)
 
 /* The variables that scripts see from the start (4.1, step 2). */
-static const char *const visible[] = { "HOME",		 "SINGULARITY_APPNAME", "SINGULARITY_SHELL",
-				       "APPTAINER_NAME", "APPTAINER_CONTAINER", NULL };
-
-static const char *const path_names[] = { "PATH", "PREPEND_PATH", "APPEND_PATH" };
-
-static int path_index(const char *name)
-{
-	for (int i = 0; i < 3; i++) {
-		if (!strcmp(name, path_names[i]))
-			return i;
-	}
-	return -1;
-}
+static const char *const visible[] = { "HOME",
+				       "SINGULARITY_APPNAME",
+				       "SINGULARITY_SHELL",
+				       "APPTAINER_NAME",
+				       "APPTAINER_CONTAINER",
+				       "APPTAINER_INSTANCE",
+				       NULL };
 
 /*
  * The value as the inside of double quotes: what the shell evaluates there stays (5.2), but
@@ -86,7 +78,7 @@ static int write_injection(const struct run_plan *plan, struct buffer *script,
 		return -1;
 	for (size_t i = 0; i < list->len; i++) {
 		const char *name = list->items[i].name;
-		if (path_index(name) >= 0)
+		if (run_env_path_index(name) >= 0)
 			continue;
 		if (hand_over(plan, i, name, script, variables, err) < 0 ||
 		    buffer_printf(script, err, "export %s\n", name) < 0)
@@ -105,7 +97,7 @@ static int write_paths(const struct run_plan *plan, struct buffer *script,
 	const struct run_injections *list = &plan->env.injections;
 	size_t at[3] = { SIZE_MAX, SIZE_MAX, SIZE_MAX };
 	for (size_t i = 0; i < list->len; i++) {
-		int which = path_index(list->items[i].name);
+		int which = run_env_path_index(list->items[i].name);
 		if (which >= 0)
 			at[which] = i;
 	}
@@ -131,8 +123,8 @@ static int write_paths(const struct run_plan *plan, struct buffer *script,
 }
 
 static const char main_script[] =
-	"if [ -d " ENV_DIRECTORY " ]; then\n"
-	"for __coffer_f in " ENV_DIRECTORY "/*.sh; do\n"
+	"if [ -d " RUN_ENV_DIRECTORY " ]; then\n"
+	"for __coffer_f in " RUN_ENV_DIRECTORY "/*.sh; do\n"
 	"[ -f \"$__coffer_f\" ] || continue\n"
 	"case $__coffer_f in\n"
 	"*/99-runtimevars.sh) __coffer_paths; __coffer_late= ;;\n"
@@ -176,7 +168,11 @@ static const char default_script[] =
 static int write_script(const struct run_plan *plan, struct buffer *script,
 			struct strings *variables, struct error **err)
 {
-	if (buffer_puts(script, "unset PATH PS1 PS2 PROMPT_COMMAND\n__coffer_done=\n", err) < 0)
+	/* bash has the first two by itself, read-only; others have none (runtime.md 5.2). */
+	if (buffer_puts(script, "unset PATH PS1 PS2 PROMPT_COMMAND\n__coffer_done=\n", err) < 0 ||
+	    buffer_printf(script, err, ": \"${UID:=%u}\" \"${EUID:=%u}\" \"${GID:=%u}\"\n",
+			  (unsigned)plan->inside_uid, (unsigned)plan->inside_uid,
+			  (unsigned)plan->inside_gid) < 0)
 		return -1;
 	for (size_t i = 0; i < plan->env.injections.len; i++) {
 		if (buffer_printf(script, err, "__coffer_v%zu=${COFFER_V%zu-}; unset COFFER_V%zu\n",
@@ -299,80 +295,6 @@ static int read_result(const char *text, struct strings *ret, struct error **err
 	return 0;
 }
 
-/* ---------------------------------------------------------------- without a shell */
-
-static bool script_is_standard(int dir, const char *name)
-{
-	static const char *const standard[] = { "01-base.sh", "94-appsbase.sh", "95-apps.sh",
-						"99-base.sh", "99-runtimevars.sh" };
-	for (size_t i = 0; i < sizeof(standard) / sizeof(*standard); i++) {
-		if (!strcmp(name, standard[i]))
-			return true;
-	}
-	CLEANUP_ERROR struct error *failed = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	/* A pipe would be waited for. */
-	CLEANUP_FD int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 || fd_read_all(fd, 65536, name, &text, &failed) < 0)
-		return false;
-	char *rest = text.data;
-	for (char *line; rest && (line = strsep(&rest, "\n"));) {
-		line += strspn(line, " \t");
-		if (*line && *line != '#')
-			return false;
-	}
-	return true;
-}
-
-static bool has_other_scripts(void)
-{
-	int fd = open(ENV_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	bool other = false;
-	if (!dir) {
-		fd_close(&fd);
-		return false;
-	}
-	for (struct dirent *e; !other && (e = readdir(dir));) {
-		size_t len = strlen(e->d_name);
-		other = len > 3 && !strcmp(e->d_name + len - 3, ".sh") &&
-			!script_is_standard(dirfd(dir), e->d_name);
-	}
-	(void)closedir(dir);
-	return other;
-}
-
-static int environment_without_shell(const struct run_plan *plan, struct strings *ret,
-				     struct error **err)
-{
-	if (has_other_scripts())
-		log_warning("The image has environment scripts, but neither /bin/bash nor /bin/sh "
-			    "to run them: they are left out");
-	const char *path = RUN_DEFAULT_PATH, *before = NULL, *after = NULL;
-	bool based = access(ENV_DIRECTORY "/99-base.sh", F_OK) == 0;
-	if (based && (run_env_set(ret, "PS1", "Apptainer> ", err) < 0 ||
-		      run_env_set(ret, "LD_LIBRARY_PATH", "/.singularity.d/libs", err) < 0))
-		return -1;
-	for (size_t i = 0; i < plan->env.injections.len; i++) {
-		const struct run_injection *in = &plan->env.injections.items[i];
-		int which = path_index(in->name);
-		if (which == 0)
-			path = in->value;
-		else if (which == 1)
-			before = in->value;
-		else if (which == 2)
-			after = in->value;
-		else if (run_env_set(ret, in->name, in->value, err) < 0)
-			return -1;
-	}
-	if (strcmp(path, RUN_DEFAULT_PATH) != 0)
-		before = after = NULL;
-	CLEANUP_TEXT char *whole =
-		text_printf(err, "%s%s%s%s%s", before ? before : "", before ? ":" : "", path,
-			    after ? ":" : "", after ? after : "");
-	return whole ? run_env_set(ret, "PATH", whole, err) : -1;
-}
-
 /* ---------------------------------------------------------------- the shell */
 
 /* Adds the script to the variables. Returns the command that evaluates it, without them. */
@@ -395,13 +317,25 @@ static char *give_script(const struct buffer *script, struct strings *variables,
 
 /* An image may do without a shell, but nobody wants a container whose scripts were left out since
  * the environment is too large for an exec. */
-static int without_shell(const struct run_plan *plan, int errnum, struct strings *ret,
-			 struct error **err)
+static int without_shell(const struct run_plan *plan, int errnum, const struct strings *variables,
+			 struct strings *ret, struct error **err)
 {
 	if (errnum == ENOENT || errnum == EACCES || errnum == ENOEXEC || errnum == ENOTDIR)
-		return environment_without_shell(plan, ret, err);
+		return run_scripts_bare(plan, variables, ret, err);
 	error_errno(err, errnum, "start the image's shell for its environment scripts");
 	return errnum == E2BIG ? error_hint(err, "hand over fewer or shorter variables") : -1;
+}
+
+/* What scripts see from the start, added to *ret. */
+static int add_visible(const struct run_plan *plan, struct strings *ret, struct error **err)
+{
+	CLEANUP_TEXT char *cwd = getcwd(NULL, 0);
+	for (size_t i = 0; visible[i]; i++) {
+		const char *value = run_env_get(&plan->env.base, visible[i]);
+		if (value && run_env_set(ret, visible[i], value, err) < 0)
+			return -1;
+	}
+	return cwd ? run_env_set(ret, "PWD", cwd, err) : 0;
 }
 
 int run_action_environment(const struct run_plan *plan, struct strings *ret, int *ret_exit,
@@ -409,23 +343,17 @@ int run_action_environment(const struct run_plan *plan, struct strings *ret, int
 {
 	CLEANUP_BUFFER struct buffer script = { 0 };
 	CLEANUP_BUFFER struct buffer text = { 0 };
-	CLEANUP_STRINGS struct strings variables = { 0 };
-	CLEANUP_TEXT char *cwd = getcwd(NULL, 0);
-	for (size_t i = 0; visible[i]; i++) {
-		const char *value = run_env_get(&plan->env.base, visible[i]);
-		if (value && run_env_set(&variables, visible[i], value, err) < 0)
-			return -1;
-	}
-	if (cwd && run_env_set(&variables, "PWD", cwd, err) < 0)
+	CLEANUP_STRINGS struct strings seen = { 0 }, variables = { 0 };
+	if (add_visible(plan, &seen, err) < 0 || add_visible(plan, &variables, err) < 0)
 		return -1;
-	CLEANUP_FD int directory = open(ENV_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = directory < 0 ? 0 : run_scripts_evaluate(plan, directory, &variables, ret, err);
+	CLEANUP_FD int directory = open(RUN_ENV_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = directory < 0 ? 0 : run_scripts_evaluate(plan, directory, &seen, ret, err);
 	if (r) {
 		*ret_exit = -1;
 		return r < 0 ? -1 : 0;
 	}
 	if (access("/bin/bash", X_OK) < 0 && access("/bin/sh", X_OK) < 0)
-		return environment_without_shell(plan, ret, err);
+		return run_scripts_bare(plan, &seen, ret, err);
 	if (write_script(plan, &script, &variables, err) < 0)
 		return -1;
 	CLEANUP_TEXT char *command = give_script(&script, &variables, err);
@@ -440,7 +368,7 @@ int run_action_environment(const struct run_plan *plan, struct strings *ret, int
 	if (complete < 0)
 		return -1;
 	if (errnum)
-		return without_shell(plan, errnum, ret, err);
+		return without_shell(plan, errnum, &seen, ret, err);
 	/* A script ended everything (4.1): its status is the container's. */
 	*ret_exit = complete ? -1 : status;
 	return 0;

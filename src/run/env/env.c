@@ -34,6 +34,23 @@ void run_env_free(struct run_env *e)
 	e->injections = (struct run_injections){ 0 };
 }
 
+static const char *const path_names[] = { "PATH", "PREPEND_PATH", "APPEND_PATH" };
+
+int run_env_path_index(const char *name)
+{
+	for (int i = 0; i < 3; i++) {
+		if (!strcmp(name, path_names[i]))
+			return i;
+	}
+	return -1;
+}
+
+bool run_env_is_script(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 3 && !strcmp(name + len - 3, ".sh");
+}
+
 bool run_env_name_ok(const char *name, size_t len)
 {
 	if (!len || isdigit((unsigned char)*name))
@@ -319,15 +336,18 @@ static int set_binds(struct strings *list, const struct run_binds *binds, struct
 
 static int set_own(const struct run_env_source *source, struct run_env *ret, struct error **err)
 {
-	static const char *const commands[] = {
-		[RUN_RUN] = "run", [RUN_EXEC] = "exec", [RUN_SHELL] = "shell", [RUN_TEST] = "test"
-	};
+	static const char *const commands[] = { [RUN_RUN] = "run",
+						[RUN_EXEC] = "exec",
+						[RUN_SHELL] = "shell",
+						[RUN_TEST] = "test",
+						[RUN_START] = "start" };
 	const struct run_wish *wish = source->wish;
 	struct strings *list = &ret->base;
 	const char *app = wish->app ? wish->app : "";
 	if (set_twins(list, "CONTAINER", source->image, err) < 0 ||
 	    set_twins(list, "NAME", path_base_name(source->image), err) < 0 ||
 	    set_binds(list, source->binds, err) < 0 ||
+	    (source->instance && set_twins(list, "INSTANCE", source->instance, err) < 0) ||
 	    run_env_set(list, "APPTAINER_COMMAND", commands[wish->action], err) < 0 ||
 	    run_env_set(list, "APPTAINER_APPNAME", app, err) < 0 ||
 	    (*app && run_env_set(list, "SINGULARITY_APPNAME", app, err) < 0) ||

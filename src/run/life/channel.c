@@ -46,16 +46,13 @@ int run_channel_expect(int sock, enum run_word word, int *ret_fd, struct error *
 	return 0;
 }
 
-int run_channel_finish(int sock, int *ret_root, int *ret_terminal, struct error **err)
+int run_channel_finish(int sock, enum run_word *ret_word, int *ret_fd, struct error **err)
 {
 	CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
 	int r = hear(sock, &p, err);
 	if (r <= 0)
 		return r;
-	if (p.word != RUN_WORD_ROOT && p.word != RUN_WORD_TERMINAL)
-		return error_set(err, ERROR_INTERNAL, UNKNOWN);
-	int *ret = p.word == RUN_WORD_ROOT ? ret_root : ret_terminal;
-	fd_close(ret);
-	*ret = fd_steal(&p.fd);
+	*ret_word = (enum run_word)p.word;
+	*ret_fd = fd_steal(&p.fd);
 	return 1;
 }

@@ -87,7 +87,7 @@ static int attach_fuse(const struct run_plan *plan, struct run_session *session,
 		       struct error **err)
 {
 	CLEANUP_FD int fuse = -1;
-	if (mount_attach("rootfs", !plan->own_all, &fuse, err) < 0 ||
+	if (mount_attach("rootfs", !plan->own_all, false, &fuse, err) < 0 ||
 	    run_channel_say(sock, RUN_WORD_FUSE, fuse, err) < 0)
 		return -1;
 	/* Held here, it would keep the mount waiting for a server that has died. */
@@ -95,6 +95,19 @@ static int attach_fuse(const struct run_plan *plan, struct run_session *session,
 	/* The command unlocks the image meanwhile, which takes longer. */
 	run_sources_open(plan, session);
 	return run_channel_expect(sock, RUN_WORD_GO, NULL, err);
+}
+
+static int take_shifted_overlays(const struct run_plan *plan, struct run_session *session, int sock,
+				 struct error **err)
+{
+	for (size_t i = 0; run_plan_is_shifted(plan) && i < plan->overlay_count; i++) {
+		if (plan->overlays[i].image)
+			continue;
+		if (run_channel_say(sock, RUN_WORD_PLACE, -1, err) < 0 ||
+		    run_channel_expect(sock, RUN_WORD_MOUNT, &session->overlays[i], err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int sandbox_tree(const struct run_plan *plan, int sock, struct error **err)
@@ -112,7 +125,7 @@ static int sandbox_tree(const struct run_plan *plan, int sock, struct error **er
 static int attach_image(const struct run_plan *plan, struct run_session *session, int sock,
 			struct error **err)
 {
-	if (plan->image->kind == IMAGE_SANDBOX) {
+	if (image_is_folder(plan->image)) {
 		struct stat a, b;
 		CLEANUP_FD int tree = sandbox_tree(plan, sock, err);
 		CLEANUP_FD int place = openat(session->dir, "rootfs", O_PATH | O_CLOEXEC);
@@ -162,16 +175,30 @@ static void reopen_terminal(const struct run_plan *plan)
 	}
 }
 
+/* What helps where the folder that was asked for cannot be entered. */
+static const char *entering(int errnum, const struct run_plan *plan)
+{
+	if (errnum != EACCES)
+		return "check the name, which is one inside the container";
+	return plan->map == USERNS_SHIFTED
+		       ? "inside, root is nobody's that the host knows (--userns, --fakeroot): let "
+			 "others into the folder, or run it as a normal user"
+		       : "check the permissions of the folder and of those above it";
+}
+
 static int enter_directory(const struct run_plan *plan, struct error **err)
 {
 	if (chdir(plan->start) == 0)
 		return 0;
-	CLEANUP_TEXT char *why = run_errno_words(errno, err);
+	int errnum = errno;
+	CLEANUP_TEXT char *why = run_errno_words(errnum, err);
 	if (!why)
 		return -1;
-	if (plan->start_asked)
-		return error_set(err, ERROR_NOT_FOUND,
-				 "failed to set working directory: chdir %s: %s", plan->start, why);
+	if (plan->start_asked) {
+		(void)error_set(err, ERROR_NOT_FOUND,
+				"failed to set working directory: chdir %s: %s", plan->start, why);
+		return error_hint(err, "%s", entering(errnum, plan));
+	}
 	const char *instead = chdir(plan->home) == 0 ? plan->home : "/";
 	log_warning("Error changing the container working directory. Using '%s' instead: chdir %s: "
 		    "%s",
@@ -182,9 +209,11 @@ static int enter_directory(const struct run_plan *plan, struct error **err)
 static int set_up(const struct run_plan *plan, int sock, struct error **err)
 {
 	struct run_session session;
+	CLEANUP_FD int own = -1;
 	if (plan->user_namespace && enter_user_namespace(plan, sock, err) < 0)
 		return -1;
-	if (run_descriptors_close(plan, sock, plan->image->directory, err) < 0)
+	const int keep[3] = { sock, plan->image->directory, -1 };
+	if (run_descriptors_close(plan, keep, err) < 0)
 		return -1;
 	/* Before the filter that may refuse this call, and while it is still ours. */
 	if (plan->contain && run_keyring_leave(err) < 0)
@@ -193,13 +222,15 @@ static int set_up(const struct run_plan *plan, int sock, struct error **err)
 	/* Modes of what is made from here on are meant as they are written. */
 	mode_t mask = umask(0);
 	if (run_session_open(plan, &session, err) < 0 || run_network_start(plan, err) < 0 ||
+	    take_shifted_overlays(plan, &session, sock, err) < 0 ||
 	    attach_image(plan, &session, sock, err) < 0 ||
+	    run_extras_attach(plan, &session, sock, err) < 0 ||
 	    run_layer_make(plan, &session, err) < 0 || run_mounts_make(plan, &session, err) < 0)
 		return -1;
 	if (plan->wish->hostname && plan->clone_flags & CLONE_NEWUTS &&
 	    sethostname(plan->wish->hostname, strlen(plan->wish->hostname)) < 0)
 		return error_errno(err, errno, "set the host name");
-	if (run_root_change(&session, err) < 0 ||
+	if (run_entrance_begin(plan, sock, &own, err) < 0 || run_root_change(&session, err) < 0 ||
 	    (run_plan_is_served(plan) &&
 	     run_channel_say(sock, RUN_WORD_ROOT, session.final, err) < 0))
 		return -1;
@@ -207,7 +238,15 @@ static int set_up(const struct run_plan *plan, int sock, struct error **err)
 	fd_close(&session.root);
 	fd_close(&session.final);
 	if (run_lock_enter(plan, &session.member, err) < 0 ||
-	    run_terminal_replace(plan, &session, sock, err) < 0)
+	    run_entrance_end(plan, sock, &own, err) < 0)
+		return -1;
+	return run_child_settle(plan, &session, mask, sock, err);
+}
+
+int run_child_settle(const struct run_plan *plan, struct run_session *session, mode_t mask,
+		     int sock, struct error **err)
+{
+	if (run_terminal_replace(plan, session, sock, err) < 0)
 		return -1;
 	reopen_terminal(plan);
 	(void)umask(plan->wish->no_umask ? 022 : mask);
@@ -216,13 +255,19 @@ static int set_up(const struct run_plan *plan, int sock, struct error **err)
 	return enter_directory(plan, err);
 }
 
-_Noreturn void run_child(const struct run_plan *plan, int sock)
+_Noreturn void run_child_become(const struct run_plan *plan, int sock, struct error *error)
 {
-	struct error *error = NULL;
-	if (set_up(plan, sock, &error) == 0 && (!plan->init || run_init(plan, &error) == 0) &&
-	    run_terminal_take(plan, &error) == 0)
+	if (!error && run_terminal_take(plan, &error) == 0)
 		(void)run_payload(plan, &error);
 	/* With the last breath: whether it arrives or not, this process ends. */
 	(void)wire_send_error(sock, error);
 	_exit(255);
+}
+
+_Noreturn void run_child(const struct run_plan *plan, int sock, const sigset_t *mask)
+{
+	struct error *error = NULL;
+	if (set_up(plan, sock, &error) == 0 && plan->init)
+		(void)run_init(plan, mask, &error);
+	run_child_become(plan, sock, error);
 }

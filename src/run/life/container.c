@@ -58,10 +58,14 @@ static int serve_image(struct run_container *c, struct key **key, struct error *
 		.gid = plan->inside_gid,
 		.image_fd = plan->image->fd,
 	};
-	if (serve_start(tree, fuse, &options, &c->server, &c->says, err) < 0)
+	struct run_server *server = &c->servers[0];
+	*server = RUN_SERVER_NONE;
+	if (serve_start(tree, fuse, &options, &server->process, &server->says, err) < 0)
 		return -1;
+	server->image = plan->image->path;
+	c->server_count = 1;
 	secret_report_unlocked();
-	log_verbose("Process %d serves the image", (int)c->server.pid);
+	log_verbose("Process %d serves the image", (int)server->process.pid);
 	return run_channel_say(c->channel, RUN_WORD_GO, -1, err);
 }
 
@@ -90,6 +94,21 @@ static int give_shifted_sandbox(const struct run_plan *plan, pid_t pid, int sock
 	return run_channel_say(sock, RUN_WORD_MOUNT, tree, err);
 }
 
+/* The folders of --overlay, whose owners are the container's, too: in the order of the plan. */
+static int give_shifted_overlays(const struct run_plan *plan, pid_t pid, int sock,
+				 struct error **err)
+{
+	for (size_t i = 0; run_plan_is_shifted(plan) && i < plan->overlay_count; i++) {
+		if (plan->overlays[i].image)
+			continue;
+		CLEANUP_FD int tree = run_shifted_overlay(&plan->overlays[i], pid, err);
+		if (tree < 0 || run_channel_expect(sock, RUN_WORD_PLACE, NULL, err) < 0 ||
+		    run_channel_say(sock, RUN_WORD_MOUNT, tree, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Through the member that the container's process has sent, or, as the machine's root, itself. */
 static int map_ids(const struct run_plan *plan, pid_t pid, int sock, struct error **err)
 {
@@ -102,25 +121,33 @@ static int map_ids(const struct run_plan *plan, pid_t pid, int sock, struct erro
 	return run_channel_say(sock, RUN_WORD_MAPPED, -1, err);
 }
 
+/* The image that is run, and with it the last use of the key. */
+static int give_image(struct run_container *c, struct key **key, struct error **err)
+{
+	const struct run_plan *plan = c->plan;
+	if (plan->kernel_mount)
+		return give_kernel_mount(plan, key, c->channel, err);
+	if (!image_is_folder(plan->image))
+		return serve_image(c, key, err);
+	if (key)
+		key_free(key);
+	return run_plan_is_shifted(plan) ? give_shifted_sandbox(plan, c->child.pid, c->channel, err)
+					 : 0;
+}
+
 /* What the container's process cannot do itself: its id maps, its mount, its image in clear. */
 static int set_up_from_outside(struct run_container *c, struct key **key, struct error **err)
 {
 	const struct run_plan *plan = c->plan;
 	const pid_t pid = c->child.pid;
 	const int sock = c->channel;
-	if (plan->user_namespace && map_ids(plan, pid, sock, err) < 0)
+	if ((plan->user_namespace && map_ids(plan, pid, sock, err) < 0) ||
+	    give_shifted_overlays(plan, pid, sock, err) < 0 || give_image(c, key, err) < 0)
 		return -1;
-	if (plan->kernel_mount)
-		return give_kernel_mount(plan, key, sock, err);
-	if (plan->image->kind != IMAGE_SANDBOX)
-		return serve_image(c, key, err);
-	if (key)
-		key_free(key);
-	return run_plan_is_shifted(plan) ? give_shifted_sandbox(plan, pid, sock, err) : 0;
+	return run_extras_serve(c, err);
 }
 
-/* The descriptors 0 to 2 exist, so that no file of ours becomes one of them. */
-static int fill_standard_descriptors(struct error **err)
+int run_fill_descriptors(struct error **err)
 {
 	for (int fd = 0; fd < 3; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
@@ -133,14 +160,10 @@ static int fill_standard_descriptors(struct error **err)
 
 static void say_what_is_run(const struct run_plan *plan)
 {
-	static const char *const kinds[] = {
-		[IMAGE_SANDBOX] = "a folder",
-		[IMAGE_SQUASHFS] = "a squashfs file",
-		[IMAGE_SIF] = "a SIF image, not encrypted",
-		[IMAGE_LUKS2] = "a SIF image, encrypted by LUKS2",
-		[IMAGE_GOCRYPTFS] = "a SIF image, encrypted by gocryptfs",
-	};
-	log_verbose("%s is %s", plan->image->path, kinds[plan->image->kind]);
+	CLEANUP_BUFFER struct buffer what = { 0 };
+	CLEANUP_ERROR struct error *ignored = NULL;
+	if (image_describe(plan->image, &what, &ignored) == 0)
+		log_verbose("%s is %s", plan->image->path, what.data);
 	log_verbose("Namespaces: mount%s%s%s%s%s%s", plan->user_namespace ? ", user" : "",
 		    plan->clone_flags & CLONE_NEWPID ? ", pid" : "",
 		    plan->clone_flags & CLONE_NEWIPC ? ", ipc" : "",
@@ -151,10 +174,14 @@ static void say_what_is_run(const struct run_plan *plan)
 
 void run_container_free(struct run_container *c)
 {
-	fd_close(&c->says);
 	fd_close(&c->channel);
+	run_entrance_free(&c->entrance);
 	process_kill(&c->child);
-	process_kill(&c->server);
+	for (size_t i = 0; i < c->server_count; i++) {
+		fd_close(&c->servers[i].says);
+		process_kill(&c->servers[i].process);
+	}
+	c->server_count = 0;
 }
 
 /* The two processes' ways part here: the child's never comes back. */
@@ -166,7 +193,15 @@ static int fork_child(struct run_container *c, struct key **key, struct error **
 	c->channel = pair[0];
 	CLEANUP_FD int theirs = pair[1];
 	const unsigned long long flags = run_lock_outer_flags(c->plan);
+	/* Of a pid 1 the kernel drops what it has no handler for, and does not keep it; but what is
+	 * blocked it keeps. So it is born with all of them blocked, and hears later what came
+	 * early. */
+	sigset_t all, mask;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, c->plan->init ? &all : NULL, &mask);
 	int r = process_fork(flags, &c->child);
+	if (r != 0)
+		sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (r < 0)
 		return namespace_error(-r, flags, err);
 	if (r == 0) {
@@ -175,7 +210,7 @@ static int fork_child(struct run_container *c, struct key **key, struct error **
 		fd_close(&c->channel);
 		/* The path is all that is needed from here on, and a sandbox's identity. */
 		fd_close(&c->plan->image->fd);
-		run_child(c->plan, theirs);
+		run_child(c->plan, theirs, &mask);
 	}
 	return 0;
 }
@@ -197,7 +232,7 @@ int run_container(struct image *image, struct key **key, const struct run_wish *
 {
 	CLEANUP_RUN_PLAN struct run_plan plan = { 0 };
 	CLEANUP_RUN_CONTAINER struct run_container container = RUN_CONTAINER_NONE;
-	if (fill_standard_descriptors(err) < 0 || run_plan_prepare(image, wish, &plan, err) < 0 ||
+	if (run_fill_descriptors(err) < 0 || run_plan_prepare(image, wish, &plan, err) < 0 ||
 	    run_start(&plan, key, &container, err) < 0)
 		return -1;
 	return run_supervise(&container, ret_status, err);

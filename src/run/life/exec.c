@@ -15,13 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define RUNSCRIPT "/.singularity.d/runscript"
+
 /* What is to be executed: runtime.md 4.2. */
-struct command {
+struct payload {
 	struct strings argv;
 	char *path; /* owned */
 };
 
-static void command_free(struct command *c)
+static void payload_free(struct payload *c)
 {
 	strings_free(&c->argv);
 	text_free(&c->path);
@@ -53,8 +55,9 @@ static int restore_host(const struct run_plan *plan, struct strings *env, struct
 			return -1;
 		const char *now = run_env_get(env, name);
 		/* Our own words about the container are no script's to change. */
-		bool fixed =
-			!strcmp(name, "APPTAINER_NAME") || !strcmp(name, "APPTAINER_CONTAINER");
+		bool fixed = !strcmp(name, "APPTAINER_NAME") ||
+			     !strcmp(name, "APPTAINER_CONTAINER") ||
+			     !strcmp(name, "APPTAINER_INSTANCE");
 		if (now && !*now && !fixed)
 			run_env_unset(env, name);
 		else if ((!now || fixed) && run_env_set(env, name, equals + 1, err) < 0)
@@ -97,7 +100,7 @@ static int finish_environment(const struct run_plan *plan, struct strings *env, 
 
 /* ---------------------------------------------------------------- the command */
 
-static int add_words(struct command *c, const char *const *words, struct error **err)
+static int add_words(struct payload *c, const char *const *words, struct error **err)
 {
 	for (; words && *words; words++) {
 		if (strings_add(&c->argv, *words, err) < 0)
@@ -107,7 +110,7 @@ static int add_words(struct command *c, const char *const *words, struct error *
 }
 
 /* A program by its path, with the user's arguments. Returns 1 when it is there, 0 when not. */
-static int try_program(struct command *c, const char *path, const char *const *words,
+static int try_program(struct payload *c, const char *path, const char *const *words,
 		       struct error **err)
 {
 	if (!executable(path))
@@ -157,10 +160,10 @@ static int find_in_path(const char *name, const struct strings *env, char **ret,
 	return -1;
 }
 
-static int choose_exec(const struct run_plan *plan, const struct strings *env, struct command *c,
-		       struct error **err)
+/* The program that the first word names, with the others as its arguments. */
+static int choose_words(const char *const *words, const struct strings *env, struct payload *c,
+			struct error **err)
 {
-	const char *const *words = plan->wish->arguments;
 	const char *name = words && *words ? *words : "";
 	struct stat st;
 	if (!strchr(name, '/')) {
@@ -182,7 +185,7 @@ static int choose_exec(const struct run_plan *plan, const struct strings *env, s
 	return strings_add(&c->argv, c->path, err) < 0 ? -1 : add_words(c, words + 1, err);
 }
 
-static int choose_shell(const struct run_plan *plan, struct strings *env, struct command *c,
+static int choose_shell(const struct run_plan *plan, struct strings *env, struct payload *c,
 			struct error **err)
 {
 	static const char *const norc[] = { "--norc", NULL };
@@ -198,7 +201,7 @@ static int choose_shell(const struct run_plan *plan, struct strings *env, struct
 }
 
 static int choose_app(const struct run_plan *plan, const char *script, const char *complaint,
-		      struct command *c, struct error **err)
+		      struct payload *c, struct error **err)
 {
 	CLEANUP_TEXT char *path =
 		text_printf(err, "/scif/apps/%s/scif/%s", plan->wish->app, script);
@@ -212,10 +215,26 @@ static int choose_app(const struct run_plan *plan, const char *script, const cha
 	return r < 0 ? -1 : 0;
 }
 
-static int choose_run(const struct run_plan *plan, struct command *c, struct error **err)
+/* What an OCI image's runscript says, where its shell is missing: 1, 0 for another script, -1. */
+static int try_oci_runscript(const struct run_plan *plan, const struct strings *env,
+			     struct payload *c, struct error **err)
+{
+	CLEANUP_STRINGS struct strings words = { 0 };
+	if (!executable(RUNSCRIPT) || executable("/bin/sh"))
+		return 0;
+	int r = run_oci_words(plan, env, RUNSCRIPT, &words, err);
+	if (r <= 0)
+		return r;
+	return choose_words((const char *const *)words.items, env, c, err) < 0 ? -1 : 1;
+}
+
+static int choose_run(const struct run_plan *plan, const struct strings *env, struct payload *c,
+		      struct error **err)
 {
 	const char *const *words = plan->wish->arguments;
-	int r = try_program(c, "/.singularity.d/runscript", words, err);
+	int r = try_oci_runscript(plan, env, c, err);
+	if (r == 0)
+		r = try_program(c, RUNSCRIPT, words, err);
 	if (r == 0)
 		r = try_program(c, "/apptainer", words, err);
 	if (r == 0) {
@@ -231,13 +250,14 @@ static int choose_run(const struct run_plan *plan, struct command *c, struct err
 	return r < 0 ? -1 : 0;
 }
 
-static int choose_test(const struct run_plan *plan, struct command *c, struct error **err)
+/* A script of the image, else the words, and what the image has for that action. */
+static int choose_script(const struct run_plan *plan, const char *script, const char *words,
+			 const char *fallback, struct payload *c, struct error **err)
 {
-	static const char fallback[] = "/.singularity.d/actions/test";
-	int r = try_program(c, "/.singularity.d/test", plan->wish->arguments, err);
+	int r = try_program(c, script, plan->wish->arguments, err);
 	if (r)
 		return r < 0 ? -1 : 0;
-	log_info("No test script found in container, exiting");
+	log_info("%s", words);
 	r = try_program(c, fallback, plan->wish->arguments, err);
 	if (r == 0)
 		return error_set(err, ERROR_NOT_FOUND, "exec %s failed: no such file or directory",
@@ -245,22 +265,30 @@ static int choose_test(const struct run_plan *plan, struct command *c, struct er
 	return r < 0 ? -1 : 0;
 }
 
-static int choose(const struct run_plan *plan, struct strings *env, struct command *c,
+static int choose(const struct run_plan *plan, struct strings *env, struct payload *c,
 		  struct error **err)
 {
 	bool app = plan->wish->app && *plan->wish->app;
 	switch (plan->wish->action) {
 	case RUN_EXEC:
-		return choose_exec(plan, env, c, err);
+		return choose_words(plan->wish->arguments, env, c, err);
 	case RUN_SHELL:
 		return choose_shell(plan, env, c, err);
 	case RUN_RUN:
 		return app ? choose_app(plan, "runscript", "no runscript for contained app: ", c,
 					err)
-			   : choose_run(plan, c, err);
+			   : choose_run(plan, env, c, err);
 	case RUN_TEST:
 		return app ? choose_app(plan, "test", "No tests for contained app: ", c, err)
-			   : choose_test(plan, c, err);
+			   : choose_script(plan, "/.singularity.d/test",
+					   "No test script found in container, exiting",
+					   "/.singularity.d/actions/test", c, err);
+	case RUN_START:
+		return app ? choose_app(plan, "startscript",
+					"No startscript for contained app: ", c, err)
+			   : choose_script(plan, "/.singularity.d/startscript",
+					   "No instance start script found in container",
+					   "/.singularity.d/actions/start", c, err);
 	}
 	return error_set(err, ERROR_INTERNAL, "unknown action");
 }
@@ -308,7 +336,7 @@ static int interpreter_failed(const char *path, char *name, int errnum, struct e
 					 "first line of the script");
 }
 
-static int become(const struct command *c, const struct strings *env, struct error **err)
+static int become(const struct payload *c, const struct strings *env, struct error **err)
 {
 	log_debug("Running %s", c->path);
 	execve(c->path, c->argv.items, env->items);
@@ -339,10 +367,15 @@ static int become(const struct command *c, const struct strings *env, struct err
 int run_payload(const struct run_plan *plan, struct error **err)
 {
 	CLEANUP_STRINGS struct strings env = { 0 };
-	__attribute__((cleanup(command_free))) struct command c = { 0 };
+	__attribute__((cleanup(payload_free))) struct payload c = { 0 };
 	int ended = -1;
 	if (run_action_environment(plan, &env, &ended, err) < 0)
 		return -1;
+	if (ended >= 0 && plan->wish->stay) {
+		error_set(err, ERROR_COMMAND,
+			  "the container's environment scripts ended with status %d", ended);
+		return error_hint(err, "the instance's log files have what they said");
+	}
 	if (ended >= 0)
 		_exit(ended);
 	if (finish_environment(plan, &env, err) < 0 ||

@@ -12,15 +12,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Reaps whoever has ended. Returns the payload's status once it was it, else -1. */
-static int reap(pid_t payload)
+/* What pid 1 knows of its children. */
+struct family {
+	pid_t payload;
+	int status;   /* the payload's, once it has ended; else -1 */
+	bool alone;   /* nobody is left */
+	bool leaving; /* of an instance: it shall end with the last of them */
+};
+
+/* Reaps whoever has ended. */
+static void reap(struct family *f)
 {
-	int status, result = -1;
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-		if (pid == payload)
-			result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == f->payload)
+			f->status =
+				WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	}
-	return result;
+	f->alone = pid < 0 && errno == ECHILD;
 }
 
 /*
@@ -32,16 +42,10 @@ static size_t words_len;
 
 void run_init_find_words(void)
 {
-	CLEANUP_ERROR struct error *ignored = NULL;
-	CLEANUP_BUFFER struct buffer text = { 0 };
-	if (fd_read_file(AT_FDCWD, "/proc/self/stat", 4096, &text, &ignored) < 0 || !text.len)
+	uint64_t at[2];
+	if (!process_stat(0, 48, at, 2))
 		return;
-	/* The name of the program, field 2, may hold anything; no later field has a bracket. */
-	char *at = strrchr(text.data, ')');
-	for (int field = 2; at && field < 48; field++)
-		at = strchr(at + 1, ' ');
-	uintptr_t start = at ? strtoul(at, &at, 10) : 0;
-	uintptr_t end = at ? strtoul(at, &at, 10) : 0;
+	uintptr_t start = at[0], end = at[1];
 	if (start && start < end) {
 		words = (char *)start; /* the kernel's own */
 		words_len = end - start;
@@ -60,8 +64,30 @@ static void pass_on(const struct run_plan *plan, pid_t payload, int sig)
 		(void)kill(payload, sig);
 }
 
+/*
+ * A signal for an instance: for the group of the first program, and where that is gone for all.
+ * Those that mean the end end it, when nobody is left; so does any that `instance stop` has sent.
+ */
+static void pass_to_all(struct family *f, const siginfo_t *info)
+{
+	int sig = info->si_signo;
+	bool other = sig == SIGCONT || sig == SIGWINCH || sig == SIGURG || sig == SIGTSTP ||
+		     sig == SIGUSR1 || sig == SIGUSR2;
+	f->leaving |= !other || (info->si_code == SI_QUEUE && info->si_int == RUN_STOP);
+	if (kill(-f->payload, sig) < 0 && errno == ESRCH)
+		(void)kill(-1, sig);
+	reap(f);
+}
+
+/* Whether it is time to go, and with which status. */
+static bool has_ended(const struct run_plan *plan, const struct family *f)
+{
+	return plan->wish->stay ? f->leaving && f->alone : f->status >= 0;
+}
+
 static _Noreturn void serve(const struct run_plan *plan, pid_t payload, const sigset_t *set)
 {
+	struct family f = { .payload = payload, .status = -1 };
 	prctl(PR_SET_NAME, "appinit");
 	if (words) {
 		memset(words, 0, words_len);
@@ -72,30 +98,32 @@ static _Noreturn void serve(const struct run_plan *plan, pid_t payload, const si
 	for (;;) {
 		siginfo_t info;
 		int sig = sigwaitinfo(set, &info);
-		if (sig == SIGCHLD) {
-			int status = reap(payload);
-			/* The kernel ends whoever is left when pid 1 has gone. */
-			if (status >= 0)
-				_exit(status);
-		} else if (sig > 0 && info.si_code != SI_KERNEL) {
+		if (sig == SIGCHLD)
+			reap(&f);
+		else if (sig > 0 && plan->wish->stay)
+			pass_to_all(&f, &info);
+		else if (sig > 0 && info.si_code != SI_KERNEL)
 			/* What the terminal sends, it sends to the payload, too. */
 			pass_on(plan, payload, sig);
-		}
+		/* The kernel ends whoever is left when pid 1 has gone. */
+		if (has_ended(plan, &f))
+			_exit(plan->wish->stay ? 0 : f.status);
 	}
 }
 
-int run_init(const struct run_plan *plan, struct error **err)
+int run_init(const struct run_plan *plan, const sigset_t *mask, struct error **err)
 {
-	sigset_t all, before;
+	sigset_t all;
 	sigfillset(&all);
-	/* Pid 1 hears only what it waits for: blocked, a signal is kept for it. */
-	sigprocmask(SIG_BLOCK, &all, &before);
 	struct process payload = PROCESS_NONE;
 	int r = process_fork(0, &payload);
 	if (r < 0)
 		return error_errno(err, -r, "start the container's first process");
 	if (r > 0)
 		serve(plan, payload.pid, &all);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	/* A group of its own, which a signal is sent to as one. */
+	if (plan->wish->stay)
+		(void)setsid();
 	return 0;
 }

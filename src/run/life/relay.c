@@ -253,13 +253,17 @@ static void to_session(const struct run_plan *plan, const struct process *child,
 	(void)syscall(SYS_pidfd_send_signal, child->pid_fd, sig, NULL, 0);
 }
 
-/* A group whose parent is in another session is not stopped by SIGTSTP. */
-static void suspend(const struct run_plan *plan, struct run_relay *r, const struct process *child)
+/* The payload's group has nobody who could let it go on: the kernel would ignore SIGTSTP there. */
+void run_relay_suspend(const struct run_plan *plan, struct run_relay *r,
+		       const struct process *child)
 {
 	if (r->outer >= 0)
 		restore(r);
 	to_session(plan, child, plan->init ? SIGTSTP : SIGSTOP);
-	(void)raise(SIGSTOP);
+}
+
+void run_relay_resume(const struct run_plan *plan, const struct process *child)
+{
 	to_session(plan, child, SIGCONT);
 }
 
@@ -271,11 +275,6 @@ bool run_relay_signal(const struct run_plan *plan, struct run_relay *r, const st
 	switch (sig) {
 	case SIGWINCH:
 		copy_size(r);
-		return true;
-	case SIGTSTP:
-	case SIGTTIN:
-	case SIGTTOU:
-		suspend(plan, r, child);
 		return true;
 	case SIGCONT:
 		/* The shell that stopped us has put its own modes back. */

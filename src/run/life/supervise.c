@@ -8,8 +8,10 @@
  *                        terminal; closed by the exec, which is the sign that all went well
  *   the signals          blocked and read as data, so that none can come between two steps; passed
  *                        on to the payload unless it has got them from the terminal itself
- *   the server's pidfd   its end before the payload's is an error, and ends the container
- *   the server's words   its first error, for the person at the terminal
+ *   those that stop      blocked, too, but seen and not read: on_stop
+ *   servers' pidfds      the end of one before the payload's is an error, and ends the container
+ *   servers' words       the first error of each, for the person at the terminal
+ *   the door             somebody wants to join an instance: entrance.c
  *   two terminals        the caller's and the container's own: relay.c
  */
 #include "run/internal.h"
@@ -26,7 +28,6 @@
 /* How much later than its mount a container that failed early may be seen to end: on a machine with
  * thirty runnable processes a second was not enough. */
 #define SERVER_GRACE_MS 20000
-#define SERVER_REAP_MS 200
 /* A payload that ran for less has seldom read so much that its end would take longer than a fork.
  */
 #define LONG_RUN_MS 100
@@ -34,6 +35,7 @@
 struct watch {
 	struct run_container *container;
 	int signals;
+	int stops;		/* is ready while a signal that stops waits */
 	int root;		/* owned: the container's, which keeps its mount; or -1 */
 	struct run_relay relay; /* of the container's own terminal, if it has one */
 };
@@ -52,9 +54,6 @@ static bool payload_has_it(int sig, const struct signalfd_siginfo *info)
 		return getsid(0) != getpid();
 	case SIGINT:
 	case SIGQUIT:
-	case SIGTSTP:
-	case SIGTTIN:
-	case SIGTTOU:
 	case SIGCONT:
 	case SIGWINCH:
 		return true;
@@ -76,72 +75,124 @@ static void on_signal(struct watch *w)
 		return;
 	if (!payload_has_it(sig, &info))
 		(void)syscall(SYS_pidfd_send_signal, w->container->child.pid_fd, sig, NULL, 0);
-	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
-		(void)raise(SIGSTOP);
 }
 
-/* The server's first error, for the person: the payload has only got an errno. */
-static void on_word(struct watch *w)
+static const int stop_signals[] = { SIGTSTP, SIGTTIN, SIGTTOU };
+
+static void stop_set(sigset_t *ret)
 {
-	char text[SERVE_TEXT_LEN];
-	if (serve_hear(w->container->says, text))
-		log_warning("Some of %s cannot be read: %s", w->container->plan->image->path, text);
-	fd_close(&w->container->says);
+	sigemptyset(ret);
+	for (size_t i = 0; i < sizeof(stop_signals) / sizeof(*stop_signals); i++)
+		sigaddset(ret, stop_signals[i]);
+}
+
+/* The signal that stops which waits for this process, or 0. */
+static int waiting_stop(void)
+{
+	sigset_t waiting;
+	if (sigpending(&waiting) == 0)
+		for (size_t i = 0; i < sizeof(stop_signals) / sizeof(*stop_signals); i++)
+			if (sigismember(&waiting, stop_signals[i]) == 1)
+				return stop_signals[i];
+	return 0;
+}
+
+/*
+ * Stops the payload, and then this process, until somebody lets it go on.
+ *
+ * The signal waits all the while, and is let in at the end: so it is the kernel that stops us. A
+ * SIGCONT that comes before that takes it away, and nobody is stopped; had it been read, and we
+ * stopped ourselves, that SIGCONT would be lost and we would stand still for ever. Where no shell
+ * could let us go on, our group being an orphan, the kernel stops nobody, either.
+ *
+ * Who has sent it cannot be told without reading it. A payload in our group that has got it from
+ * the terminal is stopped by now, mostly; a second one that waits goes with the SIGCONT.
+ */
+static void on_stop(struct watch *w)
+{
+	const struct run_container *c = w->container;
+	sigset_t one;
+	int sig = waiting_stop();
+	if (!sig)
+		return;
+	if (c->plan->own_session)
+		run_relay_suspend(c->plan, &w->relay, &c->child);
+	else if (!process_is_stopped(&c->child))
+		(void)syscall(SYS_pidfd_send_signal, c->child.pid_fd, sig, NULL, 0);
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	sigprocmask(SIG_BLOCK, &one, NULL);
+	if (c->plan->own_session)
+		run_relay_resume(c->plan, &c->child);
 }
 
 static int on_channel(struct watch *w, struct error **err)
 {
-	int terminal = -1;
-	int r = run_channel_finish(w->container->channel, &w->root, &terminal, err);
-	if (terminal >= 0)
-		run_relay_start(&w->relay, w->container->plan, terminal);
-	if (r == 0)
-		fd_close(&w->container->channel);
-	return r < 0 ? -1 : 0;
-}
-
-static bool ends_within(int pid_fd, int milliseconds)
-{
-	struct pollfd p = { .fd = pid_fd, .events = POLLIN };
-	return poll(&p, 1, milliseconds) > 0;
-}
-
-static int server_failed(int status, struct error **err)
-{
-	if (status > 128)
-		error_set(err, ERROR_SYSTEM,
-			  "the process that serves the image was killed by signal %d: the "
-			  "container was ended",
-			  status - 128);
-	else
-		error_set(err, ERROR_SYSTEM,
-			  "the process that serves the image ended (status %d): the container was "
-			  "ended",
-			  status);
-	return error_hint(err, "look for a memory limit or an out-of-memory kill, then run it "
-			       "again");
+	struct run_container *c = w->container;
+	CLEANUP_FD int fd = -1;
+	enum run_word word;
+	int r = run_channel_finish(c->channel, &word, &fd, err);
+	if (r < 0)
+		return -1;
+	if (r == 0) {
+		fd_close(&c->channel);
+		return run_has_started(c, err);
+	}
+	switch (word) {
+	case RUN_WORD_ROOT:
+		fd_close(&w->root);
+		w->root = fd_steal(&fd);
+		return 0;
+	case RUN_WORD_TERMINAL:
+		if (fd >= 0)
+			run_relay_start(&w->relay, c->plan, fd_steal(&fd));
+		return 0;
+	case RUN_WORD_ENTRANCE:
+		return run_entrance_add(&c->entrance, fd_steal(&fd), err);
+	default:
+		return error_set(err, ERROR_INTERNAL,
+				 "the container's process said something unknown");
+	}
 }
 
 /*
- * The server has ended: the payload would go on with what the kernel has cached. Before the root
+ * A server has ended: the payload would go on with what the kernel has cached. Before the root
  * has come, status 0 may mean that the container's process has failed and its mount is gone, which
  * the kernel may do a moment before that process's end is seen.
  */
-static int on_server_end(const struct watch *w, struct error **err)
+static int on_server_end(const struct watch *w, struct run_server *s, struct error **err)
 {
-	int status = process_wait(&w->container->server);
-	if (status == 0 && w->root < 0 && ends_within(w->container->child.pid_fd, SERVER_GRACE_MS))
+	int status = process_wait(&s->process);
+	/* A mount that is bound somewhere goes with the container's namespace, while this process
+	 * holds the image's own; and who has the right to it inside may unmount it. */
+	if (status == 0 && s->image != w->container->plan->image->path)
+		return 0;
+	if (status == 0 && w->root < 0 &&
+	    run_ends_within(w->container->child.pid_fd, SERVER_GRACE_MS))
 		return 0;
 	process_kill(&w->container->child);
-	return server_failed(status, err);
+	return run_server_failed(status, err);
 }
 
 /* Who waits for a request that it has taken cannot even be killed, until it is dead itself. */
-static int on_server_stop(const struct watch *w, struct error **err)
+static int on_server_stop(const struct watch *w, struct run_server *s, struct error **err)
 {
-	process_kill(&w->container->server);
+	process_kill(&s->process);
 	process_kill(&w->container->child);
 	return serve_stopped(err);
+}
+
+/* What is waited for besides servers, each of which has two more. */
+#define WATCHED 7
+
+static int look_at_servers(const struct watch *w, const struct pollfd *p, struct error **err)
+{
+	struct run_container *c = w->container;
+	for (size_t i = 0; i < c->server_count; i++)
+		if (p[2 * i].revents && on_server_end(w, &c->servers[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 /*
@@ -153,34 +204,38 @@ static int on_server_stop(const struct watch *w, struct error **err)
  */
 static int watch_until_end(struct watch *w, struct error **err)
 {
+	struct run_container *c = w->container;
 	for (;;) {
-		struct pollfd p[] = {
-			{ .fd = w->container->child.pid_fd, .events = POLLIN },
-			{ .fd = w->container->channel, .events = POLLIN },
+		struct pollfd p[WATCHED + 2 * RUN_SERVERS_MAX] = {
+			{ .fd = c->child.pid_fd, .events = POLLIN },
+			{ .fd = c->channel, .events = POLLIN },
 			{ .fd = w->signals, .events = POLLIN },
-			{ .fd = w->container->server.pid > 0 ? w->container->server.pid_fd : -1,
-			  .events = POLLIN },
-			{ .fd = w->container->says, .events = POLLIN },
+			{ .fd = w->stops, .events = POLLIN },
+			{ .fd = run_door(c), .events = POLLIN },
 			{ .fd = -1 },
 			{ .fd = -1 },
 		};
 		int wait_ms = run_relay_prepare(&w->relay, p + 5);
-		bool stopped = process_is_stopped(&w->container->server);
-		int n = poll(p, 7, stopped ? SERVE_STOPPED_MS : wait_ms);
+		const struct run_server *stopped = run_servers_stopped(c);
+		int n = poll(p, WATCHED + run_servers_watch(c, p + WATCHED),
+			     stopped ? SERVE_STOPPED_MS : wait_ms);
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "wait for the container");
-		if (n == 0 && stopped && process_is_stopped(&w->container->server))
-			return on_server_stop(w, err);
+		if (n == 0 && stopped && run_servers_stopped(c) == stopped)
+			return on_server_stop(w, run_servers_stopped(c), err);
 		if (p[1].revents && on_channel(w, err) < 0)
 			return -1;
+		if (p[3].revents)
+			on_stop(w);
 		if (p[2].revents)
 			on_signal(w);
+		run_servers_hear(c, p + WATCHED);
 		if (p[4].revents)
-			on_word(w);
+			run_door_answer(c);
 		run_relay_step(&w->relay, p + 5);
 		if (p[0].revents)
 			return 0;
-		if (p[3].revents && on_server_end(w, err) < 0)
+		if (look_at_servers(w, p + WATCHED, err) < 0)
 			return -1;
 	}
 }
@@ -239,14 +294,23 @@ static void end_by_signal(int sig)
 
 int run_supervise(struct run_container *c, int *ret_status, struct error **err)
 {
-	sigset_t all, before;
+	sigset_t all, others, stop, before;
 	process_signals_but_faults(&all);
-	CLEANUP_FD int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (signals < 0)
+	stop_set(&stop);
+	others = all;
+	for (size_t i = 0; i < sizeof(stop_signals) / sizeof(*stop_signals); i++)
+		sigdelset(&others, stop_signals[i]);
+	CLEANUP_FD int signals = signalfd(-1, &others, SFD_CLOEXEC | SFD_NONBLOCK);
+	CLEANUP_FD int stops = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0 || stops < 0)
 		return error_errno(err, errno, "watch for signals");
 	sigprocmask(SIG_BLOCK, &all, &before);
 	struct watch w = {
-		.container = c, .signals = signals, .root = -1, .relay = RUN_RELAY_NONE
+		.container = c,
+		.signals = signals,
+		.stops = stops,
+		.root = -1,
+		.relay = RUN_RELAY_NONE,
 	};
 	int64_t since = now_ms();
 	int status = 0;
@@ -258,24 +322,19 @@ int run_supervise(struct run_container *c, int *ret_status, struct error **err)
 	if (r == 0)
 		r = collect(&c->child, &status, err);
 	run_relay_finish(&w.relay, signals);
+	/* They are users of the mount. */
+	run_entrance_free(&c->entrance);
 	let_go_of_root(&w.root, since, &last);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (r < 0)
 		return -1;
 	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-	/* A payload that ends with its server has met errors, whatever status it has. */
-	if (c->server.pid > 0 && ends_within(c->server.pid_fd, SERVER_REAP_MS)) {
-		int end = process_wait(&c->server);
-		if (end != 0)
-			return server_failed(end, err);
-	}
-	/* A child that the payload left behind keeps its mount; the server goes with it. */
-	c->server.pid = 0;
-	fd_close(&c->server.pid_fd);
+	if (run_servers_part(c, err) < 0)
+		return -1;
 	/* It may be done by now; else pid 1 reaps it. */
 	if (last > 0)
 		(void)waitpid(last, NULL, WNOHANG);
-	if (WIFSIGNALED(status) && !c->plan->wish->for_build)
+	if (WIFSIGNALED(status) && !c->plan->wish->for_build && !c->plan->wish->stay)
 		end_by_signal(WTERMSIG(status));
 	return 0;
 }

@@ -27,13 +27,11 @@
 #define PRIORITY (10 << 3 | 6)
 #define SEND_SECONDS 2 /* how long a log that takes nothing may hold a run up */
 
-static const char *const actions[] = {
-	[RUN_RUN] = "run", [RUN_EXEC] = "exec", [RUN_SHELL] = "shell", [RUN_TEST] = "test"
-};
-static const char *const kinds[] = {
-	[IMAGE_SANDBOX] = "sandbox", [IMAGE_SQUASHFS] = "squashfs",   [IMAGE_SIF] = "sif",
-	[IMAGE_LUKS2] = "luks2",     [IMAGE_GOCRYPTFS] = "gocryptfs",
-};
+static const char *const actions[] = { [RUN_RUN] = "run",
+				       [RUN_EXEC] = "exec",
+				       [RUN_SHELL] = "shell",
+				       [RUN_TEST] = "test",
+				       [RUN_START] = "start" };
 
 /* Printable ASCII, and the rest as \xHH, quotes and backslashes too: there is one way to read it.
  */
@@ -119,9 +117,11 @@ static int put_start(struct buffer *b, const char *id, const struct image *img,
 		     const struct key *key, enum run_action action, struct error **err)
 {
 	const struct passwd *pw = getpwuid(getuid());
+	const struct seal *seal = image_seal(img);
+	const char *kind = seal ? seal->name : img->format->name;
 	if (buffer_printf(b, err, "start id=%s uid=%u user=", id, (unsigned)getuid()) < 0 ||
 	    put_quoted(b, pw ? pw->pw_name : "", err) < 0 || put_login_id(b, err) < 0 ||
-	    buffer_printf(b, err, " action=%s kind=%s", actions[action], kinds[img->kind]) < 0 ||
+	    buffer_printf(b, err, " action=%s kind=%s", actions[action], kind) < 0 ||
 	    put_sif(b, img, err) < 0 || buffer_puts(b, " key=", err) < 0 ||
 	    key_describe(key, b, err) < 0 || buffer_puts(b, " image=", err) < 0)
 		return -1;

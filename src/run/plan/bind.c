@@ -6,6 +6,7 @@
  */
 #include "run/internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +15,42 @@ void run_binds_free(struct run_binds *b)
 	for (size_t i = 0; i < b->len; i++) {
 		free(b->items[i].source);
 		free(b->items[i].target);
+		free(b->items[i].image_src);
 	}
 	free(b->items);
 	*b = (struct run_binds){ 0 };
 }
 
-/* Adds one, its texts copied; the source is made absolute. */
-static int add(struct run_binds *ret, const char *source, const char *target, bool read_only,
-	       bool nested, struct error **err)
+/* What options may say of a bind, in either grammar. */
+struct options {
+	bool read_only, nested;
+	const char *image_src; /* or NULL */
+	const char *id;	       /* or NULL */
+};
+
+/* The number of a SIF's partition, in the words that strconv.ParseUint has. */
+static int partition_id(const char *text, uint32_t *ret, struct error **err)
 {
+	char *end = NULL;
+	errno = 0;
+	unsigned long n = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+	if (end && !*end && !errno && n <= UINT32_MAX) {
+		*ret = (uint32_t)n;
+		return 0;
+	}
+	bool range = end && !*end;
+	return error_set(err, ERROR_USAGE,
+			 "container creation failed: while parsing id bind option: "
+			 "strconv.ParseUint: parsing \"%s\": %s",
+			 text, range ? "value out of range" : "invalid syntax");
+}
+
+/* Adds one, its texts copied; the source is made absolute. */
+static int add(struct run_binds *ret, const char *source, const char *target,
+	       const struct options *options, struct error **err)
+{
+	uint32_t id = 0;
+	bool image = options->image_src || options->id;
 	if (*target != '/')
 		return error_set(err, ERROR_USAGE,
 				 "unable to add %s to mount list: destination must be an absolute "
@@ -30,7 +58,9 @@ static int add(struct run_binds *ret, const char *source, const char *target, bo
 				 target);
 	CLEANUP_TEXT char *from = path_absolute(source, err);
 	CLEANUP_TEXT char *to = from ? path_absolute(target, err) : NULL;
-	if (!to)
+	const char *within = options->image_src && *options->image_src ? options->image_src : "/";
+	CLEANUP_TEXT char *part = to && image ? text_dup(within, err) : NULL;
+	if (!to || (image && !part) || (options->id && partition_id(options->id, &id, err) < 0))
 		return -1;
 	struct run_bind *grown =
 		array_grow(ret->items, ret->len, &ret->cap, sizeof(*ret->items), err);
@@ -38,9 +68,13 @@ static int add(struct run_binds *ret, const char *source, const char *target, bo
 		return -1;
 	ret->items = grown;
 	ret->items[ret->len++] = (struct run_bind){
-		.source = from, .target = to, .read_only = read_only, .nested = nested
+		.source = take_pointer(&from),
+		.target = take_pointer(&to),
+		.read_only = options->read_only,
+		.nested = options->nested,
+		.image_src = take_pointer(&part),
+		.id = id,
 	};
-	from = to = NULL;
 	return 0;
 }
 
@@ -48,16 +82,21 @@ static int add(struct run_binds *ret, const char *source, const char *target, bo
 	"While setting bind mount configuration: while parsing bind path: while getting bind " \
 	"path: "
 
+static bool is_of_image(const char *word)
+{
+	return !strncmp(word, "image-src=", 10) || !strncmp(word, "id=", 3);
+}
+
 static bool is_option(const char *word)
 {
-	return !strcmp(word, "ro") || !strcmp(word, "rw");
+	return !strcmp(word, "ro") || !strcmp(word, "rw") || is_of_image(word);
 }
 
 /* SRC[:DST[:OPTION]] cut at its colons, "\:" and "\," in the source made literal. */
 struct spec {
 	char *part[3];
 	size_t count;
-	bool read_only;
+	struct options options;
 };
 
 /*
@@ -67,7 +106,7 @@ struct spec {
 static int cut(char **at, struct spec *spec, struct error **err)
 {
 	char *from = *at, *to = *at;
-	*spec = (struct spec){ .part = { to }, .count = 1 };
+	*spec = (struct spec){ .part = { to }, .count = 1, .options = { .nested = true } };
 	for (; *from && *from != ','; from++) {
 		if (from[0] == '\\' && (from[1] == ':' || from[1] == ',') && spec->count == 1) {
 			*to++ = *++from;
@@ -88,14 +127,35 @@ static int cut(char **at, struct spec *spec, struct error **err)
 
 static int option(struct spec *spec, const char *word, struct error **err)
 {
-	if (!strncmp(word, "image-src=", 10) || !strncmp(word, "id=", 3))
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "binding from an image (%s) is not supported", word);
 	if (!is_option(word))
 		return error_set(err, ERROR_USAGE, BIND_WORDS "%s is not a valid bind option",
 				 word);
-	/* Once asked for, "ro" stays. */
-	spec->read_only |= !strcmp(word, "ro");
+	const char *value = strchr(word, '=');
+	if (!value)
+		/* Once asked for, "ro" stays. */
+		spec->options.read_only |= !strcmp(word, "ro");
+	else if (*word == 'i' && word[1] == 'd')
+		spec->options.id = value + 1;
+	else
+		spec->options.image_src = value + 1;
+	return 0;
+}
+
+/* Options go on after commas: only words that can be nothing else. */
+static int more_options(char **at, struct spec *spec, struct error **err)
+{
+	while (**at) {
+		size_t len = strcspn(*at, ",");
+		char kept = (*at)[len];
+		(*at)[len] = '\0';
+		if (!is_option(*at)) {
+			(*at)[len] = kept;
+			return 0;
+		}
+		if (option(spec, *at, err) < 0)
+			return -1;
+		*at += len + (kept == ',');
+	}
 	return 0;
 }
 
@@ -110,19 +170,8 @@ int run_bind_parse(const char *argument, struct run_binds *ret, struct error **e
 			return -1;
 		if (spec.count == 3 && option(&spec, spec.part[2], err) < 0)
 			return -1;
-		/* Options go on after commas: only words that can be nothing else. */
-		while (spec.count == 3) {
-			size_t len = strcspn(at, ",");
-			CLEANUP_TEXT char *word = text_dup_len(at, len, err);
-			if (!word)
-				return -1;
-			if (!is_option(word) && strncmp(word, "image-src=", 10) != 0 &&
-			    strncmp(word, "id=", 3) != 0)
-				break;
-			if (option(&spec, word, err) < 0)
-				return -1;
-			at += len + (at[len] == ',');
-		}
+		if (spec.count == 3 && more_options(&at, &spec, err) < 0)
+			return -1;
 		const char *source = spec.part[0];
 		const char *target = spec.count > 1 ? spec.part[1] : "";
 		if (!*source && !*target)
@@ -139,7 +188,7 @@ int run_bind_parse(const char *argument, struct run_binds *ret, struct error **e
 				return -1;
 			target = whole;
 		}
-		if (add(ret, source, target, spec.read_only, true, err) < 0)
+		if (add(ret, source, target, &spec.options, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -177,7 +226,7 @@ static bool one_of(const char *word, const char *a, const char *b, const char *c
 static int mount_record(char *record, struct run_binds *ret, struct error **err)
 {
 	const char *source = NULL, *target = NULL;
-	bool read_only = false, nested = true;
+	struct options options = { .nested = true };
 	for (char *at = record; at;) {
 		char *key = csv_field(&at);
 		char *value = strchr(key, '=');
@@ -194,12 +243,13 @@ static int mount_record(char *record, struct run_binds *ret, struct error **err)
 		} else if (one_of(key, "destination", "dst", "target")) {
 			target = value;
 		} else if (one_of(key, "ro", "readonly", "ro")) {
-			read_only = true;
+			options.read_only = true;
 		} else if (!strcmp(key, "nonested")) {
-			nested = false;
-		} else if (one_of(key, "image-src", "id", "id")) {
-			return error_set(err, ERROR_UNSUPPORTED,
-					 "binding from an image (%s) is not supported", key);
+			options.nested = false;
+		} else if (!strcmp(key, "image-src")) {
+			options.image_src = value ? value : "";
+		} else if (!strcmp(key, "id")) {
+			options.id = value ? value : "";
 		} else if (!strcmp(key, "bind-propagation")) {
 			return error_set(err, ERROR_USAGE,
 					 "bind-propagation is not supported in a mount "
@@ -212,7 +262,7 @@ static int mount_record(char *record, struct run_binds *ret, struct error **err)
 	if (!source || !*source || !target || !*target)
 		return error_set(err, ERROR_USAGE,
 				 "mounts must specify a source and a destination");
-	return add(ret, source, target, read_only, nested, err);
+	return add(ret, source, target, &options, err);
 }
 
 int run_mount_parse(const char *records, struct run_binds *ret, struct error **err)

@@ -31,6 +31,7 @@ static void drop_bind(struct run_binds *binds, size_t i)
 {
 	free(binds->items[i].source);
 	free(binds->items[i].target);
+	free(binds->items[i].image_src);
 	memmove(&binds->items[i], &binds->items[i + 1],
 		(binds->len - i - 1) * sizeof(*binds->items));
 	binds->len--;
@@ -125,7 +126,7 @@ int run_choose_binds(struct run_plan *plan, struct error **err)
 					 "unable to add %s to mount list: destination must not be "
 					 "the container's root",
 					 b->source);
-		if (!run_path_exists(b->source)) {
+		if (!b->image_src && !run_path_exists(b->source)) {
 			error_set(err, ERROR_NOT_FOUND,
 				  "container creation failed: mount hook function failure: mount "
 				  "%s->%s error: while mounting %s: mount source %s doesn't exist",
@@ -137,9 +138,34 @@ int run_choose_binds(struct run_plan *plan, struct error **err)
 	return 0;
 }
 
+/* A part of an image: a folder, or a file, which is found out when it is mounted. */
+static int add_image_bind(struct run_plan *plan, const struct run_bind *b, struct error **err)
+{
+	struct run_mount m = {
+		.kind = RUN_MOUNT_IMAGE,
+		.source = b->image_src,
+		.target = b->target,
+		.phase = "userbinds",
+		.directory = true,
+		.read_only = true,
+		.needed = true,
+		.restricted = true,
+		.layered = true,
+	};
+	if (run_extra_data(plan, b, &m.extra, err) < 0)
+		return -1;
+	const struct run_extra *e = &plan->extras[m.extra];
+	m.read_only = !e->writable;
+	if (!b->read_only && !e->writable && !e->image->sif)
+		log_warning("Data image %s is not writable, proceeding with read-only", b->source);
+	return run_add_mount(plan, &m, err);
+}
+
 /* What was asked for must be there: a target that is missing is made or is an error. */
 static int add_user_bind(struct run_plan *plan, const struct run_bind *b, struct error **err)
 {
+	if (b->image_src)
+		return add_image_bind(plan, b, err);
 	if (run_add_bind(plan, b->source, b->target, "userbinds", err) < 0)
 		return -1;
 	struct run_mount *m = &plan->mounts[plan->mount_count - 1];

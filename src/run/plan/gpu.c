@@ -267,14 +267,17 @@ static int add_gpu(struct run_plan *plan, const struct gpu *gpu, struct error **
 int run_add_gpus(struct run_plan *plan, struct error **err)
 {
 	const struct run_wish *wish = plan->wish;
-	if (!wish->nv && !wish->rocm)
+	bool site = !wish->for_build;
+	bool with_nv = wish->nv || (site && plan->config->always_nv);
+	bool with_rocm = wish->rocm || (site && plan->config->always_rocm);
+	if (!with_nv && !with_rocm)
 		return 0;
 	if (!plan->config->user_bind_control) {
 		log_warning("Ignoring --%s: user bind control disabled by system administrator",
-			    wish->nv ? nv.name : rocm.name);
+			    with_nv ? nv.name : rocm.name);
 		return 0;
 	}
-	if (wish->nv && add_gpu(plan, &nv, err) < 0)
+	if (with_nv && add_gpu(plan, &nv, err) < 0)
 		return -1;
-	return wish->rocm ? add_gpu(plan, &rocm, err) : 0;
+	return with_rocm ? add_gpu(plan, &rocm, err) : 0;
 }

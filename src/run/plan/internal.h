@@ -19,10 +19,12 @@ int run_choose_namespaces(struct run_plan *plan, struct error **err);
 
 /* home.c: the home inside, *ret_source (the caller frees it) outside; where the payload begins. */
 int run_choose_home(struct run_plan *plan, char **ret_source, struct error **err);
-int run_choose_directory(struct run_plan *plan, struct error **err);
 
 /* work.c: the folder of --workdir, where --contain or --scratch has a use for it. */
 int run_choose_work(struct run_plan *plan, struct error **err);
+
+/* overlay.c: what lies above the image, and whether the site lets anything lie there. */
+int run_choose_overlays(struct run_plan *plan, struct error **err);
 
 /* binds.c: what --bind and --mount ask for, without what is ruled out. */
 int run_choose_binds(struct run_plan *plan, struct error **err);

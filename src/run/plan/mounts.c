@@ -5,6 +5,7 @@
  */
 #include "run/plan/internal.h"
 
+#include <arpa/inet.h>
 #include <sched.h>
 #include <string.h>
 
@@ -232,11 +233,52 @@ static int add_tmp(struct run_plan *plan, struct error **err)
 	return 0;
 }
 
+/* --dns: a resolv.conf of the container's own (runtime.md 6.4). */
+static int add_name_servers(struct run_plan *plan, struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	const char *at = plan->wish->dns;
+	do {
+		unsigned char address[sizeof(struct in6_addr)];
+		char word[INET6_ADDRSTRLEN];
+		at += strspn(at, " ");
+		size_t rest = strcspn(at, ","), len = rest;
+		while (len && at[len - 1] == ' ')
+			len--;
+		if (len < sizeof(word))
+			memcpy(word, at, len);
+		word[len < sizeof(word) ? len : 0] = 0;
+		if (inet_pton(AF_INET, word, address) != 1 &&
+		    inet_pton(AF_INET6, word, address) != 1) {
+			error_set(err, ERROR_USAGE, "dns ip %.*s is not a valid IP address",
+				  (int)len, at);
+			return error_hint(err,
+					  "give the name servers' addresses, with commas between "
+					  "them: --dns 9.9.9.9,149.112.112.112");
+		}
+		if (buffer_printf(&text, err, "nameserver %s\n", word) < 0)
+			return -1;
+		at += rest;
+	} while (*at++ == ',');
+	if (!plan->config->config_resolv_conf) {
+		error_set(err, ERROR_POLICY, "configuration disallows a resolv.conf in containers");
+		return error_hint(err, "`config resolv_conf = no` in the site configuration: leave "
+				       "--dns out");
+	}
+	struct run_mount file = { .phase = "files", .restricted = true, .layered = true };
+	file.kind = RUN_MOUNT_TEXT;
+	file.source = text.data;
+	file.target = (char *)"/etc/resolv.conf";
+	return run_add_mount(plan, &file, err);
+}
+
 /* Single files below /etc that are made or bound for the container. */
 static int add_files(struct run_plan *plan, struct error **err)
 {
 	const struct config *c = plan->config;
-	if (c->config_resolv_conf && !plan->wish->for_build &&
+	if (plan->wish->dns && add_name_servers(plan, err) < 0)
+		return -1;
+	if (!plan->wish->dns && c->config_resolv_conf && !plan->wish->for_build &&
 	    !run_no_mount(plan, "/etc/resolv.conf") && !run_no_mount(plan, "bind-paths") &&
 	    run_path_exists("/etc/resolv.conf") &&
 	    add_system_file(plan, "/etc/resolv.conf", "/etc/resolv.conf", "files", err) < 0)
@@ -250,7 +292,7 @@ static int add_files(struct run_plan *plan, struct error **err)
 		if (!line || run_add_mount(plan, &text, err) < 0)
 			return -1;
 	}
-	if (plan->inside_uid == 0 && (plan->writable || plan->writable_tmpfs))
+	if (plan->inside_uid == 0 && (plan->writable || run_plan_has_upper(plan)))
 		return 0;
 	text.layered = false;
 	text.source = NULL;

@@ -21,17 +21,19 @@ static int no_kernel_mount(enum error_kind kind, const char *why, struct error *
  */
 int run_choose_kernel_mount(struct run_plan *plan, struct error **err)
 {
-	enum image_kind kind = plan->image->kind;
+	const struct seal *seal = image_seal(plan->image);
 	bool can = plan->uid == 0 && !plan->user_namespace && process_in_first_user_namespace();
 	if (!plan->wish->kernel_mount) {
-		plan->kernel_mount = plan->config->mount_kernel && kind == IMAGE_LUKS2 && can;
+		plan->kernel_mount = plan->config->mount_kernel && seal && seal->map && can;
 		return 0;
 	}
-	if (kind == IMAGE_SANDBOX)
+	if (image_is_folder(plan->image))
 		return no_kernel_mount(ERROR_UNSUPPORTED, "a sandbox has nothing to mount", err);
-	if (kind == IMAGE_GOCRYPTFS)
-		return no_kernel_mount(ERROR_UNSUPPORTED,
-				       "the kernel cannot mount a gocryptfs image", err);
+	if (seal && !seal->map) {
+		CLEANUP_TEXT char *why =
+			text_printf(err, "the kernel cannot mount a %s image", seal->title);
+		return why ? no_kernel_mount(ERROR_UNSUPPORTED, why, err) : -1;
+	}
 	if (!can)
 		return no_kernel_mount(ERROR_SYSTEM,
 				       "it is for root alone, and outside of user namespaces "
@@ -64,6 +66,14 @@ static bool namespace_allowed(bool wanted, bool allowed, const char *name)
 	return wanted && allowed;
 }
 
+/* What ends an instance ends its pid 1, and with that all that is in it. */
+static int no_instance(struct error **err)
+{
+	error_set(err, ERROR_POLICY, "an instance needs a pid namespace of its own");
+	return error_hint(err, "`allow pid ns = no` in the site configuration: ask the "
+			       "administrator");
+}
+
 /* Flags for the clone; the mount namespace is always among them. */
 int run_choose_namespaces(struct run_plan *plan, struct error **err)
 {
@@ -73,11 +83,13 @@ int run_choose_namespaces(struct run_plan *plan, struct error **err)
 		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", wish->hostname);
 	plan->clone_flags |= CLONE_NEWNS;
 	/* What a section of a build leaves running ends with it. */
-	plan->pid_namespace = wish->for_build || namespace_allowed(wish->pid || wish->containall,
-								   c->allow_pid_ns, "pid");
+	if (wish->stay && !c->allow_pid_ns)
+		return no_instance(err);
+	bool pid = wish->pid || wish->containall || wish->stay;
+	plan->pid_namespace = wish->for_build || namespace_allowed(pid, c->allow_pid_ns, "pid");
 	if (plan->pid_namespace)
 		plan->clone_flags |= CLONE_NEWPID;
-	plan->init = plan->pid_namespace && !wish->no_init;
+	plan->init = plan->pid_namespace && (!wish->no_init || wish->stay);
 	if (namespace_allowed(wish->ipc || wish->containall, c->allow_ipc_ns, "ipc"))
 		plan->clone_flags |= CLONE_NEWIPC;
 	if (namespace_allowed(wish->uts || wish->hostname, c->allow_uts_ns, "uts"))

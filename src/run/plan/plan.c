@@ -35,6 +35,9 @@ void run_plan_free(struct run_plan *plan)
 	}
 	free(plan->mounts);
 	run_binds_free(&plan->binds);
+	for (size_t i = 0; i < plan->overlay_count; i++)
+		free(plan->overlays[i].path);
+	run_extras_free(plan);
 	run_env_free(&plan->env);
 	strings_free(&plan->groups);
 	text_free(&plan->user);
@@ -53,7 +56,7 @@ void run_plan_free(struct run_plan *plan)
 static int check_image(const struct run_plan *plan, struct error **err)
 {
 	struct stat root, image;
-	if (plan->image->kind == IMAGE_SANDBOX) {
+	if (image_is_folder(plan->image)) {
 		if (stat("/", &root) < 0 || fstat(plan->image->directory, &image) < 0)
 			return error_errno(err, errno, "look at %s", plan->image->path);
 		if (root.st_dev == image.st_dev && root.st_ino == image.st_ino)
@@ -63,7 +66,11 @@ static int check_image(const struct run_plan *plan, struct error **err)
 	if (!plan->wish->for_build && (run_policy_image(plan->config, plan->image, err) < 0 ||
 				       run_policy_encrypted(plan->config, plan->image, err) < 0))
 		return -1;
-	if (plan->writable && plan->image->kind != IMAGE_SANDBOX) {
+	if (plan->writable && plan->wish->overlay.len) {
+		error_set(err, ERROR_USAGE, "cannot use --overlay in conjunction with --writable");
+		return error_hint(err, "leave one of them out");
+	}
+	if (plan->writable && !image_is_folder(plan->image)) {
 		error_set(err, ERROR_UNSUPPORTED, "no SIF writable overlay partition found in %s",
 			  plan->image->path);
 		return error_hint(err,
@@ -86,11 +93,12 @@ int run_plan_prepare(struct image *image, const struct run_wish *wish, struct ru
 		log_warning("Disabling --writable-tmpfs flag, mutually exclusive with --writable");
 	run_terminal_choose(plan);
 	if (image_check_architecture(image, err) < 0 || check_image(plan, err) < 0 ||
-	    run_choose_users(plan, err) < 0 || run_filter_choose(plan, err) < 0 ||
-	    run_choose_kernel_mount(plan, err) < 0 || run_choose_namespaces(plan, err) < 0 ||
-	    run_descriptors_choose(plan, err) < 0 || run_look_up_user(plan, err) < 0 ||
-	    run_choose_home(plan, &home, err) < 0 || run_choose_directory(plan, err) < 0 ||
-	    run_choose_work(plan, err) < 0 || run_choose_binds(plan, err) < 0 ||
+	    run_choose_users(plan, err) < 0 || run_capabilities_choose(plan, err) < 0 ||
+	    run_filter_choose(plan, err) < 0 || run_choose_kernel_mount(plan, err) < 0 ||
+	    run_choose_namespaces(plan, err) < 0 || run_descriptors_choose(plan, err) < 0 ||
+	    run_look_up_user(plan, err) < 0 || run_choose_home(plan, &home, err) < 0 ||
+	    run_choose_directory(plan, err) < 0 || run_choose_work(plan, err) < 0 ||
+	    run_choose_overlays(plan, err) < 0 || run_choose_binds(plan, err) < 0 ||
 	    run_list_mounts(plan, home, err) < 0)
 		return -1;
 	struct run_env_source source = {
@@ -98,6 +106,7 @@ int run_plan_prepare(struct image *image, const struct run_wish *wish, struct ru
 		.wish = wish,
 		.image = image->path,
 		.home = plan->home,
+		.instance = wish->stay ? wish->stay->name : NULL,
 		.binds = &plan->binds,
 	};
 	return run_env_prepare(&source, &plan->env, err);

@@ -25,30 +25,29 @@ static int refuse(const char *directive, struct error **err, const char *words)
 	return error_hint(err, "`%s` in the site configuration: ask the administrator", directive);
 }
 
+static int check_allowed(const struct config *c, const struct config_permission *allowed,
+			 const char *containers, struct error **err)
+{
+	if (config_permits(c, allowed))
+		return 0;
+	error_set(err, ERROR_POLICY, "configuration disallows users from running %s containers",
+		  containers);
+	error_at(err, PLACE_POLICY);
+	return error_hint(err, "`%s = no` in the site configuration: ask the administrator",
+			  allowed->directive);
+}
+
+/* What is encrypted is asked for its seal, whatever it lies in; and only what is not, for that. */
 static int check_kind(const struct config *c, const struct image *img, struct error **err)
 {
-	bool encrypted = image_is_encrypted(img);
-	const struct {
-		bool refused;
-		const char *directive, *words;
-	} rules[] = {
-		{ encrypted && !c->allow_container_encrypted, "allow container encrypted = no",
-		  "configuration disallows users from running encrypted SIF containers" },
-		{ img->kind == IMAGE_LUKS2 && !c->allow_container_luks2,
-		  "allow container luks2 = no",
-		  "configuration disallows users from running LUKS2 containers" },
-		{ img->kind == IMAGE_SIF && !c->allow_container_sif, "allow container sif = no",
-		  "configuration disallows users from running unencrypted SIF containers" },
-		{ img->kind == IMAGE_SANDBOX && !c->allow_container_dir, "allow container dir = no",
-		  "configuration disallows users from running sandbox containers" },
-		{ img->kind == IMAGE_SQUASHFS && !c->allow_container_squashfs,
-		  "allow container squashfs = no",
-		  "configuration disallows users from running squashFS containers" },
-	};
-	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-		if (rules[i].refused)
-			return refuse(rules[i].directive, err, rules[i].words);
-	return 0;
+	static const struct config_permission encrypted =
+		CONFIG_PERMISSION("allow container encrypted", allow_container_encrypted);
+	const struct seal *seal = image_seal(img);
+	if (!seal)
+		return check_allowed(c, &img->format->allowed, img->format->containers, err);
+	if (check_allowed(c, &encrypted, "encrypted SIF", err) < 0)
+		return -1;
+	return check_allowed(c, &seal->allowed, seal->title, err);
 }
 
 /* The number in a text, as administrators write ids as well; false when it is none. */
@@ -128,8 +127,17 @@ static int check_path(const struct config *c, int fd, struct error **err)
 
 int run_policy_image(const struct config *c, const struct image *img, struct error **err)
 {
-	int fd = img->kind == IMAGE_SANDBOX ? img->directory : img->fd;
+	int fd = image_descriptor(img);
 	if (check_kind(c, img, err) < 0 || check_owners(c, fd, err) < 0)
+		return -1;
+	return check_path(c, fd, err);
+}
+
+int run_policy_beside(const struct config *c, const struct image_format *format, int fd,
+		      struct error **err)
+{
+	const struct image overlay = { .format = format };
+	if (check_kind(c, &overlay, err) < 0 || check_owners(c, fd, err) < 0)
 		return -1;
 	return check_path(c, fd, err);
 }

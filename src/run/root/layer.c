@@ -128,7 +128,7 @@ static int find_places(const struct run_plan *plan, const struct run_session *se
 		ret->list[ret->count].path = buffer_steal(&path, err);
 		if (!ret->list[ret->count].path)
 			return -1;
-		ret->list[ret->count++].directory = m->directory;
+		ret->list[ret->count++].directory = run_mount_is_directory(session, m);
 	}
 	return 0;
 }
@@ -157,8 +157,31 @@ static int make_directory(int dir, const char *name, mode_t mode, struct error *
 	return fd < 0 ? error_errno(err, errno, "open %s in the session directory", name) : fd;
 }
 
-static int mount_overlay(const struct run_plan *plan, struct run_session *session,
-			 struct error **err)
+/* The names of the overlay's layers, below the session directory. */
+struct layers {
+	struct buffer lower; /* with colons between them, the uppermost first */
+	struct buffer upper; /* before the names upper and work: nothing, or a folder and a slash */
+};
+
+static void free_layers(struct layers *l)
+{
+	buffer_free(&l->lower);
+	buffer_free(&l->upper);
+}
+#define CLEANUP_LAYERS __attribute__((cleanup(free_layers)))
+
+/* What --overlay names lies above our own layer, as that lies above the image. */
+static int list_layers(const struct run_plan *plan, struct run_session *session, struct layers *ret,
+		       struct error **err)
+{
+	if (buffer_puts(&ret->upper, "", err) < 0 ||
+	    run_overlays_place(plan, session, &ret->lower, &ret->upper, err) < 0)
+		return -1;
+	return buffer_puts(&ret->lower, "lower:rootfs", err);
+}
+
+static int mount_overlay(const struct run_plan *plan, const struct run_session *session,
+			 const struct layers *layers, struct error **err)
 {
 	const char *options[16];
 	size_t n = 0;
@@ -166,16 +189,27 @@ static int mount_overlay(const struct run_plan *plan, struct run_session *sessio
 	 * mountinfo inside. */
 	if (fchdir(session->dir) < 0)
 		return error_errno(err, errno, "enter the session directory");
-	/* Two lower layers and, where the root can be written, an upper one that ends with us. */
 	options[n++] = "lowerdir";
-	options[n++] = "lower:rootfs";
-	if (plan->writable_tmpfs) {
+	options[n++] = layers->lower.data;
+	CLEANUP_TEXT char *upper = text_printf(err, "%supper", layers->upper.data);
+	CLEANUP_TEXT char *work = text_printf(err, "%swork", layers->upper.data);
+	if (!upper || !work)
+		return -1;
+	if (run_plan_has_upper(plan)) {
 		options[n++] = "upperdir";
-		options[n++] = "upper";
+		options[n++] = upper;
 		options[n++] = "workdir";
-		options[n++] = "work";
+		options[n++] = work;
+		/* An upper layer may be laid over another image another time. */
+		options[n++] = "index";
+		options[n++] = "off";
 	}
-	if (plan->writable_tmpfs && (plan->user_namespace || plan->own_all)) {
+	/* Folders that hide what lies below say so by attributes, which users write under a name of
+	 * their own: without them an rm -r of the image's folder is an I/O error, and so is a new
+	 * one in its place. With those the kernel follows no redirects. (On a tmpfs since
+	 * Linux 6.6; before, it does without and says nothing.) */
+	bool marks = run_plan_has_upper(plan) || plan->overlay_count;
+	if (marks && (plan->user_namespace || plan->own_all)) {
 		options[n++] = "userxattr";
 		options[n++] = NULL;
 	} else {
@@ -193,17 +227,36 @@ static int mount_overlay(const struct run_plan *plan, struct run_session *sessio
 /* The mount of the image becomes the root. Ours and the kernel's are nosuid from birth. */
 static int use_root(const struct run_plan *plan, struct run_session *session, struct error **err)
 {
-	struct mount_attr attr = { .attr_clr = MOUNT_ATTR_NOSUID };
-	if (!run_plan_nosuid(plan) && plan->image->kind != IMAGE_SANDBOX &&
-	    mount_setattr(session->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return error_errno(err, errno, "set the options of the image's mount");
+	bool nosuid = run_plan_nosuid(plan) || image_is_folder(plan->image);
+	int r = nosuid ? 0 : mnt_set(session->root, 0, MOUNT_ATTR_NOSUID);
+	if (r < 0)
+		return error_errno(err, -r, "set the options of the image's mount");
 	session->final = fcntl(session->root, F_DUPFD_CLOEXEC, 3);
 	return session->final < 0 ? error_errno(err, errno, "open the image's root") : 0;
 }
 
+static int no_overlay(const struct run_plan *plan, struct error *cause, struct error **err)
+{
+	*err = cause;
+	if (plan->upper) {
+		error_wrap(err, "while creating the overlay that writes to %s", plan->upper->path);
+		return error_hint(
+			err,
+			"the kernel must allow overlay in user namespaces (Linux 5.11), and "
+			"%s must be on a file system that can take what it writes: not NFS, "
+			"FUSE or another overlay",
+			plan->upper->path);
+	}
+	error_wrap(err, "while creating the overlay for missing mount points");
+	return error_hint(err,
+			  "the kernel must allow overlay in user namespaces (Linux 5.11), over "
+			  "the file system that holds the image");
+}
+
 /*
- * lower (ours) over rootfs (the image), and for --writable-tmpfs upper and work over both. Where
- * the kernel refuses an overlay that would have had nothing to add, the image does without.
+ * lower (ours) over rootfs (the image), the folders of --overlay over both, and for
+ * --writable-tmpfs upper and work over all. Where the kernel refuses an overlay that would have had
+ * nothing to add, the image does without.
  */
 static int make_overlay(const struct run_plan *plan, const struct place_list *places,
 			struct run_session *session, struct error **err)
@@ -218,23 +271,22 @@ static int make_overlay(const struct run_plan *plan, const struct place_list *pl
 	look_alike(session->root, "/", upper);
 	/* A sandbox is closed to others on this machine; that is not meant for those inside. */
 	struct stat st;
-	if (plan->image->kind == IMAGE_SANDBOX && fstat(lower, &st) == 0 &&
+	if (image_is_folder(plan->image) && fstat(lower, &st) == 0 &&
 	    (fchmod(lower, (st.st_mode & 07777) | 0755) < 0 ||
 	     fchmod(upper, (st.st_mode & 07777) | 0755) < 0))
 		return error_errno(err, errno, "let others into the layer");
 	size_t made = make_places(places, session->root, lower);
+	CLEANUP_LAYERS struct layers layers = { 0 };
+	if (list_layers(plan, session, &layers, err) < 0)
+		return -1;
 	CLEANUP_ERROR struct error *failed = NULL;
-	CLEANUP_FD int overlay = mount_overlay(plan, session, &failed);
-	if (overlay < 0 && !made && !plan->writable_tmpfs) {
+	CLEANUP_FD int overlay = mount_overlay(plan, session, &layers, &failed);
+	if (overlay < 0 && !made && !run_plan_has_upper(plan) && !plan->overlay_count) {
 		log_verbose("no overlay, and none is needed: %s", error_message(failed));
 		return use_root(plan, session, err);
 	}
-	if (overlay < 0) {
-		*err = take_pointer(&failed);
-		error_wrap(err, "while creating the overlay for missing mount points");
-		return error_hint(err, "the kernel must allow overlay in user namespaces (Linux "
-				       "5.11), over the file system that holds the image");
-	}
+	if (overlay < 0)
+		return no_overlay(plan, take_pointer(&failed), err);
 	if (run_tree_place(overlay, final, err) < 0)
 		return -1;
 	session->final = fd_steal(&overlay);
@@ -246,7 +298,7 @@ static int make_layer(const struct run_plan *plan, const struct place_list *plac
 		      struct run_session *session, struct error **err)
 {
 	bool served = run_plan_is_served(plan);
-	bool shown = served && !plan->writable_tmpfs;
+	bool shown = served && !run_plan_has_upper(plan) && !plan->overlay_count;
 	CLEANUP_ERROR struct error *failed = NULL;
 	/*
 	 * The server takes one list: an empty one where the overlay has them. Too many places, or a
@@ -257,7 +309,10 @@ static int make_layer(const struct run_plan *plan, const struct place_list *plac
 		log_verbose("%s: in an overlay", error_message(failed));
 		shown = false;
 	}
-	return shown ? use_root(plan, session, err) : make_overlay(plan, places, session, err);
+	/* `enable overlay = no`: what the image lacks is then missing, and said so. */
+	if (shown || plan->config->overlay == CONFIG_OVERLAY_NO)
+		return use_root(plan, session, err);
+	return make_overlay(plan, places, session, err);
 }
 
 int run_layer_make(const struct run_plan *plan, struct run_session *session, struct error **err)

@@ -2,11 +2,13 @@
 #ifndef COFFER_RUN_ROOT_ROOT_H
 #define COFFER_RUN_ROOT_ROOT_H
 
+#include <sys/stat.h>
+
 #include "run/plan/plan.h"
 
 /* The door of root/: the container's root, made from the list of mounts. */
 
-/* ---------------------------------------------------------------- mounts.c, layer.c, dev.c */
+/* ------------------------------------------------- mounts.c, sources.c, layer.c, dev.c */
 
 struct run_session {
 	int dir;	       /* the session's tmpfs */
@@ -16,6 +18,10 @@ struct run_session {
 	uint64_t device;       /* st_dev of the session */
 	int master, slave;     /* owned: the container's own terminal, or -1 */
 	struct process member; /* owned, of lock.c */
+	/* owned: the trees of the plan's overlays, where the command has opened them; or -1 */
+	int overlays[RUN_OVERLAYS_MAX];
+	int extras[RUN_EXTRAS_MAX]; /* owned: the roots of the plan's images besides its own; or -1
+				     */
 	int *sources; /* owned: trees opened ahead, one for each mount of the plan, or -1; or NULL
 		       */
 };
@@ -42,6 +48,16 @@ int run_layer_make(const struct run_plan *plan, struct run_session *session, str
  * the image. What fails is tried again, and its error said, by that one, which closes them all.
  */
 void run_sources_open(const struct run_plan *plan, struct run_session *session);
+/* What a row wants to have mounted, opened ahead or now; -1 without *err: the image has none. */
+int run_source_take(const struct run_plan *plan, struct run_session *session,
+		    const struct run_mount *m, struct error **err);
+void run_sources_close(const struct run_plan *plan, struct run_session *session);
+/* A warning: the image has no such file of accounts. */
+void run_no_account_file(const struct run_mount *m);
+static inline bool run_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
 int run_mounts_make(const struct run_plan *plan, struct run_session *session, struct error **err);
 /* Whether that is one of the devices that every minimal /dev has. */
 bool run_dev_has(const char *path);
@@ -60,6 +76,17 @@ int run_target_open(const struct run_plan *plan, const struct run_session *sessi
  * where all owners are the same nobody; the plan has no such row then.
  */
 int run_work_open(const struct run_mount *m, struct error **err);
+
+/* ---------------------------------------------------------------- overlay.c */
+
+/*
+ * Mounts the plan's overlays below the session's directory. To *ret_lower (empty at first) the
+ * names of those that are read are added, the uppermost first, each with a colon behind it; to
+ * *ret_upper the name of the one that is written to, with a slash behind it: the folders upper and
+ * work are there then.
+ */
+int run_overlays_place(const struct run_plan *plan, struct run_session *session,
+		       struct buffer *ret_lower, struct buffer *ret_upper, struct error **err);
 
 /* ---------------------------------------------------------------- witness.c */
 
@@ -84,5 +111,7 @@ int run_shift(const struct run_plan *plan, struct run_session *session, struct e
  * namespace of `pid`: root's files as its root's, and the other way. Returns it or -1 with *err.
  */
 int run_shifted_sandbox(const struct run_plan *plan, pid_t pid, struct error **err);
+/* The same for a folder of --overlay. */
+int run_shifted_overlay(const struct run_overlay *o, pid_t pid, struct error **err);
 
 #endif

@@ -35,38 +35,59 @@ int run_shift(const struct run_plan *plan, struct run_session *session, struct e
 }
 
 /* A set-uid file that it makes is root's where others find it. */
-static void warn_of_entrance(const struct run_plan *plan)
+static void warn_of_entrance(int dir, const char *path)
 {
 	struct stat st;
-	if (plan->writable && fstat(plan->image->directory, &st) == 0 && st.st_mode & 0011 &&
-	    !(st.st_mode & S_ISVTX))
+	if (fstat(dir, &st) == 0 && st.st_mode & 0011 && !(st.st_mode & S_ISVTX))
 		log_verbose("Others may enter %s, where the container writes as root: chmod 0700 "
 			    "keeps them from set-uid files that it makes",
-			    plan->image->path);
+			    path);
+}
+
+/* The tree at the descriptor, with the owners that those of the user namespace of pid mean by it.
+ */
+static int shift_tree(int dir, const char *path, pid_t pid, struct error **err)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "/proc/%d/ns/user", (int)pid);
+	CLEANUP_FD int user = open(name, O_RDONLY | O_CLOEXEC);
+	if (user < 0)
+		return error_errno(err, errno, "open the user namespace of the container");
+	CLEANUP_FD int tree = run_tree_clone(dir, "", err);
+	if (tree < 0)
+		return -1;
+	int r = mnt_map_owners(tree, user, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (r == 0)
+		return fd_steal(&tree);
+	return error_errno(err, -r, "show the owners of %s as those of the container", path);
 }
 
 int run_shifted_sandbox(const struct run_plan *plan, pid_t pid, struct error **err)
 {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	CLEANUP_FD int user = open(path, O_RDONLY | O_CLOEXEC);
-	if (user < 0)
-		return error_errno(err, errno, "open the user namespace of the container");
-	CLEANUP_FD int tree = run_tree_clone(plan->image->directory, "", err);
+	int tree = shift_tree(plan->image->directory, plan->image->path, pid, err);
 	if (tree < 0)
+		return error_hint(
+			err,
+			"not every file system can (idmapped mounts): make an image of it "
+			"(coffer build x.sif %s), copy it to another, or run it as a user",
+			plan->image->path);
+	if (plan->writable)
+		warn_of_entrance(plan->image->directory, plan->image->path);
+	return tree;
+}
+
+int run_shifted_overlay(const struct run_overlay *o, pid_t pid, struct error **err)
+{
+	CLEANUP_FD int dir = open(o->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return error_errno(err, errno, "open %s", o->path);
+	if (run_witness_check(&o->witness, dir, o->path, err) < 0)
 		return -1;
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-		.userns_fd = (uint64_t)user,
-	};
-	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0) {
-		warn_of_entrance(plan);
-		return fd_steal(&tree);
-	}
-	error_errno(err, errno, "show the owners of %s as those of the container",
-		    plan->image->path);
-	return error_hint(err,
-			  "not every file system can (idmapped mounts): make an image of it "
-			  "(coffer build x.sif %s), copy it to another, or run it as a user",
-			  plan->image->path);
+	int tree = shift_tree(dir, o->path, pid, err);
+	if (tree < 0)
+		return error_hint(err, "not every file system can (idmapped mounts): move the "
+				       "overlay to another, or run the container as a user");
+	if (!o->read_only)
+		warn_of_entrance(dir, o->path);
+	return tree;
 }

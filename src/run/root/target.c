@@ -112,7 +112,7 @@ static int make_target(const struct run_plan *plan, const struct run_session *se
 		/* ".." would lead out of the folder that was looked at. */
 		if (path_goes_up(names) || !may_make(plan, session, m, at))
 			return -ENOENT;
-		return make_names(&at, names, m->directory);
+		return make_names(&at, names, run_mount_is_directory(session, m));
 	}
 	return -ENOENT;
 }

@@ -221,7 +221,7 @@ int gocryptfs_config_kek(const struct gocryptfs_config *config, const struct sec
 	    crypto_kdf_check("/", "gocryptfs.conf", memory, err) < 0 ||
 	    crypto_scrypt(password, config->salt, config->salt_len, config->n, config->r, config->p,
 			  KEY_LEN, &scrypted, err) < 0 ||
-	    crypto_hkdf_sha256(scrypted, CONTENT_INFO, KEY_LEN, &kek, err) < 0)
+	    crypto_hkdf_sha256(scrypted, NULL, 0, CONTENT_INFO, KEY_LEN, &kek, err) < 0)
 		return -1;
 	return crypto_gcm_new(kek, direction, ret, err);
 }
@@ -231,7 +231,7 @@ int gocryptfs_content_key(const struct secret *master, enum crypto_direction dir
 			  struct crypto_gcm **ret, struct error **err)
 {
 	struct secret *key CLEANUP_SECRET = NULL;
-	if (crypto_hkdf_sha256(master, CONTENT_INFO, KEY_LEN, &key, err) < 0)
+	if (crypto_hkdf_sha256(master, NULL, 0, CONTENT_INFO, KEY_LEN, &key, err) < 0)
 		return -1;
 	return crypto_gcm_new(key, directions, ret, err);
 }

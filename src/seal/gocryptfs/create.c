@@ -17,6 +17,24 @@ static int wrap(struct gocryptfs_config *config, const struct secret *password,
 	return r;
 }
 
+void gocryptfs_name(const uint8_t id[FILE_ID_LEN], char ret[SEAL_VOLUME_ID_MAX])
+{
+	*text_put_hex(ret, id, FILE_ID_LEN) = '\0';
+}
+
+/* Of a file whose header is written. */
+static int tell(struct sink *file, const struct secret *master, struct seal_made *made,
+		struct error **err)
+{
+	uint8_t header[HEADER_LEN];
+	if (!made)
+		return 0;
+	if (sink_read(file, header, sizeof(header), 0, err) < 0)
+		return -1;
+	gocryptfs_name(header + HEADER_LEN - FILE_ID_LEN, made->volume_id);
+	return secret_copy(secret_bytes(master), secret_size(master), &made->volume_key, err);
+}
+
 /* A fresh master key, wrapped for the password; then the sink, then the text that goes beside it.
  */
 int gocryptfs_create(struct sink *file, const struct secret *password,
@@ -37,7 +55,8 @@ int gocryptfs_create(struct sink *file, const struct secret *password,
 	    crypto_random(config.salt, config.salt_len, err) < 0 ||
 	    wrap(&config, password, master, err) < 0 ||
 	    gocryptfs_sink_new(file, master, &made, err) < 0 ||
-	    gocryptfs_config_print(&config, ret_conf, err) < 0)
+	    gocryptfs_config_print(&config, ret_conf, err) < 0 ||
+	    tell(file, master, options->made, err) < 0)
 		return -1;
 	*ret = take_pointer(&made);
 	return 0;

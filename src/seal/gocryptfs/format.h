@@ -31,7 +31,8 @@
 #define FLAGS_MAX 32
 #define CONF_DEPTH_MAX 4
 
-#define PASSWORD_MAX 2048 /* encryption.md 2.5 */
+#define PASSWORD_MAX 2048    /* encryption.md 2.5 */
+#define RANDOM_SECRET_LEN 16 /* encryption.md 3.3: bytes, which go in as 32 digits */
 
 /* How many blocks are read, or gathered and written, in one piece: a block of squashfs. */
 #define RUN_BLOCKS 32

@@ -45,6 +45,12 @@ static int unlock(const struct seal_volume *v, const struct secret *secret, stru
 	return gocryptfs_unlock(&of(v)->config, secret, ret, err);
 }
 
+/* A volume is one content file: it has the name of that. */
+static void identify(const struct seal_volume *v, char ret[SEAL_VOLUME_ID_MAX])
+{
+	gocryptfs_name(of(v)->header.id, ret);
+}
+
 static int open_with_key(const struct seal_volume *v, const struct secret *volume_key,
 			 struct source **ret, struct error **err)
 {
@@ -52,19 +58,27 @@ static int open_with_key(const struct seal_volume *v, const struct secret *volum
 }
 
 static int create(struct sink *below, const struct secret *secret, bool random,
-		  struct buffer *ret_conf, struct sink **ret, struct error **err)
+		  struct buffer *ret_conf, struct seal_made *ret_made, struct sink **ret,
+		  struct error **err)
 {
-	struct gocryptfs_create_options options = { .random_password = random };
+	struct gocryptfs_create_options options = { .random_password = random, .made = ret_made };
 	return gocryptfs_create(below, secret, &options, ret_conf, ret, err);
 }
 
 const struct seal seal_gocryptfs = {
 	.name = "gocryptfs",
+	.title = "gocryptfs",
+	.authentic = true,
 	.in_outer = true,
 	.conf_max = GOCRYPTFS_CONF_MAX,
+	.secret = { .random_len = RANDOM_SECRET_LEN,
+		    .line = true,
+		    .passphrase_max = PASSWORD_MAX,
+		    .passphrase_name = "password" },
 	.probe = probe,
 	.free = release,
 	.unlock = unlock,
+	.identify = identify,
 	.open = open_with_key,
 	.create = create,
 };

@@ -14,6 +14,7 @@
 
 struct gocryptfs_create_options {
 	bool random_password; /* as long as a key: the smallest scrypt cost that gocryptfs takes */
+	struct seal_made *made; /* NULL, or to be filled */
 };
 
 /*

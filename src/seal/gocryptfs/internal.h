@@ -44,6 +44,9 @@ int gocryptfs_header_read(struct source *file, struct gocryptfs_file *ret, struc
 int gocryptfs_open_with_key(const struct gocryptfs_file *header, struct source *file,
 			    const struct secret *master, struct source **ret, struct error **err);
 
+/* create.c: the id of a content file as text. */
+void gocryptfs_name(const uint8_t id[FILE_ID_LEN], char ret[SEAL_VOLUME_ID_MAX]);
+
 /* What blocks are encrypted with. */
 struct gocryptfs_content {
 	struct crypto_gcm *gcm;

@@ -2,6 +2,7 @@
 #include "seal/luks2/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -71,6 +72,15 @@ int luks2_format(const struct secret *passphrase, const struct luks2_create_opti
 	if (luks2_device_init(&d, fd, NULL, err) < 0 ||
 	    format(&d, key, passphrase, options, err) < 0)
 		return -1;
+	if (options->made) {
+		const char *uuid = crypt_get_uuid(d.cd);
+		if (!uuid)
+			return error_set(err, ERROR_INTERNAL, "a LUKS2 header without a UUID");
+		snprintf(options->made->volume_id, SEAL_VOLUME_ID_MAX, "%s", uuid);
+		if (secret_copy(secret_bytes(key), secret_size(key), &options->made->volume_key,
+				err) < 0)
+			return -1;
+	}
 	*ret_fd = fd_steal(&fd);
 	*ret_key = take_pointer(&key);
 	return 0;

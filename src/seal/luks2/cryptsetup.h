@@ -18,6 +18,7 @@
 	F(crypt_free) \
 	F(crypt_get_dir) \
 	F(crypt_get_pbkdf_default) \
+	F(crypt_get_uuid) \
 	F(crypt_init) \
 	F(crypt_init_data_device) \
 	F(crypt_keyslot_add_by_volume_key) \
@@ -41,6 +42,7 @@ extern struct luks2_cryptsetup {
 #define crypt_free luks2_cryptsetup.crypt_free
 #define crypt_get_dir luks2_cryptsetup.crypt_get_dir
 #define crypt_get_pbkdf_default luks2_cryptsetup.crypt_get_pbkdf_default
+#define crypt_get_uuid luks2_cryptsetup.crypt_get_uuid
 #define crypt_init luks2_cryptsetup.crypt_init
 #define crypt_init_data_device luks2_cryptsetup.crypt_init_data_device
 #define crypt_keyslot_add_by_volume_key luks2_cryptsetup.crypt_keyslot_add_by_volume_key

@@ -43,13 +43,13 @@ static bool known_header_len(uint64_t len)
 }
 
 /* One of the two headers, its checksum found right. */
-struct copy {
+struct header_copy {
 	uint64_t len, sequence;
 	char uuid[LUKS2_UUID_LEN + 1];
 	struct buffer area; /* header and JSON, len bytes */
 };
 
-static void copy_done(struct copy *c)
+static void copy_done(struct header_copy *c)
 {
 	buffer_free(&c->area);
 }
@@ -83,7 +83,8 @@ static int check_sum(struct buffer *area, struct error **err)
 }
 
 /* Reads the header at off; spec 2.1 has the fields in this order. */
-static int read_copy(struct source *device, uint64_t off, struct copy *ret, struct error **err)
+static int read_copy(struct source *device, uint64_t off, struct header_copy *ret,
+		     struct error **err)
 {
 	uint8_t raw[LUKS2_BINARY_LEN];
 	if (device->size < sizeof(raw))
@@ -117,7 +118,7 @@ static int read_copy(struct source *device, uint64_t off, struct copy *ret, stru
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "LUKS2 header: only sha256 is supported as its checksum");
 
-	struct copy c = { .len = len, .sequence = sequence };
+	struct header_copy c = { .len = len, .sequence = sequence };
 	take_uuid(uuid, c.uuid);
 	/* At most 4 MiB: the length is one of the nine. */
 	char *area = buffer_reserve(&c.area, len, err);
@@ -135,7 +136,8 @@ static int read_copy(struct source *device, uint64_t off, struct copy *ret, stru
 }
 
 /* The second header is behind the first; where that one is damaged it may be in nine places. */
-static int find_secondary(struct source *device, const struct copy *primary, struct copy *ret)
+static int find_secondary(struct source *device, const struct header_copy *primary,
+			  struct header_copy *ret)
 {
 	for (size_t i = 0; i < sizeof(header_lens) / sizeof(*header_lens); i++) {
 		CLEANUP_ERROR struct error *ignored = NULL;
@@ -151,7 +153,7 @@ static int find_secondary(struct source *device, const struct copy *primary, str
 /* Both copies are looked for, even where the first is whole: the second may be the newer one. */
 int luks2_header_read(struct source *device, struct luks2_header *ret, struct error **err)
 {
-	CLEANUP_COPY struct copy first = { 0 }, second = { 0 };
+	CLEANUP_COPY struct header_copy first = { 0 }, second = { 0 };
 	CLEANUP_ERROR struct error *why = NULL;
 	bool have_first = read_copy(device, 0, &first, &why) == 0;
 	/* An error that is not about the bytes would be the same for the other copy. */
@@ -165,7 +167,7 @@ int luks2_header_read(struct source *device, struct luks2_header *ret, struct er
 		return -1;
 	}
 	/* Of two that are whole the newer one; the first when they are alike. */
-	const struct copy *best =
+	const struct header_copy *best =
 		have_second && (!have_first || second.sequence > first.sequence) ? &second : &first;
 
 	struct luks2_header header;

@@ -74,10 +74,14 @@ int luks2_kernel_map(const struct luks2_header *header, struct source *device,
 /* keyslot.c: the volume key. */
 int luks2_unlock(const struct luks2_header *header, struct source *device,
 		 const struct secret *passphrase, struct secret **ret, struct error **err);
+/* keyslot.c: ERROR_DAMAGED when it is not the volume key of this header. */
+int luks2_check_key(const struct luks2_header *header, const struct secret *key,
+		    struct error **err);
 /* keyslot.c: ERROR_MEMORY when a slot's KDF wants more than crypto_kdf_check lets it have. */
 int luks2_check_memory(const struct luks2_header *header, struct error **err);
 
-/* create.c: a fresh header area of LUKS2_NEW_DATA_OFF bytes in a memory file, and its key. */
+/* create.c: a fresh header area of LUKS2_NEW_DATA_OFF bytes in a memory file, and its key. Fills
+ * options->made, if any. */
 int luks2_format(const struct secret *passphrase, const struct luks2_create_options *options,
 		 int *ret_fd, struct secret **ret_key, struct error **err);
 

@@ -22,249 +22,12 @@
  * The order is that of what people need to hear: a requirement that is unknown first, since it
  * explains what else looks wrong, then keyslots, segment, and the digest that refers to both.
  */
-#include "seal/luks2/internal.h"
+#include "seal/luks2/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "json/json.h"
-
-static int get_number(const struct json_at *at, const char *member, uint32_t min, uint32_t max,
-		      uint32_t *ret, struct error **err)
-{
-	uint64_t v = 0;
-	if (json_get_number(at, member, min, max, &v, err) < 0)
-		return -1;
-	*ret = (uint32_t)v;
-	return 0;
-}
-
-/* Sizes and offsets are texts of decimal digits (spec 3). */
-static int get_digits(const struct json_at *at, const char *member, uint64_t *ret,
-		      struct error **err)
-{
-	const char *text;
-	if (json_get_text(at, member, &text, err) < 0)
-		return -1;
-	uint64_t v = 0;
-	size_t len = strlen(text);
-	if (!len || strspn(text, "0123456789") != len)
-		return json_damaged(at, member, "is not a text of digits", err);
-	for (; *text; text++)
-		if (!checked_mul(v, (uint64_t)10, &v) ||
-		    !checked_add(v, (uint64_t)(*text - '0'), &v) || v > INT64_MAX)
-			return json_damaged(at, member, "is too large", err);
-	*ret = v;
-	return 0;
-}
-
-/* As it is written; *ret_len is how many bytes it stands for. */
-static int get_base64(const struct json_at *at, const char *member, char ret[LUKS2_BASE64_MAX + 1],
-		      size_t *ret_len, struct error **err)
-{
-	uint8_t bytes[LUKS2_BASE64_MAX];
-	const char *text;
-	if (json_get_text(at, member, &text, err) < 0)
-		return -1;
-	size_t len = strlen(text);
-	if (len > LUKS2_BASE64_MAX)
-		return json_over_limit(at, member, LUKS2_BASE64_MAX, err);
-	if (!len || !base64_decode(text, len, false, bytes, ret_len))
-		return json_damaged(at, member, "is not base64", err);
-	memcpy(ret, text, len + 1);
-	return 0;
-}
-
-/* All KDFs and the digest have salts of one length. */
-static int get_salt(const struct json_at *at, char ret[LUKS2_BASE64_MAX + 1], struct error **err)
-{
-	size_t len = 0;
-	if (get_base64(at, "salt", ret, &len, err) < 0)
-		return -1;
-	return len == LUKS2_KDF_SALT_LEN ? 0
-					 : json_damaged(at, "salt", "is not 32 bytes long", err);
-}
-
-static const char *const hashes[] = {
-	[CRYPTO_SHA1] = "sha1",
-	[CRYPTO_SHA256] = "sha256",
-	[CRYPTO_SHA512] = "sha512",
-	NULL,
-};
-
-/* The names in a vetted header point into the list above; another one is a bug of ours. */
-enum crypto_hash luks2_hash(const char *name)
-{
-	int i = 0;
-	while (hashes[i] && strcmp(hashes[i], name) != 0)
-		i++;
-	if (!hashes[i])
-		abort();
-	return (enum crypto_hash)i;
-}
-
-/* spec 3.2.3; the null cipher, which encrypts nothing, gets a word of its own. */
-static int check_cipher(const struct json_at *at, struct error **err)
-{
-	const char *text;
-	if (json_get_text(at, "encryption", &text, err) < 0)
-		return -1;
-	if (!strncmp(text, "cipher_null", strlen("cipher_null")) || !strncmp(text, "null", 4))
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "LUKS2 header: %s.encryption is the null cipher: "
-				 "nothing is encrypted",
-				 at->path);
-	if (strcmp(text, "aes-xts-plain64") != 0)
-		return json_unsupported(at, "encryption", text, err);
-	return 0;
-}
-
-/* 32 for AES-128-XTS, 64 for AES-256-XTS. */
-static int get_key_len(const struct json_at *at, uint32_t *ret, struct error **err)
-{
-	if (get_number(at, "key_size", 1, 4096, ret, err) < 0)
-		return -1;
-	if (*ret != 32 && *ret != 64)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "LUKS2 header: %s.key_size %" PRIu32 " is not supported", at->path,
-				 *ret);
-	return 0;
-}
-
-/* ------------------------------------------------------------------ keyslots */
-
-/* What trying all slots costs, summed up while they are read. */
-struct work {
-	uint64_t argon2_kib, pbkdf2;
-};
-
-/* spec 3.2.4 */
-static int read_kdf(const struct json_at *at, struct luks2_kdf *ret, struct work *work,
-		    struct error **err)
-{
-	if (JSON_CHOICE(at, "type", &ret->name, err, "argon2id", "argon2i", "pbkdf2") < 0 ||
-	    get_salt(at, ret->salt, err) < 0)
-		return -1;
-	if (!strcmp(ret->name, "pbkdf2")) {
-		if (JSON_ONLY(at, err, "type", "salt", "hash", "iterations") < 0 ||
-		    json_get_choice(at, "hash", hashes, &ret->hash, err) < 0 ||
-		    get_number(at, "iterations", 1, (uint32_t)LUKS2_PBKDF2_WORK_MAX,
-			       &ret->iterations, err) < 0)
-			return -1;
-		work->pbkdf2 += ret->iterations;
-		if (work->pbkdf2 > LUKS2_PBKDF2_WORK_MAX)
-			return json_over_limit(at, "iterations, with the other keyslots,",
-					       LUKS2_PBKDF2_WORK_MAX, err);
-		return 0;
-	}
-	if (JSON_ONLY(at, err, "type", "salt", "time", "memory", "cpus") < 0 ||
-	    get_number(at, "cpus", 1, LUKS2_ARGON2_CPUS_MAX, &ret->cpus, err) < 0 ||
-	    get_number(at, "memory", 8, LUKS2_ARGON2_KIB_MAX, &ret->memory_kib, err) < 0 ||
-	    get_number(at, "time", 1, UINT32_MAX, &ret->passes, err) < 0)
-		return -1;
-	/* RFC 9106, 3.1: at least 8 KiB for each lane */
-	if (ret->memory_kib < 8 * ret->cpus)
-		return json_damaged(at, "memory", "is too small", err);
-	/* 22 and 32 bits: the product fits, and the sum of two, as the first is within the limit */
-	work->argon2_kib += (uint64_t)ret->memory_kib * ret->passes;
-	if (work->argon2_kib > LUKS2_ARGON2_WORK_KIB_MAX)
-		return json_over_limit(at, "memory times time, with the other keyslots,",
-				       LUKS2_ARGON2_WORK_KIB_MAX, err);
-	return 0;
-}
-
-/* spec 3.2.2 and 3.2.3 */
-static int read_keyslot(const struct json_at *at, struct luks2_header *header,
-			struct luks2_keyslot *ret, struct work *work, struct error **err)
-{
-	struct json_at af, area, kdf;
-	const char *ignored;
-	uint32_t key_len = 0, n = 0;
-	/* The kind first: a keyslot of a reencryption has members that others have not. */
-	if (JSON_CHOICE(at, "type", &ignored, err, "luks2") < 0 ||
-	    JSON_ONLY(at, err, "type", "key_size", "af", "area", "kdf", "priority") < 0 ||
-	    get_key_len(at, &key_len, err) < 0 || json_get(at, "af", JSON_OBJECT, &af, err) < 0 ||
-	    json_get(at, "area", JSON_OBJECT, &area, err) < 0 ||
-	    json_get(at, "kdf", JSON_OBJECT, &kdf, err) < 0)
-		return -1;
-	/* All slots hold the same key, so they state the same length. */
-	if (header->key_len && key_len != header->key_len)
-		return json_damaged(at, "key_size", "differs from that of other keyslots", err);
-	header->key_len = key_len;
-	ret->priority = 1;
-	if (json_find(at, "priority", NULL)) {
-		if (get_number(at, "priority", 0, 2, &n, err) < 0)
-			return -1;
-		ret->priority = n;
-	}
-
-	/* The splitter (af.c): of one kind, and always of 4000 stripes. */
-	if (JSON_CHOICE(&af, "type", &ignored, err, "luks1") < 0 ||
-	    JSON_ONLY(&af, err, "type", "stripes", "hash") < 0 ||
-	    json_get_choice(&af, "hash", hashes, &ret->af_hash, err) < 0 ||
-	    get_number(&af, "stripes", 1, UINT32_MAX, &n, err) < 0)
-		return -1;
-	if (n != LUKS2_STRIPES)
-		return json_damaged(&af, "stripes", "is not 4000", err);
-
-	/* The area: where the stripes lie, and how they are encrypted. */
-	if (JSON_CHOICE(&area, "type", &ignored, err, "raw") < 0 ||
-	    JSON_ONLY(&area, err, "type", "offset", "size", "encryption", "key_size") < 0 ||
-	    check_cipher(&area, err) < 0 || get_key_len(&area, &ret->area_key_len, err) < 0 ||
-	    get_digits(&area, "offset", &ret->area_off, err) < 0 ||
-	    get_digits(&area, "size", &ret->area_len, err) < 0)
-		return -1;
-	if (ret->area_len > LUKS2_AREA_MAX)
-		return json_over_limit(&area, "size", LUKS2_AREA_MAX, err);
-	if (ret->area_len < (uint64_t)key_len * LUKS2_STRIPES)
-		return json_damaged(&area, "size", "is too small for the key", err);
-	if (ret->area_off % LUKS2_AREA_ALIGNMENT || ret->area_len % LUKS2_AREA_ALIGNMENT)
-		return json_damaged(&area, "offset or size", "is not a multiple of 4096", err);
-	/* Behind both headers: else a keyslot's area could be the JSON that describes it. */
-	if (ret->area_off < 2 * header->header_len ||
-	    !range_within(ret->area_off - 2 * header->header_len, ret->area_len,
-			  header->keyslots_len))
-		return json_damaged(&area, "offset", "is outside the keyslots area", err);
-	return read_kdf(&kdf, &ret->kdf, work, err);
-}
-
-/* The number of a keyslot: "0" to "31". */
-static int parse_id(const char *text, unsigned *ret)
-{
-	size_t len = strlen(text);
-	if (!len || len > 2 || strspn(text, "0123456789") != len || (len == 2 && *text == '0'))
-		return -1;
-	unsigned v = len == 2 ? (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0')
-			      : (unsigned)(text[0] - '0');
-	if (v >= LUKS2_KEYSLOTS_MAX)
-		return -1;
-	*ret = v;
-	return 0;
-}
-
-/* One for each number, in the order of the text. At least one: else nothing could be opened. */
-static int read_keyslots(const struct json_at *root, struct luks2_header *ret, struct error **err)
-{
-	struct json_at all, one;
-	struct work work = { 0 };
-	if (json_get(root, "keyslots", JSON_OBJECT, &all, err) < 0)
-		return -1;
-	const void *cursor = NULL;
-	const char *member;
-	while (json_next(&all, &cursor, &member, &one)) {
-		/* No member is there twice, so there are no more than there are numbers. */
-		struct luks2_keyslot *slot = &ret->keyslots[ret->count];
-		if (parse_id(member, &slot->id) < 0)
-			return json_damaged(&all, json_shown(member), "is no keyslot number", err);
-		if (json_get(&all, member, JSON_OBJECT, &one, err) < 0 ||
-		    read_keyslot(&one, ret, slot, &work, err) < 0)
-			return -1;
-		ret->count++;
-	}
-	return ret->count ? 0 : json_damaged(&all, "", "has no keyslot", err);
-}
 
 /* spec 3.3: one of kind "crypt", from data_off to the end of the device or for some length */
 static int read_segment(const struct json_at *root, uint64_t device_len, struct luks2_header *ret,
@@ -282,12 +45,12 @@ static int read_segment(const struct json_at *root, uint64_t device_len, struct 
 				 "LUKS2 header: segments has %zu members: exactly one is supported",
 				 json_count(&all));
 	if (json_get(&all, "0", JSON_OBJECT, &at, err) < 0 ||
-	    JSON_CHOICE(&at, "type", &text, err, "crypt") < 0 || check_cipher(&at, err) < 0 ||
+	    JSON_CHOICE(&at, "type", &text, err, "crypt") < 0 || luks2_check_cipher(&at, err) < 0 ||
 	    JSON_ONLY(&at, err, "type", "offset", "size", "iv_tweak", "encryption", "sector_size") <
 		    0 ||
-	    get_digits(&at, "offset", &ret->data_off, err) < 0 ||
-	    get_digits(&at, "iv_tweak", &ret->iv_tweak, err) < 0 ||
-	    get_number(&at, "sector_size", 1, UINT32_MAX, &sector, err) < 0 ||
+	    luks2_get_digits(&at, "offset", &ret->data_off, err) < 0 ||
+	    luks2_get_digits(&at, "iv_tweak", &ret->iv_tweak, err) < 0 ||
+	    luks2_get_number(&at, "sector_size", 1, UINT32_MAX, &sector, err) < 0 ||
 	    json_get_text(&at, "size", &text, err) < 0)
 		return -1;
 	if (sector != LUKS2_SECTOR_MIN && sector != LUKS2_SECTOR_MAX)
@@ -309,7 +72,7 @@ static int read_segment(const struct json_at *root, uint64_t device_len, struct 
 		ret->data_len = space - space % sector;
 		return 0;
 	}
-	if (get_digits(&at, "size", &ret->data_len, err) < 0)
+	if (luks2_get_digits(&at, "size", &ret->data_len, err) < 0)
 		return -1;
 	if (!ret->data_len || ret->data_len % sector)
 		return json_damaged(&at, "size", "is not a multiple of the sector size", err);
@@ -343,11 +106,11 @@ static int read_digest(const struct json_at *root, struct luks2_header *ret, str
 	    JSON_CHOICE(&at, "type", &text, err, "pbkdf2") < 0 ||
 	    JSON_ONLY(&at, err, "type", "keyslots", "segments", "hash", "iterations", "salt",
 		      "digest") < 0 ||
-	    json_get_choice(&at, "hash", hashes, &ret->digest_hash, err) < 0 ||
-	    get_number(&at, "iterations", 1, LUKS2_DIGEST_ITERATIONS_MAX, &ret->digest_iterations,
-		       err) < 0 ||
-	    get_salt(&at, ret->digest_salt, err) < 0 ||
-	    get_base64(&at, "digest", ret->digest, &digest_len, err) < 0 ||
+	    json_get_choice(&at, "hash", luks2_hashes, &ret->digest_hash, err) < 0 ||
+	    luks2_get_number(&at, "iterations", 1, LUKS2_DIGEST_ITERATIONS_MAX,
+			     &ret->digest_iterations, err) < 0 ||
+	    luks2_get_salt(&at, ret->digest_salt, err) < 0 ||
+	    luks2_get_base64(&at, "digest", ret->digest, &digest_len, err) < 0 ||
 	    json_get(&at, "keyslots", JSON_LIST, &slots, err) < 0 ||
 	    json_get(&at, "segments", JSON_LIST, &segments, err) < 0)
 		return -1;
@@ -369,7 +132,7 @@ static int read_digest(const struct json_at *root, struct luks2_header *ret, str
 	for (size_t i = 0; i < json_count(&slots); i++) {
 		unsigned id;
 		text_of = text_item(&slots, i);
-		if (!text_of || parse_id(text_of, &id) < 0 || !(wanted >> id & 1))
+		if (!text_of || luks2_parse_id(text_of, &id) < 0 || !(wanted >> id & 1))
 			return json_damaged(&at, "keyslots", "names a keyslot that does not exist",
 					    err);
 		seen |= (uint32_t)1 << id;
@@ -437,8 +200,8 @@ static int read_config(const struct json_at *root, struct luks2_header *ret, str
 	if (json_get(root, "config", JSON_OBJECT, &at, err) < 0 ||
 	    read_requirements(&at, err) < 0 || read_flags(&at, err) < 0 ||
 	    JSON_ONLY(&at, err, "json_size", "keyslots_size", "flags", "requirements") < 0 ||
-	    get_digits(&at, "json_size", &json_len, err) < 0 ||
-	    get_digits(&at, "keyslots_size", &ret->keyslots_len, err) < 0)
+	    luks2_get_digits(&at, "json_size", &json_len, err) < 0 ||
+	    luks2_get_digits(&at, "keyslots_size", &ret->keyslots_len, err) < 0)
 		return -1;
 	if (json_len != ret->header_len - LUKS2_BINARY_LEN)
 		return json_damaged(&at, "json_size", "differs from the binary header", err);
@@ -463,7 +226,8 @@ static int read_root(const struct json *j, uint64_t device_len, struct luks2_hea
 	if (json_count(&tokens))
 		return error_set(err, ERROR_UNSUPPORTED, "LUKS2 header: tokens are not supported");
 	if (JSON_ONLY(&root, err, "keyslots", "tokens", "segments", "digests", "config") < 0 ||
-	    read_keyslots(&root, ret, err) < 0 || read_segment(&root, device_len, ret, err) < 0)
+	    luks2_read_keyslots(&root, ret, err) < 0 ||
+	    read_segment(&root, device_len, ret, err) < 0)
 		return -1;
 	return read_digest(&root, ret, err);
 }

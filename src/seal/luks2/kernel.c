@@ -2,7 +2,8 @@
 /*
  * A mapping in the kernel cannot be made so that it goes with its maker: it is made, and then
  * marked for removal. Both are done by a child process that outlives its parent, so that nobody
- * who kills the command leaves a mapping with a key in it behind.
+ * who kills the command leaves a mapping with a key in it behind; and where it is the child that is
+ * killed, the parent, which has chosen the name, removes what that may have left.
  */
 #include "os/os.h"
 #include "seal/luks2/internal.h"
@@ -28,14 +29,13 @@ static int random_name(char *ret, size_t cap, struct error **err)
 }
 
 /* Makes the mapping, opens it and marks it for removal. */
-static int map(int header_fd, const char *block_device, const struct secret *key, int *ret_fd,
-	       struct error **err)
+static int map(const char *name, int header_fd, const char *block_device, const struct secret *key,
+	       int *ret_fd, struct error **err)
 {
-	char name[64], path[128];
+	char path[128];
 	CLEANUP_FD int fd = -1;
 	CLEANUP_LUKS2_DEVICE struct luks2_device d = { 0 };
-	if (random_name(name, sizeof(name), err) < 0 ||
-	    luks2_device_init(&d, header_fd, block_device, err) < 0)
+	if (luks2_device_init(&d, header_fd, block_device, err) < 0)
 		return -1;
 	int r = crypt_load(d.cd, CRYPT_LUKS2, NULL);
 	if (r < 0)
@@ -66,7 +66,17 @@ static int map(int header_fd, const char *block_device, const struct secret *key
 	return 0;
 }
 
-static _Noreturn void child(int sock, int header_fd, const char *block_device,
+/* There may be none. */
+static void unmap(const char *name, int header_fd, const char *block_device)
+{
+	CLEANUP_ERROR struct error *ignored = NULL;
+	CLEANUP_LUKS2_DEVICE struct luks2_device d = { 0 };
+	if (luks2_device_init(&d, header_fd, block_device, &ignored) == 0 &&
+	    crypt_load(d.cd, CRYPT_LUKS2, NULL) >= 0)
+		(void)crypt_deactivate_by_name(d.cd, name, CRYPT_DEACTIVATE_DEFERRED);
+}
+
+static _Noreturn void child(int sock, const char *name, int header_fd, const char *block_device,
 			    const struct secret *key)
 {
 	CLEANUP_ERROR struct error *err = NULL;
@@ -75,7 +85,7 @@ static _Noreturn void child(int sock, int header_fd, const char *block_device,
 	 * half-way. */
 	if (prctl(PR_SET_PDEATHSIG, 0) < 0 || setsid() < 0)
 		error_errno(&err, errno, "part from the command");
-	else if (map(header_fd, block_device, key, &fd, &err) == 0)
+	else if (map(name, header_fd, block_device, key, &fd, &err) == 0)
 		/* If nobody is there any more the mapping goes with this process. */
 		_exit(wire_send(sock, 'm', fd) < 0);
 	(void)wire_send_error(sock, err);
@@ -86,15 +96,16 @@ static int map_in_child(int header_fd, const char *block_device, const struct se
 			int *ret_fd, struct error **err)
 {
 	int socks[2];
+	char name[64];
 	CLEANUP_PROCESS struct process p = PROCESS_NONE;
-	if (wire_open(socks, err) < 0)
+	if (random_name(name, sizeof(name), err) < 0 || wire_open(socks, err) < 0)
 		return -1;
 	CLEANUP_FD int ours = socks[0], theirs = socks[1];
 	int r = process_fork(0, &p);
 	if (r < 0)
 		return error_errno(err, -r, "start a process");
 	if (r == 0)
-		child(theirs, header_fd, block_device, key);
+		child(theirs, name, header_fd, block_device, key);
 	fd_close(&theirs);
 	/* What it sends fits the socket, so that it ends without being heard. */
 	(void)process_wait(&p);
@@ -106,8 +117,10 @@ static int map_in_child(int header_fd, const char *block_device, const struct se
 		*err = take_pointer(&said.error);
 		return -1;
 	}
-	if (said.fd < 0)
+	if (said.fd < 0) {
+		unmap(name, header_fd, block_device);
 		return error_set(err, ERROR_SYSTEM, "the process that maps the image died");
+	}
 	*ret_fd = fd_steal(&said.fd);
 	return 0;
 }

@@ -92,6 +92,14 @@ static int check_digest(const struct luks2_header *header, const struct secret *
 	return secret_equal(want, got);
 }
 
+int luks2_check_key(const struct luks2_header *header, const struct secret *key, struct error **err)
+{
+	int r = secret_size(key) == header->key_len ? check_digest(header, key, err) : 0;
+	if (r < 0)
+		return -1;
+	return r ? 0 : error_set(err, ERROR_DAMAGED, "the volume key is not that of this volume");
+}
+
 /* 1 with *ret, 0 when the passphrase is not that of this slot, -1: encryption.md 5.4, step by step.
  */
 static int open_slot(const struct luks2_header *header, const struct luks2_keyslot *slot,

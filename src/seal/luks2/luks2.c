@@ -2,7 +2,11 @@
 /* LUKS2's row in the table of seals. */
 #include "seal/luks2/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#define RANDOM_SECRET_LEN 64	 /* encryption.md 3.3 */
+#define PASSPHRASE_MAX (8 << 20) /* encryption.md 2.5 */
 
 struct luks2_volume {
 	struct seal_volume volume;
@@ -41,6 +45,21 @@ static int unlock(const struct seal_volume *v, const struct secret *secret, stru
 	return luks2_unlock(&of(v)->header, of(v)->device, secret, ret, err);
 }
 
+static void identify(const struct seal_volume *v, char ret[SEAL_VOLUME_ID_MAX])
+{
+	snprintf(ret, SEAL_VOLUME_ID_MAX, "%s", of(v)->header.uuid);
+}
+
+static int check(const struct seal_volume *v, const struct secret *volume_key, struct error **err)
+{
+	return luks2_check_key(&of(v)->header, volume_key, err);
+}
+
+static unsigned ways(const struct seal_volume *v)
+{
+	return of(v)->header.count;
+}
+
 static int open_with_key(const struct seal_volume *v, const struct secret *volume_key,
 			 struct source **ret, struct error **err)
 {
@@ -55,19 +74,29 @@ static int map(const struct seal_volume *v, const struct secret *volume_key,
 }
 
 static int create(struct sink *below, const struct secret *secret, bool random,
-		  struct buffer *ret_conf, struct sink **ret, struct error **err)
+		  struct buffer *ret_conf, struct seal_made *ret_made, struct sink **ret,
+		  struct error **err)
 {
-	struct luks2_create_options options = { .random_passphrase = random };
+	struct luks2_create_options options = { .random_passphrase = random, .made = ret_made };
 	(void)ret_conf; /* its header lies before the payload */
 	return luks2_create(below, secret, &options, ret, err);
 }
 
 const struct seal seal_luks2 = {
 	.name = "luks2",
+	.title = "LUKS2",
+	.peer_wants_root = true,
+	.allowed = CONFIG_PERMISSION("allow container luks2", allow_container_luks2),
+	.secret = { .random_len = RANDOM_SECRET_LEN,
+		    .passphrase_max = PASSPHRASE_MAX,
+		    .passphrase_name = "passphrase" },
 	.load = luks2_load,
 	.probe = probe,
 	.free = release,
 	.unlock = unlock,
+	.identify = identify,
+	.check = check,
+	.ways = ways,
 	.open = open_with_key,
 	.map = map,
 	.create = create,

@@ -21,6 +21,7 @@ int luks2_check(struct source *device, struct error **err);
 
 struct luks2_create_options {
 	bool random_passphrase; /* as long as a key: the KDF need not be slow */
+	struct seal_made *made; /* NULL, or to be filled */
 };
 
 /*

@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "squash/read/internal.h"
+#include "squash/extract/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
+
+#include "os/os.h"
 
 /*
  * The tree is unpacked depth first with a stack of our own, so that its depth costs no C stack.
- * Every object is made by name in the open directory above it. Directories so deep that their
- * ancestors would take too many descriptors are opened again, step by step, on the way back.
+ * Every object is made by name in the open directory above it (os/walk.h: the way down).
  *
  * A directory is entered once: an image in which two entries lead to the same one is damaged. So
  * there are no loops, and no image can unpack to more than its listings hold.
  */
-#define LEVELS_OPEN 128 /* whose descriptors are kept */
 
 struct level {
 	struct squash_inode dir;
-	int fd;	       /* owned; -1: closed to save it */
 	char *name;    /* owned */
 	uint64_t next; /* position in the listing */
 };
@@ -30,7 +27,8 @@ struct level {
 struct extraction {
 	struct squash *sq;
 	const struct squash_extract_rules *rules;
-	struct level *levels; /* owned */
+	struct way way;	      /* the directories */
+	struct level *levels; /* owned; one for each */
 	size_t depth, cap;
 	struct refs met; /* directories, and files with several names: with the first one's path */
 	uint64_t inodes; /* made so far */
@@ -44,11 +42,9 @@ struct extraction {
 
 static void extraction_free(struct extraction *x)
 {
-	while (x->depth > 0) {
-		struct level *l = &x->levels[--x->depth];
-		fd_close(&l->fd);
-		free(l->name);
-	}
+	while (x->depth > 0)
+		free(x->levels[--x->depth].name);
+	way_free(&x->way);
 	free(x->levels);
 	free(x->block);
 	refs_free(&x->met);
@@ -67,92 +63,6 @@ static char *path_of(const struct extraction *x, const char *name, struct error 
 		 : b.len == 0 && buffer_puts(&b, "/", err) < 0)
 		return NULL;
 	return buffer_steal(&b, err);
-}
-
-/* ------------------------------------------------------------------ what an object has besides */
-
-static uint32_t mode_of(const struct extraction *x, const struct squash_inode *in)
-{
-	uint32_t mode = in->mode & 07777;
-	if (S_ISREG(in->mode) && !x->rules->owners && !x->rules->setuid)
-		mode &= ~(uint32_t)(S_ISUID | S_ISGID);
-	return mode;
-}
-
-/* fd: the object; or, name not NULL, the directory it is in. */
-static int xattrs_set(struct extraction *x, const struct squash_inode *in, int fd, const char *name,
-		      struct error **err)
-{
-	struct buffer names CLEANUP_BUFFER = { 0 };
-	char proc[sizeof("/proc/self/fd/-2147483648/") + SQUASH_NAME_MAX];
-	if (in->xattr == SQUASH_NONE)
-		return 0;
-	if (squash_xattr_list(x->sq, in, &names, err) < 0)
-		return -1;
-	/* No call sets attributes relative to a directory: the last part is not followed. */
-	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", fd, name ? name : "");
-	for (size_t i = 0; i < names.len; i += strlen(names.data + i) + 1) {
-		const char *key = names.data + i;
-		struct buffer value CLEANUP_BUFFER = { 0 };
-		if (strncmp(key, "user.", 5) != 0 && !x->rules->owners)
-			continue;
-		if (squash_xattr_get(x->sq, in, key, &value, err) < 0)
-			return -1;
-		int r = name ? lsetxattr(proc, key, value.data, value.len, 0)
-			     : fsetxattr(fd, key, value.data, value.len, 0);
-		/* Not every file system takes every attribute, nor every namespace. */
-		if (r < 0 && (errno == EOPNOTSUPP || errno == EPERM || errno == EINVAL))
-			log_verbose("extended attribute %s left out: %s", key, strerror(errno));
-		else if (r < 0)
-			return error_errno(err, errno, "set the extended attribute %s", key);
-	}
-	return 0;
-}
-
-static int owner_refused(const struct squash_inode *in, int errnum, struct error **err)
-{
-	error_errno(err, errnum, "give it to user %u, group %u", in->uid, in->gid);
-	if (errnum != EINVAL)
-		return errnum == EPERM ? fd_hint_owner(err) : -1;
-	/* What the kernel says to a number that the user namespace does not map. */
-	error_set_kind(err, ERROR_SYSTEM);
-	return error_hint(err,
-			  "this user namespace has no such id: root has all, other users those "
-			  "in /etc/subuid and /etc/subgid");
-}
-
-/*
- * The owner first: to change it drops the set-user-id bits and file capabilities. The mode after
- * the attributes: a file that is read-only takes none. The time last.
- */
-static int finish_open(struct extraction *x, const struct squash_inode *in, int fd,
-		       struct error **err)
-{
-	const struct timespec times[2] = { { .tv_sec = in->mtime }, { .tv_sec = in->mtime } };
-	if (x->rules->owners && fchown(fd, in->uid, in->gid) < 0)
-		return owner_refused(in, errno, err);
-	if (xattrs_set(x, in, fd, NULL, err) < 0)
-		return -1;
-	if (fchmod(fd, mode_of(x, in)) < 0)
-		return error_errno(err, errno, "set its mode");
-	if (futimens(fd, times) < 0)
-		return error_errno(err, errno, "set its time");
-	return 0;
-}
-
-static int finish_named(struct extraction *x, const struct squash_inode *in, int dirfd,
-			const char *name, struct error **err)
-{
-	const struct timespec times[2] = { { .tv_sec = in->mtime }, { .tv_sec = in->mtime } };
-	if (x->rules->owners && fchownat(dirfd, name, in->uid, in->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return owner_refused(in, errno, err);
-	if (xattrs_set(x, in, dirfd, name, err) < 0)
-		return -1;
-	if (!S_ISLNK(in->mode) && fchmodat(dirfd, name, mode_of(x, in), AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(err, errno, "set its mode");
-	if (utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(err, errno, "set its time");
-	return 0;
 }
 
 /* ------------------------------------------------------------------ objects */
@@ -200,7 +110,7 @@ static int file_make(struct extraction *x, const struct squash_inode *in, int di
 		return error_errno(err, errno, "make the file");
 	if (file_fill(x, in, fd, err) < 0)
 		return -1;
-	return finish_open(x, in, fd, err);
+	return extract_finish_open(x->sq, x->rules, in, fd, err);
 }
 
 static int link_make(struct extraction *x, const struct squash_inode *in, int dirfd,
@@ -212,7 +122,7 @@ static int link_make(struct extraction *x, const struct squash_inode *in, int di
 	target[in->size] = '\0';
 	if (symlinkat(target, dirfd, name) < 0)
 		return error_errno(err, errno, "make the symbolic link");
-	return finish_named(x, in, dirfd, name, err);
+	return extract_finish_named(x->sq, x->rules, in, dirfd, name, err);
 }
 
 /* Linux' encoding of a device number in 32 bits, as the inode holds it. */
@@ -230,13 +140,13 @@ static int node_make(struct extraction *x, const struct squash_inode *in, int di
 		return 0;
 	if (mknodat(dirfd, name, (in->mode & S_IFMT) | 0600, device ? device_of(in) : 0) < 0)
 		return error_errno(err, errno, "make the %s", device ? "device" : "fifo or socket");
-	return finish_named(x, in, dirfd, name, err);
+	return extract_finish_named(x->sq, x->rules, in, dirfd, name, err);
 }
 
 /* Opens a directory that we made, by its path in the tree, one step at a time. */
-static int walk_to(int from, const char *path, size_t len, int flags, struct error **err)
+static int walk_to(int from, const char *path, size_t len, struct error **err)
 {
-	flags |= O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd CLEANUP_FD = openat(from, ".", flags);
 	while (fd >= 0 && len > 0) {
 		char name[SQUASH_NAME_MAX + 1];
@@ -279,7 +189,7 @@ static int hard_link(struct extraction *x, const struct squash_inode *in, int di
 		return error_set(err, ERROR_DAMAGED, "a file that was a directory before");
 	const char *last = strrchr(met->path, '/');
 	int first CLEANUP_FD =
-		walk_to(x->levels[0].fd, met->path, (size_t)(last - met->path), O_PATH, err);
+		walk_to(x->way.levels[0].fd, met->path, (size_t)(last - met->path), err);
 	if (first < 0)
 		return -1;
 	if (linkat(first, last + 1, dirfd, name, 0) < 0)
@@ -290,7 +200,7 @@ static int hard_link(struct extraction *x, const struct squash_inode *in, int di
 static int object_make(struct extraction *x, squash_ref ref, const char *name, struct error **err)
 {
 	struct squash_inode in;
-	int dirfd = x->levels[x->depth - 1].fd;
+	int dirfd = way_here(&x->way);
 	if (squash_inode(x->sq, ref, &in, err) < 0)
 		return -1;
 	int r = hard_link(x, &in, dirfd, name, err);
@@ -318,6 +228,7 @@ static int level_push(struct extraction *x, squash_ref ref, char *name, int fd, 
 	int dirfd CLEANUP_FD = fd;
 	char *own CLEANUP_TEXT = name;
 	struct squash_inode in;
+	struct stat st;
 	struct refs_slot *met = NULL;
 	if (x->depth >= SQUASH_DEPTH_MAX)
 		return error_set(err, ERROR_LIMIT, "directories are nested too deeply");
@@ -336,16 +247,16 @@ static int level_push(struct extraction *x, squash_ref ref, char *name, int fd, 
 	if (!levels)
 		return -1;
 	x->levels = levels;
-	if (x->depth > LEVELS_OPEN)
-		fd_close(&x->levels[x->depth - 1].fd);
-	x->levels[x->depth++] = (struct level){ .dir = in, .fd = fd_steal(&dirfd), .name = own };
-	own = NULL;
+	r = way_enter(&x->way, fd_steal(&dirfd), &st);
+	if (r < 0)
+		return error_errno(err, -r, "look at the directory");
+	x->levels[x->depth++] = (struct level){ .dir = in, .name = take_pointer(&own) };
 	return 0;
 }
 
 static int enter(struct extraction *x, struct error **err)
 {
-	int above = x->levels[x->depth - 1].fd;
+	int above = way_here(&x->way);
 	/* What the reader may do is set when all is in it. */
 	if (mkdirat(above, x->name, 0700) < 0)
 		return error_errno(err, errno, "make the directory");
@@ -363,20 +274,15 @@ static int enter(struct extraction *x, struct error **err)
 static int leave(struct extraction *x, struct error **err)
 {
 	struct level *l = &x->levels[x->depth - 1];
-	if (finish_open(x, &l->dir, l->fd, err) < 0)
+	/* The way back first: what the directory is given may not let us through. */
+	int above = x->depth > 1 ? way_above(&x->way) : 0;
+	if (above < 0)
+		return error_errno(err, -above, "open the directory above again");
+	if (extract_finish_open(x->sq, x->rules, &l->dir, way_here(&x->way), err) < 0)
 		return -1;
-	fd_close(&l->fd);
+	(void)way_leave(&x->way); /* the one above is open */
 	free(l->name);
 	x->depth--;
-	if (x->depth > 0 && x->levels[x->depth - 1].fd < 0) {
-		char *path CLEANUP_TEXT = path_of(x, NULL, err);
-		if (!path)
-			return -1;
-		int fd = walk_to(x->levels[0].fd, path, strlen(path), O_RDONLY, err);
-		if (fd < 0)
-			return -1;
-		x->levels[x->depth - 1].fd = fd;
-	}
 	return 0;
 }
 

@@ -17,7 +17,7 @@
  * A block decodes to exactly the length that its place in the file demands, or it is damaged. So no
  * byte of an answer is left as it was before: what a reader gets is the image's, or an error.
  */
-#include "squash/read/internal.h"
+#include "squash/read/data.h"
 
 #include <limits.h>
 #include <string.h>

@@ -29,7 +29,7 @@
  * time. An index out of order is passed over, and the listing is read from its start to its end;
  * an image that lies better than that only hides names of its own.
  */
-struct listing {
+struct dir_listing {
 	struct meta m;
 	uint64_t len, off; /* all of it; what is read */
 	/* the run that is being read */
@@ -39,7 +39,7 @@ struct listing {
 	char name[SQUASH_NAME_MAX];
 };
 
-static void listing_close(struct listing *l)
+static void listing_close(struct dir_listing *l)
 {
 	meta_close(&l->m);
 }
@@ -57,7 +57,7 @@ static uint64_t listing_len(const struct squash_inode *dir)
 
 /* Begins at the header at `off` of the listing, which is stored at `at`. */
 static int listing_open(struct squash *sq, const struct squash_inode *dir, uint64_t off,
-			uint64_t at, struct listing *l, struct error **err)
+			uint64_t at, struct dir_listing *l, struct error **err)
 {
 	if (!S_ISDIR(dir->mode))
 		return error_set(err, ERROR_INTERNAL, "not a directory");
@@ -75,7 +75,7 @@ static uint64_t listing_start(const struct squash_inode *dir)
 }
 
 /* All that is read of a listing goes through here: never beyond its stated end. */
-static int take(struct listing *l, void *buf, size_t len, struct error **err)
+static int take(struct dir_listing *l, void *buf, size_t len, struct error **err)
 {
 	if (len > l->len - l->off)
 		return damaged(err, "its listing is cut short");
@@ -84,7 +84,7 @@ static int take(struct listing *l, void *buf, size_t len, struct error **err)
 }
 
 /* Reads the next run's header; 0 at the end of the listing. */
-static int run_next(struct squash *sq, struct listing *l, struct error **err)
+static int run_next(struct squash *sq, struct dir_listing *l, struct error **err)
 {
 	if (l->off >= l->len)
 		return 0;
@@ -113,7 +113,7 @@ static bool name_ok(const char *name, size_t len)
 }
 
 /* Reads the next entry; 0 at the end of the listing. */
-static int entry_next(struct squash *sq, const struct squash_inode *dir, struct listing *l,
+static int entry_next(struct squash *sq, const struct squash_inode *dir, struct dir_listing *l,
 		      struct squash_dirent *ret, struct error **err)
 {
 	static const uint32_t formats[] = { 0,	     S_IFDIR, S_IFREG, S_IFLNK,
@@ -217,7 +217,7 @@ static bool index_find(struct squash *sq, const struct squash_inode *dir, const 
 int squash_lookup(struct squash *sq, const struct squash_inode *dir, const char *name, size_t len,
 		  squash_ref *ret, struct error **err)
 {
-	struct listing l CLEANUP_LISTING = { 0 };
+	struct dir_listing l CLEANUP_LISTING = { 0 };
 	uint64_t off = 0, at = listing_start(dir);
 	bool sorted = index_find(sq, dir, name, len, 0, &off, &at);
 	if (listing_open(sq, dir, off, at, &l, err) < 0)
@@ -248,7 +248,7 @@ static struct squash_resume *resume_slot(struct squash *sq, squash_ref directory
 
 /* The nearest place not behind the header at `off` of the listing that is known. */
 static int seek_near(struct squash *sq, const struct squash_inode *dir, uint64_t off,
-		     struct listing *l, struct error **err)
+		     struct dir_listing *l, struct error **err)
 {
 	uint64_t from = 0, at = listing_start(dir);
 	if (off) {
@@ -266,7 +266,7 @@ static int seek_near(struct squash *sq, const struct squash_inode *dir, uint64_t
 	return listing_open(sq, dir, from, at, l, err);
 }
 
-static void resume_keep(struct squash *sq, squash_ref directory, const struct listing *l)
+static void resume_keep(struct squash *sq, squash_ref directory, const struct dir_listing *l)
 {
 	pthread_mutex_lock(&sq->resume_lock);
 	*resume_slot(sq, directory) = (struct squash_resume){ .directory = directory,
@@ -282,7 +282,7 @@ static void resume_keep(struct squash *sq, squash_ref directory, const struct li
 int squash_readdir(struct squash *sq, const struct squash_inode *dir, uint64_t position,
 		   squash_each each, void *context, struct error **err)
 {
-	struct listing l CLEANUP_LISTING = { 0 };
+	struct dir_listing l CLEANUP_LISTING = { 0 };
 	struct squash_dirent e;
 	uint64_t off = position >> POSITION_SHIFT;
 	uint64_t passed = position & POSITION_MASK;

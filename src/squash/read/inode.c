@@ -28,7 +28,7 @@
  * Nothing is kept from one call to the next but metadata blocks in the cache: so there is no table
  * of inodes that an image could make grow.
  */
-#include "squash/read/internal.h"
+#include "squash/read/data.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "squash/read/internal.h"
+#include "squash/read/data.h"
 
 #include <stdlib.h>
 

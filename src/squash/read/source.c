@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "squash/read/internal.h"
+#include "squash/read/data.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
  * in a row, since what is encrypted does not shrink: then an offset in it is an offset below, and
  * neither blocks nor cache come into it.
  */
-struct file_source {
+struct squash_file_source {
 	struct source source;
 	struct squash *sq; /* borrowed */
 	struct squash_inode inode;
@@ -57,7 +57,7 @@ out:
 
 static int file_read(struct source *s, void *buf, size_t len, uint64_t off, struct error **err)
 {
-	struct file_source *f = (struct file_source *)s;
+	struct squash_file_source *f = (struct squash_file_source *)s;
 	size_t n = 0;
 	if (off < f->direct) {
 		n = len < f->direct - off ? len : (size_t)(f->direct - off);
@@ -87,7 +87,7 @@ int squash_file_source(struct squash *sq, const struct squash_inode *inode, stru
 		return error_set(err, ERROR_DAMAGED, "not a regular file");
 	if (direct_len(sq, inode, &direct, err) < 0)
 		return -1;
-	struct file_source *f = calloc(1, sizeof(*f));
+	struct squash_file_source *f = calloc(1, sizeof(*f));
 	if (!f)
 		return error_no_memory(err);
 	f->source = (struct source){ .ops = &file_ops, .size = inode->size };

@@ -18,7 +18,7 @@
  * positions of the blocks that the tables are in. All else is read when somebody asks for it. The
  * export table, by which an NFS server finds inodes by number, is not used.
  */
-#include "squash/read/internal.h"
+#include "squash/read/data.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,8 @@
 #include "squash/format.h"
 #include "squash/write/sqfs.h"
 #include "squash/squash.h"
+#include "squash/write/codec/codec.h"
+#include "squash/write/node.h"
 
 /*
  * What the files of the writer share. The road of squash_pack: tree.c walks the directories
@@ -37,16 +39,6 @@ int squash_check(struct squash_output *o, int returned, const char *what, struct
 /* Zeros up to the next multiple of SQUASH_WRITE_PAD. */
 int squash_output_pad(struct squash_output *o, struct error **err);
 
-/* ---------------------------------------------------------------- codec.c */
-
-/* A compressor of libsquashfs' kind, which only compresses; to be destroyed with sqfs_destroy. */
-int squash_compressor(enum squash_codec codec, int level, uint32_t block_size,
-		      sqfs_compressor_t **ret, struct error **err);
-/* deflate.c: zlib's format by libdeflate, level 1 to 12. NULL when out of memory. */
-sqfs_compressor_t *squash_deflate(int level);
-/* lzo.c: LZO1X-999, level 1 to 9; blocks of at most block_size. NULL when out of memory. */
-sqfs_compressor_t *squash_lzo(int level, uint32_t block_size);
-
 /* ---------------------------------------------------------------- blocks.c */
 
 /*
@@ -71,33 +63,7 @@ struct squash_blocks {
  */
 sqfs_block_writer_t *squash_block_writer(struct squash_output *out, sqfs_frag_table_t *fragments);
 
-/* ---------------------------------------------------------------- the tree */
-
-struct squash_node {
-	struct squash_node *next;   /* sibling, in byte order of names */
-	struct squash_node *parent; /* NULL for the root */
-	struct squash_node *same;   /* a further name of that node: nothing else is valid here */
-	union {
-		struct squash_node *children; /* directories; owned */
-		char *target;		      /* links; owned */
-		uint32_t device;	      /* devices, in the encoding of the format */
-	};
-	sqfs_inode_generic_t *inode; /* files (NULL: empty), directories once listed; owned */
-	uint64_t ref;		     /* where the inode was written */
-	uint32_t number;
-	uint32_t links; /* names of it in the tree; of a directory: 2 + its directories */
-	uint32_t mtime;
-	uint32_t xattr;
-	uint16_t mode; /* type and permissions */
-	uint16_t uid, gid;
-	bool written;
-	char name[];
-};
-
-struct squash_link { /* a file with several names, by the file system's number for it */
-	uint64_t dev, ino;
-	struct squash_node *node;
-};
+/* ---------------------------------------------------------------- the packer */
 
 struct squash_packer {
 	const struct squash_write_options *options;
@@ -115,7 +81,7 @@ struct squash_packer {
 	uint32_t inodes;		 /* numbers given out */
 	struct squash_blocks *submitted; /* owned: they live until all blocks are out */
 	struct squash_tails *tails;
-	struct squash_link *links; /* open addressing, links_cap is a power of two */
+	struct squash_link *links; /* entry.c; open addressing, links_cap is a power of two */
 	size_t links_len, links_cap;
 	uint8_t *buffer; /* buffer_cap bytes for file data */
 	size_t buffer_cap;
@@ -123,21 +89,8 @@ struct squash_packer {
 		*xattr_value; /* XATTR_LIST_MAX, XATTR_SIZE_MAX bytes; made when needed */
 };
 
-/* The node's path from the root on, "/" for the root itself; "?" when there is no memory. */
-char *squash_node_path(const struct squash_node *n);
-/* Puts "<path>: " before the error. Returns -1. */
-int squash_at_node(const struct squash_node *n, struct error **err);
-/* Tells the caller of squash_pack. */
-void squash_leave_out(struct squash_packer *p, const struct squash_node *n,
-		      enum squash_left_out what, const char *why);
-
 /* tree.c: walks the tree, reads all files; p->root is set also on failure. */
 int squash_scan(struct squash_packer *p, int directory, struct error **err);
-void squash_nodes_free(struct squash_node *list);
-
-/* xattr.c: of an open file, or (fd -1) of the entry `name` of the directory. */
-int squash_add_xattrs(struct squash_packer *p, struct squash_node *n, int fd, int directory,
-		      struct error **err);
 
 /* data.c: the data of an open regular file of that size; sets n->inode. */
 int squash_submit(struct squash_packer *p, struct squash_blocks *b, uint32_t flags,

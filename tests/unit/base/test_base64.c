@@ -65,12 +65,36 @@ static void one_encoding_only(void **state)
 	assert_false(base64_decode("Zm\0v", 4, true, out, &len));
 }
 
+/* Each byte is the digit that the alphabet says, or none. */
+static void each_byte(void **state)
+{
+	(void)state;
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	for (int c = 0; c < 256; c++) {
+		char text[4] = { 'A', 'A', 'A', (char)c };
+		unsigned char out[3];
+		size_t len = 0;
+		const char *digit = memchr(digits, c, sizeof(digits) - 1);
+		bool taken = base64_decode(text, 4, false, out, &len);
+		if (c == '=') {
+			assert_true(taken);
+			assert_int_equal(len, 2);
+			continue;
+		}
+		assert_int_equal(taken, digit != NULL);
+		if (digit)
+			assert_int_equal(out[2], digit - digits);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(one_encoding_only),
+		cmocka_unit_test(each_byte),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

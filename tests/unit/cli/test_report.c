@@ -5,7 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "cli/table.h"
+#include "cli/internal.h"
+#include "cli/words/table.h"
 
 static char out[16384], errors[4096];
 
@@ -97,12 +98,43 @@ static void test_usage(void **state)
 				 "Run 'coffer --help' for more detailed usage information.\n");
 }
 
+static const char *called;
+static int flag(const struct error *e)
+{
+	return report_usage(&fake_intermixed, called, true, e);
+}
+
+/* A bad option: coffer says what may have been meant, Apptainer's names list what there is. */
+static void test_bad_option(void **state)
+{
+	(void)state;
+	CLEANUP_ERROR struct error *e = NULL, *far = NULL;
+	CLEANUP_INVOCATION struct invocation in = { 0 };
+	assert_int_equal(parse_words(&fake_intermixed, WORDS("--tetx=a"), &in, &e), -1);
+	assert_int_equal(parse_words(&fake_intermixed, WORDS("--unsupporte"), &in, &far), -1);
+	called = "coffer";
+	assert_int_equal(caught(flag, e), 1);
+	assert_string_equal(errors,
+			    "Error for command \"fake\": unknown flag: --tetx\n"
+			    "         did you mean --text? `coffer sif fake --help` lists the "
+			    "options\n");
+	assert_string_equal(out, "");
+	assert_int_equal(caught(flag, far), 1);
+	assert_string_equal(errors, "Error for command \"fake\": unknown flag: --unsupporte\n"
+				    "         `coffer sif fake --help` lists the options\n");
+	called = "apptainer";
+	assert_int_equal(caught(flag, e), 1);
+	assert_string_equal(errors, "Error for command \"fake\": unknown flag: --tetx\n\n");
+	assert_int_equal(strncmp(out, "Options for fake command:\n\n", 27), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_forged_lines),
 		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_bad_option),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,10 +198,10 @@ static void bad_lines(void **state)
 		{ "mount tmp = no\rmount proc = no\n", "control character" },
 		{ "mount tmp = no\vx\n", "control character" },
 		{ "mount hostfs = yes\n", "coffer cannot do \"mount hostfs = yes\"" },
-		{ "enable overlay = no\n", "coffer cannot do \"enable overlay = no\"" },
-		{ "root default capabilities = no\n", "coffer cannot do" },
+		{ "enable overlay = driver\n", "are [yes try no]" },
+		{ "root default capabilities = file\n", "full no" },
 		{ "memory fs type = ramfs\n", "coffer cannot do" },
-		{ "always use nv = yes\n", "coffer cannot do" },
+		{ "use nvidia-container-cli = yes\n", "coffer cannot do" },
 		{ "image driver = x\n", "coffer has no \"image driver\" to set" },
 		{ "allow setuid = maybe\n", "are [yes no]" },
 	};

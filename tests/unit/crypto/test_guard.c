@@ -210,7 +210,7 @@ static void derivations(void **state)
 	assert_ok(crypto_scrypt(in, "salt", 4, 1024, 8, 1, 32, &out, err));
 	secret_free(&out);
 	assert_guarded(key_byte, 0);
-	assert_ok(crypto_hkdf_sha256(in, "info", 32, &out, err));
+	assert_ok(crypto_hkdf_sha256(in, NULL, 0, "info", 32, &out, err));
 	secret_free(&out);
 	assert_guarded(key_byte, 16);
 	assert_ok(crypto_pbkdf2(CRYPTO_SHA256, in, "salt", 4, 1000, 32, &out, err));
@@ -357,7 +357,7 @@ static void private_keys(void **state)
 	for (size_t i = 0; i < 2; i++)
 		assert_guarded(inverted_byte, offs[i]);
 	memset(sealed, 1, sizeof(sealed));
-	assert_fails(ERROR_KEY_WRONG, crypto_rsa_decrypt(rsa, sealed, &opened, err));
+	assert_fails(ERROR_KEY_WRONG, crypto_rsa_decrypt(rsa, "", sealed, &opened, err));
 	for (size_t i = 0; i < 2; i++)
 		assert_guarded(inverted_byte, offs[i]);
 	crypto_rsa_free(&rsa);

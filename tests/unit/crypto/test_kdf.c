@@ -57,18 +57,52 @@ static void hkdf(void **state)
 	/* RFC 5869, A.3 */
 	memset(in, 0x0b, 22);
 	struct secret *key CLEANUP_SECRET = secret_of(in, 22), *got = NULL;
-	assert_ok(crypto_hkdf_sha256(key, "", 42, &got, err));
+	assert_ok(crypto_hkdf_sha256(key, NULL, 0, "", 42, &got, err));
 	assert_secret(got, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
 			   "9d201395faa4b61a96c8");
+	secret_free(&got);
+	secret_free(&key);
+	/* RFC 5869, A.1 */
+	uint8_t salt[13],
+		info[] = { 0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0 };
+	for (uint8_t i = 0; i < 13; i++)
+		salt[i] = i;
+	key = secret_of(in, 22);
+	assert_ok(crypto_hkdf_sha256(key, salt, 13, (const char *)info, 42, &got, err));
+	assert_secret(got, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+			   "34007208d5b887185865");
+	secret_free(&got);
+	secret_free(&key);
+	/* An empty one is one, too: HMAC of HMAC, as RFC 5869 2 writes it. */
+	assert_ok(crypto_hkdf_sha256(NULL, salt, 13, "x", 32, &got, err));
+	uint8_t prk[CRYPTO_SHA256_LEN], okm[CRYPTO_SHA256_LEN];
+	key = secret_of(salt, 13);
+	assert_ok(crypto_hmac_sha256(key, "", 0, prk, err));
+	secret_free(&key);
+	key = secret_of(prk, sizeof(prk));
+	assert_ok(crypto_hmac_sha256(key, "x\1", 2, okm, err));
+	assert_memory_equal(secret_bytes(got), okm, sizeof(okm));
 	secret_free(&got);
 	secret_free(&key);
 	/* encryption.md 4.6 */
 	for (uint8_t i = 0; i < 32; i++)
 		in[i] = 0x80 + i;
 	key = secret_of(in, 32);
-	assert_ok(crypto_hkdf_sha256(key, "AES-GCM file content encryption", 32, &got, err));
+	assert_ok(
+		crypto_hkdf_sha256(key, NULL, 0, "AES-GCM file content encryption", 32, &got, err));
 	assert_secret(got, "387be05fabaa90a24cf3d8734f0cdf3c5fd88b206ae69b1c36e286d84282f2fb");
 	secret_free(&got);
+}
+
+/* RFC 4231, 4.3 */
+static void hmac(void **state)
+{
+	(void)state;
+	uint8_t got[CRYPTO_SHA256_LEN], want[CRYPTO_SHA256_LEN];
+	struct secret *key CLEANUP_SECRET = secret_of("Jefe", 4);
+	assert_ok(crypto_hmac_sha256(key, "what do ya want for nothing?", 28, got, err));
+	unhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", want, 32);
+	assert_memory_equal(got, want, 32);
 }
 
 /* RFC 7914, section 11 */
@@ -174,13 +208,10 @@ static void randoms_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256),
-		cmocka_unit_test(scrypt),
-		cmocka_unit_test(hkdf),
-		cmocka_unit_test(pbkdf2),
-		cmocka_unit_test(pbkdf2_of_other_hashes),
-		cmocka_unit_test(argon2id),
-		cmocka_unit_test(memory),
+		cmocka_unit_test(sha256),	  cmocka_unit_test(scrypt),
+		cmocka_unit_test(hkdf),		  cmocka_unit_test(hmac),
+		cmocka_unit_test(pbkdf2),	  cmocka_unit_test(pbkdf2_of_other_hashes),
+		cmocka_unit_test(argon2id),	  cmocka_unit_test(memory),
 		cmocka_unit_test(randoms_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "folder.h"
 
+#include <openssl/err.h>
+
 #include "crypto/crypto.h"
 
 /* The keys come from the openssl tool. */
@@ -63,14 +65,14 @@ static void every_form_round_trip(void **state)
 			assert_ok(from_file(publics[i], CRYPTO_RSA_PUBLIC, &public, err));
 			assert_ok(from_file(privates[j], CRYPTO_RSA_PRIVATE, &private, err));
 			assert_int_equal(crypto_rsa_size(public), 256);
-			assert_ok(crypto_rsa_encrypt(public, text, 32, sealed, err));
-			assert_ok(crypto_rsa_decrypt(private, sealed, &got, err));
+			assert_ok(crypto_rsa_encrypt(public, "", text, 32, sealed, err));
+			assert_ok(crypto_rsa_decrypt(private, "", sealed, &got, err));
 			assert_int_equal(secret_size(got), 32);
 			assert_memory_equal(secret_bytes(got), text, 32);
 			secret_free(&got);
 			sealed[100] ^= 1;
 			assert_fails(ERROR_KEY_WRONG,
-				     crypto_rsa_decrypt(private, sealed, &got, err));
+				     crypto_rsa_decrypt(private, "", sealed, &got, err));
 			crypto_rsa_free(&public);
 			crypto_rsa_free(&private);
 		}
@@ -91,15 +93,15 @@ static void as_the_tool_does(void **state)
 	struct buffer theirs CLEANUP_BUFFER = folder_load("sealed");
 	assert_ok(from_file("pkcs8.private", CRYPTO_RSA_PRIVATE, &private, err));
 	assert_int_equal(theirs.len, 256);
-	assert_ok(crypto_rsa_decrypt(private, theirs.data, &got, err));
+	assert_ok(crypto_rsa_decrypt(private, "", theirs.data, &got, err));
 	assert_int_equal(secret_size(got), 13);
 	assert_memory_equal(secret_bytes(got), "from the tool", 13);
 	secret_free(&got);
 	assert_ok(from_file("other.private", CRYPTO_RSA_PRIVATE, &other, err));
-	assert_fails(ERROR_KEY_WRONG, crypto_rsa_decrypt(other, theirs.data, &got, err));
+	assert_fails(ERROR_KEY_WRONG, crypto_rsa_decrypt(other, "", theirs.data, &got, err));
 
 	assert_ok(from_file("spki.public", CRYPTO_RSA_PUBLIC, &public, err));
-	assert_ok(crypto_rsa_encrypt(public, "to the tool", 11, sealed, err));
+	assert_ok(crypto_rsa_encrypt(public, "", "to the tool", 11, sealed, err));
 	folder_save("ours", sealed, sizeof(sealed));
 	folder_shell("test \"$(openssl pkeyutl -decrypt -inkey a.pem -in ours" OAEP
 		     ")\" = 'to the tool'");
@@ -175,12 +177,12 @@ static void published_vectors(void **state)
 		struct secret *got = NULL;
 		len = unhex(vectors[i].text, want, sizeof(want));
 		assert_int_equal(unhex(vectors[i].sealed, sealed, sizeof(sealed)), 256);
-		assert_ok(crypto_rsa_decrypt(private, sealed, &got, err));
+		assert_ok(crypto_rsa_decrypt(private, "", sealed, &got, err));
 		assert_int_equal(secret_size(got), len);
 		assert_memory_equal(secret_bytes(got), want, len);
 		secret_free(&got);
 		sealed[i] ^= 1;
-		assert_fails(ERROR_KEY_WRONG, crypto_rsa_decrypt(private, sealed, &got, err));
+		assert_fails(ERROR_KEY_WRONG, crypto_rsa_decrypt(private, "", sealed, &got, err));
 	}
 	crypto_rsa_free(&private);
 }
@@ -331,18 +333,25 @@ static void fingerprints(void **state)
 	}
 }
 
+/* Memory that was missing once is not what is wrong with the next key. */
+static void errors_of_before(void **state)
+{
+	(void)state;
+	struct crypto_rsa *rsa = NULL;
+	crypto_start();
+	ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+	assert_fails(ERROR_KEY_INVALID,
+		     crypto_rsa_from_der("none", 4, CRYPTO_RSA_PUBLIC, &rsa, err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_form_round_trip),
-		cmocka_unit_test(as_the_tool_does),
-		cmocka_unit_test(published_vectors),
-		cmocka_unit_test(what_is_refused),
-		cmocka_unit_test(cut_keys),
-		cmocka_unit_test(protected_pkcs8),
-		cmocka_unit_test(what_the_password_cannot_open),
-		cmocka_unit_test(der_lengths),
-		cmocka_unit_test(fingerprints),
+		cmocka_unit_test(errors_of_before), cmocka_unit_test(every_form_round_trip),
+		cmocka_unit_test(as_the_tool_does), cmocka_unit_test(published_vectors),
+		cmocka_unit_test(what_is_refused),  cmocka_unit_test(cut_keys),
+		cmocka_unit_test(protected_pkcs8),  cmocka_unit_test(what_the_password_cannot_open),
+		cmocka_unit_test(der_lengths),	    cmocka_unit_test(fingerprints),
 	};
 	return cmocka_run_group_tests(tests, set_up, folder_remove);
 }

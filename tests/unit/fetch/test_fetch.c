@@ -51,8 +51,16 @@ static void test_sources(void **state)
 	is_source("docker", "", NULL);
 	is_source("docker", "//", NULL);
 	is_source("docker", "a b", NULL);
+	is_source("https", "//host:1/a%20b?c=@", "https://host:1/a%20b?c=@");
+	is_source("http", "//me:word@host/a", NULL);
+	is_source("https", "//host/a b", NULL);
 	assert_null(fetch_transport("dir"));
 	assert_null(fetch_transport("docker://"));
+	assert_true(fetch_has_file(fetch_transport("oras")));
+	assert_true(fetch_has_file(fetch_transport("library")));
+	assert_true(fetch_by_web(fetch_transport("http")));
+	assert_false(fetch_by_web(fetch_transport("oras")));
+	assert_false(fetch_has_file(fetch_transport("docker")));
 	assert_true(fetch_in_place(fetch_transport("oci")));
 	assert_false(fetch_in_place(fetch_transport("oci-archive")));
 }
@@ -156,10 +164,93 @@ static void test_explain(void **state)
 		if (error_kind(err) != cases[i].kind || !strstr(error_message(err), cases[i].words))
 			fail_msg("%s: kind %d, %s", cases[i].said, (int)error_kind(err),
 				 error_message(err));
-		const char *hint = error_hint_text(err);
-		if (cases[i].hint ? !hint || !strstr(hint, cases[i].hint) : hint != NULL)
-			fail_msg("%s: hint %s", cases[i].said, hint ? hint : "none");
+		const char *hint = error_hint_text(err), *given = hint ? hint : "none";
+		if (cases[i].hint ? !strstr(given, cases[i].hint) : hint != NULL)
+			fail_msg("%s: hint %s", cases[i].said, given);
 	}
+}
+
+/* A name that has its digest, for which nobody is asked; all else is no digest. */
+static void test_digest(void **state)
+{
+	(void)state;
+	static const char hex[] =
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	static const char *const bad[] = { "@sha256:00", "@sha256:0011223344556677889",
+					   "@sha1:", "" };
+	char from[128];
+	uint8_t digest[32] = { 0 };
+	struct error *failed = NULL;
+	struct fetch_wish wish = { .transport = fetch_transport("docker"),
+				   .from = from,
+				   .arch = "amd64",
+				   .options = &plain };
+	char *path CLEANUP_TEXT = text_dup(getenv("PATH"), &failed);
+	assert_true(path && setenv("PATH", "/nonexistent", 1) == 0);
+	snprintf(from, sizeof(from), "//a/b@sha256:%s", hex);
+	assert_ok(fetch_digest(&wish, "/nonexistent", digest, err));
+	assert_int_equal(digest[1], 0x11);
+	assert_int_equal(digest[31], 0xff);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CLEANUP_ERROR struct error *err = NULL;
+		snprintf(from, sizeof(from), "//a/b%s", bad[i]);
+		assert_int_equal(fetch_digest(&wish, "/nonexistent", digest, &err), -1);
+	}
+	assert_true(setenv("PATH", path, 1) == 0);
+}
+
+static int count_one(void *context, int at, const char *name, const struct stat *st,
+		     struct error **err)
+{
+	(void)at;
+	(void)name;
+	(void)st;
+	(void)err;
+	return ++*(int *)context == 3 ? -1 : 0;
+}
+
+/* The cache is the user's own, and only files count. */
+static void test_cache(void **state)
+{
+	(void)state;
+	static const uint8_t one[32] = { 1 }, other[32] = { 2 };
+	struct error *failed = NULL;
+	char *deep CLEANUP_TEXT = folder_path("cache/a");
+	assert_fails(ERROR_NOT_FOUND, fetch_cache_open(deep, false, err));
+	int fd = fetch_cache_open(deep, true, &failed);
+	assert_true(fd >= 0);
+	const struct fetch_cache_kind *oci = fetch_cache_kinds;
+	while (strcmp(oci->name, "oci") != 0)
+		oci++;
+	int n = 0;
+	assert_ok(fetch_cache_each(fd, oci, count_one, &n, err));
+	assert_ok(fetch_cache_each(fd, fetch_cache_kinds, count_one, &n, err));
+	assert_int_equal(n, 0);
+	char *a = fetch_cache_sif(one, "amd64", &failed),
+	     *b = fetch_cache_sif(other, "amd64", &failed),
+	     *c = fetch_cache_sif(one, "arm64", &failed),
+	     *d = fetch_cache_sif(one, "amd64", &failed);
+	assert_true(a && b && c && d);
+	assert_string_equal(a, d);
+	assert_string_not_equal(a, b);
+	assert_string_not_equal(a, c);
+	static const char *const names[] = { "oci-tmp/1", "oci-tmp/2" };
+	for (int i = 0; i < 2; i++)
+		close(openat(fd, names[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(mkdirat(fd, "oci-tmp/folder", 0700) |
+				 symlinkat("/etc/passwd", fd, "oci-tmp/link"),
+			 0);
+	assert_ok(fetch_cache_each(fd, oci, count_one, &n, err));
+	assert_int_equal(n, 2);
+	/* The third one: an error of the caller's ends it. */
+	assert_int_equal(fetch_cache_each(fd, oci, count_one, &n, &failed), -1);
+	assert_int_equal(fchmod(fd, 0770), 0);
+	assert_fails(ERROR_POLICY, fetch_cache_open(deep, true, err));
+	close(fd);
+	text_free(&a);
+	text_free(&b);
+	text_free(&c);
+	text_free(&d);
 }
 
 /* skopeo would write to "layout" beside it, or wherever the rest leads. */
@@ -235,12 +326,63 @@ static void test_policy(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* What is asked of a registry when a digest is known: in place of the tag, if there is one. */
+static const struct {
+	const char *transport, *from;
+	const char *words; /* NULL: as it is given */
+} exact[] = {
+	{ "docker", "//debian:12", "docker://debian@sha256:0700" },
+	{ "oras", "//host:5000/a/b", "docker://host:5000/a/b@sha256:0700" },
+	{ "oras", "//host:5000/a/b:1", "docker://host:5000/a/b@sha256:0700" },
+	{ "docker", "//a@sha256:12", NULL },
+	{ "docker-archive", "/there.tar", NULL },
+};
+
+static bool asks_exactly(size_t i)
+{
+	static const uint8_t digest[32] = { 7 };
+	struct fetch_options options = plain;
+	options.digest = digest;
+	const struct fetch_wish wish = { .transport = fetch_transport(exact[i].transport),
+					 .from = exact[i].from,
+					 .arch = "amd64",
+					 .options = &options };
+	CLEANUP_BUFFER struct buffer words = { 0 };
+	struct error *err = NULL;
+	if (fetch_run(&wish, folder, &err) < 0 ||
+	    fd_read_file(AT_FDCWD, "words", 65536, &words, &err) < 0)
+		return false;
+	return exact[i].words ? strstr(words.data, exact[i].words) != NULL
+			      : !strstr(words.data, "sha256:07");
+}
+
+static void test_exact(void **state)
+{
+	(void)state;
+	int status;
+	folder_shell(
+		"printf '#!/bin/sh\nprintf \"%%s\\n\" \"$@\" >words\n' >skopeo; chmod 0755 skopeo");
+	pid_t pid = fork();
+	if (pid == 0) {
+		size_t wrong = 0;
+		if (chdir(folder) < 0 || setenv("PATH", folder, 1) < 0)
+			_exit(99);
+		for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
+			wrong += !asks_exactly(i);
+		_exit((int)wrong);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sources),	    cmocka_unit_test(test_login),
 		cmocka_unit_test(test_environment), cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_digest),	    cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_colon),	    cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_exact),
 	};
 	return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

@@ -28,14 +28,14 @@ static void reference_images(void **state)
 	(void)state;
 	static const struct {
 		const char *name;
-		enum image_kind kind;
-		bool pem, encrypted;
+		const struct seal *seal;
+		bool pem;
 	} cases[] = {
-		{ "plain.sif", IMAGE_SIF, false, false },
-		{ "luks-pass.sif", IMAGE_LUKS2, false, true },
-		{ "luks-pem.sif", IMAGE_LUKS2, true, true },
-		{ "gocryptfs-pass.sif", IMAGE_GOCRYPTFS, false, true },
-		{ "gocryptfs-pem.sif", IMAGE_GOCRYPTFS, true, true },
+		{ "plain.sif", NULL, false },
+		{ "luks-pass.sif", &seal_luks2, false },
+		{ "luks-pem.sif", &seal_luks2, true },
+		{ "gocryptfs-pass.sif", &seal_gocryptfs, false },
+		{ "gocryptfs-pem.sif", &seal_gocryptfs, true },
 	};
 	CLEANUP_TEXT char *pem = fixture_path("rsa_private.pem");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -44,10 +44,12 @@ static void reference_images(void **state)
 		CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
 		CLEANUP_KEY struct key *key = NULL;
 		assert_ok(image_open(path, &img, err));
-		assert_int_equal(img->kind, cases[i].kind);
-		assert_true(image_is_encrypted(img) == cases[i].encrypted);
+		assert_ptr_equal(img->format, &image_sif);
+		assert_int_equal(img->partition_count, 1);
+		assert_ptr_equal(image_seal(img), cases[i].seal);
+		assert_true(image_is_encrypted(img) == (cases[i].seal != NULL));
 		assert_ok(image_check_architecture(img, err));
-		if (cases[i].encrypted) {
+		if (cases[i].seal) {
 			assert_fails(ERROR_KEY_MISSING, image_unseal(img, NULL, NULL, &tree, err));
 			key = test_key(KEY_FOR_RUN, cases[i].pem ? pem : NULL,
 				       cases[i].pem ? NULL : "secret");
@@ -84,7 +86,9 @@ static void no_images(void **state)
 	CLEANUP_TEXT char *text = fixture_path("contents.md5");
 	assert_fails(ERROR_UNSUPPORTED, image_open(text, &img, err));
 	assert_ok(image_open("/tmp", &img, err));
-	assert_int_equal(img->kind, IMAGE_SANDBOX);
+	assert_ptr_equal(img->format, &image_sandbox);
+	assert_null(img->root);
+	assert_int_equal(img->partition_count, 0);
 	image_free(&img);
 }
 
@@ -107,6 +111,33 @@ static void changed_descriptor(size_t off, const void *bytes, size_t len, char n
 	changed_image("plain.sif", 2, off, bytes, len, name);
 }
 
+/* What lies beside a root is opened without one, whatever file system it has. */
+static void beside(void **state)
+{
+	(void)state;
+	struct image *img = NULL;
+	char system[] = "/tmp/coffer-test-XXXXXX", ext[] = "/tmp/coffer-test-XXXXXX";
+	changed_descriptor(205, "\3", 1, system); /* data, and no primary one */
+	assert_ok(image_open_beside(system, &img, err));
+	assert_int_equal(img->partition_count, 1);
+	assert_int_equal(img->partitions[0].role, IMAGE_DATA);
+	assert_null(img->root);
+	image_free(&img);
+	uint8_t head[2048] = { 0 };
+	memcpy(head + 1080, "\x53\xef", 2);
+	CLEANUP_FD int fd = mkstemp(ext);
+	assert_int_equal(fd_write(fd, head, sizeof(head)), 0);
+	assert_fails(ERROR_UNSUPPORTED, image_open(ext, &img, err));
+	assert_ok(image_open_beside(ext, &img, err));
+	assert_ptr_equal(img->format, &image_ext3);
+	assert_int_equal(img->partitions[0].filesystem, IMAGE_EXT3);
+	assert_null(img->root);
+	image_free(&img);
+	assert_fails(ERROR_UNSUPPORTED, image_open_beside("/tmp", &img, err));
+	unlink(system);
+	unlink(ext);
+}
+
 static void changed_partitions(void **state)
 {
 	(void)state;
@@ -124,6 +155,68 @@ static void changed_partitions(void **state)
 	unlink(system);
 	unlink(type);
 	unlink(arch);
+}
+
+/* Writes a descriptor that is the primary partition's but for what is given. */
+static void put_partition(uint8_t *image, size_t slot, int filesystem, int role, uint32_t group)
+{
+	uint8_t *d = image + 4096 + slot * 585;
+	memcpy(d, image + 4096 + 2 * 585, 585);
+	bytes_put_le(d + 5, slot + 1, 4);
+	bytes_put_le(d + 9, 0xF0000000 | group, 4);
+	bytes_put_le(d + 201, (uint64_t)filesystem, 4);
+	bytes_put_le(d + 205, (uint64_t)role, 4);
+}
+
+/* sif.md 9.1: which of a SIF's partitions are for its container. */
+static void partitions(void **state)
+{
+	(void)state;
+	static const struct {
+		int filesystem, partition;
+		uint32_t group;
+		bool listed;
+		enum image_role role;
+		enum image_filesystem is;
+	} cases[] = {
+		{ SIF_EXT3, SIF_OVERLAY, 1, true, IMAGE_OVERLAY, IMAGE_EXT3 },
+		{ SIF_SQUASHFS, SIF_OVERLAY, 2, false, 0, 0 }, /* another image's */
+		{ SIF_SQUASHFS, SIF_SYSTEM, 1, false, 0, 0 },  /* not the one that is used */
+		{ SIF_RAW, SIF_DATA, 2, true, IMAGE_DATA, IMAGE_RAW },
+		{ SIF_ARCHIVE, SIF_DATA, 1, false, 0, 0 },
+		{ SIF_GOCRYPTFS_SQUASHFS, SIF_DATA, 1, true, IMAGE_DATA, IMAGE_SQUASHFS },
+	};
+	CLEANUP_TEXT char *path = fixture_path("plain.sif");
+	CLEANUP_BUFFER struct buffer all = { 0 };
+	CLEANUP_IMAGE struct image *img = NULL;
+	char name[] = "/tmp/coffer-test-XXXXXX";
+	size_t count = sizeof(cases) / sizeof(*cases), at = 1;
+	assert_ok(fd_read_file(AT_FDCWD, path, 1 << 24, &all, err));
+	for (size_t i = 0; i < count; i++)
+		put_partition((uint8_t *)all.data, 3 + i, cases[i].filesystem, cases[i].partition,
+			      cases[i].group);
+	bytes_put_le((uint8_t *)all.data + 80, 48 - 3 - count, 8); /* free descriptors */
+	CLEANUP_FD int fd = mkstemp(name);
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write(fd, all.data, all.len), 0);
+	assert_ok(image_open(name, &img, err));
+	unlink(name);
+	assert_ptr_equal(img->root, img->partitions);
+	assert_int_equal(img->root->role, IMAGE_ROOT);
+	for (size_t i = 0; i < count; i++) {
+		if (!cases[i].listed)
+			continue;
+		const struct image_partition *p = &img->partitions[at++];
+		assert_true(at <= img->partition_count);
+		assert_int_equal(p->descriptor->id, 4 + i);
+		assert_int_equal(p->role, cases[i].role);
+		assert_int_equal(p->filesystem, cases[i].is);
+		assert_ptr_equal(p->seal, cases[i].filesystem == SIF_GOCRYPTFS_SQUASHFS
+						  ? &seal_gocryptfs
+						  : NULL);
+		assert_true(p->off == img->root->off && p->len == img->root->len);
+	}
+	assert_int_equal(at, img->partition_count);
 }
 
 /* A wrapped key of 64 KiB is read, and is none; a longer one is not. */
@@ -217,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reference_images), cmocka_unit_test(wrong_keys),
 		cmocka_unit_test(no_images),	    cmocka_unit_test(changed_partitions),
+		cmocka_unit_test(beside),	    cmocka_unit_test(partitions),
 		cmocka_unit_test(long_messages),    cmocka_unit_test(outer_trees),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

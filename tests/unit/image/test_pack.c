@@ -38,7 +38,7 @@ static int remove_tree(void **state)
 	return system(command);
 }
 
-static void round_trip(const char *tree_path, enum image_kind kind, bool pem)
+static void round_trip(const char *tree_path, const struct seal *seal, bool pem)
 {
 	CLEANUP_TEXT char *public_pem = fixture_path("rsa_public.pem");
 	CLEANUP_TEXT char *private_pem = fixture_path("rsa_private.pem");
@@ -48,7 +48,7 @@ static void round_trip(const char *tree_path, enum image_kind kind, bool pem)
 	CLEANUP_FD int tree = open(tree_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_FD int out = mkstemp(name);
 	struct image_json json = { "inspect-metadata.json", "{}", 2 };
-	if (kind != IMAGE_SIF) {
+	if (seal) {
 		build_key = test_key(KEY_FOR_BUILD, pem ? public_pem : NULL, passphrase);
 		run_key = test_key(KEY_FOR_RUN, pem ? private_pem : NULL, passphrase);
 	}
@@ -59,7 +59,7 @@ static void round_trip(const char *tree_path, enum image_kind kind, bool pem)
 		.json = &json,
 		.json_count = 1,
 		.arch = sif_arch_native(),
-		.kind = kind,
+		.seal = seal,
 		.key = build_key,
 		.squash = { .codec = SQUASH_GZIP },
 		.sif = { .time = 1700000000 },
@@ -71,8 +71,8 @@ static void round_trip(const char *tree_path, enum image_kind kind, bool pem)
 	struct squash_inode inode;
 	char content[100] = "", target[32] = "", sum[33], again[33];
 	assert_ok(image_open(name, &img, err));
-	assert_int_equal(img->kind, kind);
-	assert_true((sif_crypt_message(img->sif, img->partition) != NULL) == pem);
+	assert_ptr_equal(image_seal(img), seal);
+	assert_true((image_wrapped_key(img) != NULL) == pem);
 	assert_ok(image_unseal(img, run_key, NULL, &t, err));
 	assert_ok(find_path(t->squash, "marker", &inode, err));
 	assert_ok(squash_read(t->squash, &inode, content, sizeof(content), 0, err));
@@ -90,8 +90,8 @@ static void round_trip(const char *tree_path, enum image_kind kind, bool pem)
 
 	CLEANUP_BUFFER struct buffer bytes = { 0 };
 	assert_ok(fd_read_file(AT_FDCWD, name, 1 << 26, &bytes, err));
-	assert_int_equal(bytes.len, img->partition->off + img->partition->len + (pem ? 745 : 0));
-	if (kind != IMAGE_SIF)
+	assert_int_equal(bytes.len, img->root->off + img->root->len + (pem ? 745 : 0));
+	if (seal)
 		assert_null(memmem(bytes.data, bytes.len, MARKER, 20));
 	unlink(name);
 }
@@ -102,7 +102,7 @@ static void pack_every_way(const char *path, void (*check)(struct squash *sq, vo
 {
 	static const enum squash_codec codecs[] = { SQUASH_GZIP, SQUASH_LZO, SQUASH_XZ, SQUASH_LZ4,
 						    SQUASH_ZSTD };
-	static const enum image_kind kinds[] = { IMAGE_SIF, IMAGE_LUKS2, IMAGE_GOCRYPTFS };
+	static const struct seal *const ways[] = { NULL, &seal_luks2, &seal_gocryptfs };
 	CLEANUP_TEXT char *public_pem = fixture_path("rsa_public.pem");
 	CLEANUP_TEXT char *private_pem = fixture_path("rsa_private.pem");
 	CLEANUP_KEY struct key *build_key = test_key(KEY_FOR_BUILD, public_pem, NULL);
@@ -113,20 +113,20 @@ static void pack_every_way(const char *path, void (*check)(struct squash *sq, vo
 		CLEANUP_FD int out = mkstemp(name);
 		CLEANUP_IMAGE struct image *img = NULL;
 		CLEANUP_IMAGE_TREE struct image_tree *t = NULL;
-		bool plain = kinds[i % 3] == IMAGE_SIF;
+		const struct seal *seal = ways[i % 3];
 		struct image_pack_plan plan = {
 			.root = tree,
 			.definition = "x",
 			.definition_len = 1,
 			.arch = sif_arch_native(),
-			.kind = kinds[i % 3],
-			.key = plain ? NULL : build_key,
+			.seal = seal,
+			.key = seal ? build_key : NULL,
 			.squash = { .codec = codecs[i / 3] },
 		};
 		assert_ok(image_pack(&plan, out, err));
 		assert_ok(image_open(name, &img, err));
-		assert_int_equal(img->kind, kinds[i % 3]);
-		assert_ok(image_unseal(img, plain ? NULL : run_key, NULL, &t, err));
+		assert_ptr_equal(image_seal(img), seal);
+		assert_ok(image_unseal(img, seal ? run_key : NULL, NULL, &t, err));
 		check(t->squash, context);
 		unlink(name);
 	}
@@ -229,11 +229,11 @@ static void a_file_of_4_gib(void **state)
 
 static void every_kind_and_key(void **state)
 {
-	round_trip(*state, IMAGE_SIF, false);
-	round_trip(*state, IMAGE_LUKS2, true);
-	round_trip(*state, IMAGE_LUKS2, false);
-	round_trip(*state, IMAGE_GOCRYPTFS, true);
-	round_trip(*state, IMAGE_GOCRYPTFS, false);
+	round_trip(*state, NULL, false);
+	round_trip(*state, &seal_luks2, true);
+	round_trip(*state, &seal_luks2, false);
+	round_trip(*state, &seal_gocryptfs, true);
+	round_trip(*state, &seal_gocryptfs, false);
 }
 
 int main(void)

@@ -25,17 +25,18 @@ static void images(void **state)
 {
 	(void)state;
 	struct image_probe got = PROBE("hsqs and more");
-	assert_true(got.known && got.kind == IMAGE_SQUASHFS && got.off == 0);
+	assert_ptr_equal(got.format, &image_squashfs);
+	assert_int_equal(got.off, 0);
 	got = PROBE("hsqs");
-	assert_true(got.known);
+	assert_ptr_equal(got.format, &image_squashfs);
 	got = PROBE(LAUNCH "hsqs");
-	assert_true(got.known && got.kind == IMAGE_SQUASHFS);
+	assert_ptr_equal(got.format, &image_squashfs);
 	assert_int_equal(got.off, strlen(LAUNCH));
 	got = PROBE("#!/opt/bin/env run-singularity --quiet\nhsqs");
 	assert_int_equal(got.off, 39);
 	got = PROBE("#!/usr/bin/env run-singularity\n\0SIF_MAGIC\0"
 		    "01\0");
-	assert_true(got.known && got.kind == IMAGE_SIF);
+	assert_ptr_equal(got.format, &image_sif);
 }
 
 /* One byte off the way to a squashfs. */
@@ -50,7 +51,7 @@ static void launch_lines(void **state)
 	};
 	for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++) {
 		struct image_probe got = probe(no[i], strlen(no[i]));
-		assert_false(got.known);
+		assert_null(got.format);
 		assert_int_equal(got.off, 0);
 	}
 }
@@ -58,7 +59,8 @@ static void launch_lines(void **state)
 static void named(const char *what, const void *head, size_t len)
 {
 	struct image_probe got = probe(head, len);
-	assert_false(got.known);
+	bool ext = !strcmp(what, "an ext file system");
+	assert_ptr_equal(got.format, ext ? &image_ext3 : NULL);
 	assert_non_null(got.what);
 	assert_non_null(got.advice);
 	assert_string_equal(got.what, what);
@@ -108,6 +110,7 @@ static void strangers(void **state)
 	memcpy(head, LAUNCH, strlen(LAUNCH));
 	memcpy(head + strlen(LAUNCH) + 1080, "\x53\xef", 2);
 	named("an ext file system", head, sizeof(head));
+	assert_int_equal(probe(head, sizeof(head)).off, strlen(LAUNCH));
 	memset(head, 0, sizeof(head));
 	memcpy(head + 510, "\x55\xaa", 2);
 	named("a disk image with partitions", head, sizeof(head));

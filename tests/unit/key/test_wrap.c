@@ -2,6 +2,7 @@
 #include "folder.h"
 
 #include "key/key.h"
+#include "seal/seal.h"
 
 static int set_up(void **state)
 {
@@ -40,6 +41,21 @@ static struct key *passphrase(const char *text)
 	return k;
 }
 
+static const struct seal *const seals[] = { &seal_luks2, &seal_gocryptfs };
+#define SEALS (sizeof(seals) / sizeof(*seals))
+
+/* encryption.md 3.3: what is wrapped, by Apptainer and by us. */
+static void check_made(const struct seal *seal, const struct secret *secret)
+{
+	if (seal == &seal_luks2) {
+		assert_int_equal(secret_size(secret), 64);
+		return;
+	}
+	assert_int_equal(secret_size(secret), 32);
+	for (size_t i = 0; i < 32; i++)
+		assert_non_null(memchr("0123456789abcdef", secret_bytes(secret)[i], 16));
+}
+
 static void round_trip(void **state)
 {
 	(void)state;
@@ -48,7 +64,8 @@ static void round_trip(void **state)
 	struct key *other = key_in_folder("b.pem", KEY_FOR_RUN);
 	struct key *larger = key_in_folder("c.pem", KEY_FOR_RUN);
 	struct key *smaller = key_in_folder("d.pem", KEY_FOR_RUN);
-	for (int form = KEY_SECRET_LUKS2; form <= KEY_SECRET_GOCRYPTFS; form++) {
+	for (size_t i = 0; i < SEALS; i++) {
+		const struct secret_form *form = &seals[i]->secret;
 		struct secret *made CLEANUP_SECRET = NULL, *again CLEANUP_SECRET = NULL;
 		struct secret *got CLEANUP_SECRET = NULL, *none = NULL;
 		struct buffer message CLEANUP_BUFFER = { 0 }, second CLEANUP_BUFFER = { 0 };
@@ -56,14 +73,7 @@ static void round_trip(void **state)
 		assert_ok(key_make_secret(public, form, &made, &random, &message, err));
 		assert_true(random);
 		assert_int_equal(message.len, 400); /* encryption.md 3.3 */
-		if (form == KEY_SECRET_LUKS2) {
-			assert_int_equal(secret_size(made), 64);
-		} else {
-			assert_int_equal(secret_size(made), 32);
-			for (size_t i = 0; i < 32; i++)
-				assert_non_null(
-					memchr("0123456789abcdef", secret_bytes(made)[i], 16));
-		}
+		check_made(seals[i], made);
 		assert_ok(key_open_secret(private, form, message.data, message.len, &got, err));
 		assert_true(secret_equal(made, got));
 		assert_fails(ERROR_KEY_WRONG,
@@ -102,7 +112,8 @@ static void two_pieces(void **state)
 	struct buffer text CLEANUP_BUFFER = folder_load("text");
 	struct key *private CLEANUP_KEY = key_in_folder("d.pem", KEY_FOR_RUN);
 	struct secret *got CLEANUP_SECRET = NULL;
-	assert_ok(key_open_secret(private, KEY_SECRET_LUKS2, message.data, message.len, &got, err));
+	assert_ok(
+		key_open_secret(private, &seal_luks2.secret, message.data, message.len, &got, err));
 	assert_int_equal(secret_size(got), 64);
 	assert_memory_equal(secret_bytes(got), text.data, 64);
 }
@@ -117,19 +128,17 @@ static void from_apptainer(void **state)
 	char *key_path CLEANUP_TEXT = NULL;
 	assert_true(asprintf(&key_path, "%s/rsa_private.pem", fixtures) > 0);
 	struct key *private CLEANUP_KEY = key_of(key_path, KEY_FOR_RUN);
-	for (int form = 0; form < 2; form++) {
+	for (size_t i = 0; i < SEALS; i++) {
 		struct buffer image CLEANUP_BUFFER = { 0 };
 		struct secret *got CLEANUP_SECRET = NULL;
 		char *path CLEANUP_TEXT = NULL;
-		assert_true(asprintf(&path, "%s/%s", fixtures, names[form]) > 0);
+		assert_true(asprintf(&path, "%s/%s", fixtures, names[i]) > 0);
 		assert_ok(fd_read_file(AT_FDCWD, path, 64 << 20, &image, err));
 		const char *message = memmem(image.data, image.len, "-----BEGIN MESSAGE", 18);
 		assert_non_null(message);
-		assert_ok(key_open_secret(private, form, message,
+		assert_ok(key_open_secret(private, &seals[i]->secret, message,
 					  image.len - (size_t)(message - image.data), &got, err));
-		assert_int_equal(secret_size(got), form == KEY_SECRET_LUKS2 ? 64 : 32);
-		for (size_t i = 0; form == KEY_SECRET_GOCRYPTFS && i < 32; i++)
-			assert_non_null(memchr("0123456789abcdef", secret_bytes(got)[i], 16));
+		check_made(seals[i], got);
 	}
 }
 
@@ -144,8 +153,9 @@ static void damaged_messages(void **state)
 	struct key *private CLEANUP_KEY = key_in_folder("a.pem", KEY_FOR_RUN);
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
 		struct secret *none = NULL;
-		assert_fails(ERROR_DAMAGED, key_open_secret(private, KEY_SECRET_LUKS2, messages[i],
-							    strlen(messages[i]), &none, err));
+		assert_fails(ERROR_DAMAGED,
+			     key_open_secret(private, &seal_luks2.secret, messages[i],
+					     strlen(messages[i]), &none, err));
 	}
 }
 
@@ -158,35 +168,35 @@ static void passphrases(void **state)
 	struct buffer message CLEANUP_BUFFER = { 0 };
 	struct secret *got = NULL;
 	struct key *k = passphrase("two\nlines");
-	assert_ok(key_make_secret(k, KEY_SECRET_LUKS2, &got, &random, &message, err));
+	assert_ok(key_make_secret(k, &seal_luks2.secret, &got, &random, &message, err));
 	assert_false(random);
 	assert_int_equal(message.len, 0);
 	assert_int_equal(secret_size(got), 9);
 	secret_free(&got);
 	assert_fails(ERROR_KEY_INVALID,
-		     key_make_secret(k, KEY_SECRET_GOCRYPTFS, &got, &random, &message, err));
+		     key_make_secret(k, &seal_gocryptfs.secret, &got, &random, &message, err));
 	/* An image that Apptainer made with it has the first line for its password. */
-	assert_ok(key_open_secret(k, KEY_SECRET_GOCRYPTFS, NULL, 0, &got, err));
+	assert_ok(key_open_secret(k, &seal_gocryptfs.secret, NULL, 0, &got, err));
 	assert_int_equal(secret_size(got), 3);
 	secret_free(&got);
 	key_free(&k);
 
 	k = passphrase("\n");
 	assert_fails(ERROR_KEY_INVALID,
-		     key_open_secret(k, KEY_SECRET_GOCRYPTFS, NULL, 0, &got, err));
+		     key_open_secret(k, &seal_gocryptfs.secret, NULL, 0, &got, err));
 	key_free(&k);
 
 	memset(text, 'x', sizeof(text));
 	text[2049] = 0;
 	k = passphrase(text);
 	assert_fails(ERROR_KEY_INVALID,
-		     key_make_secret(k, KEY_SECRET_GOCRYPTFS, &got, &random, &message, err));
-	assert_ok(key_make_secret(k, KEY_SECRET_LUKS2, &got, &random, &message, err));
+		     key_make_secret(k, &seal_gocryptfs.secret, &got, &random, &message, err));
+	assert_ok(key_make_secret(k, &seal_luks2.secret, &got, &random, &message, err));
 	secret_free(&got);
 	key_free(&k);
 	text[2048] = 0;
 	k = passphrase(text);
-	assert_ok(key_make_secret(k, KEY_SECRET_GOCRYPTFS, &got, &random, &message, err));
+	assert_ok(key_make_secret(k, &seal_gocryptfs.secret, &got, &random, &message, err));
 	assert_int_equal(secret_size(got), 2048);
 	secret_free(&got);
 	key_free(&k);

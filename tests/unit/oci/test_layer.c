@@ -260,6 +260,11 @@ static void test_names(void **state)
 	for (size_t i = 0; i < 512; i++)
 		sum += (unsigned char)h[i];
 	octal(h + 148, 7, sum);
+	/* No folder, whatever its name says: what follows it is found. */
+	file(&b, "slash/", "4");
+	/* Surrogates are bytes like others. */
+	pax_one(&b, "path=\xed\xa0\xbd\xed\xb8\x80");
+	file(&b, "other", "5");
 	/* What means nothing here. */
 	record(&records, "comment=x", 9);
 	record(&records, "uid=3000000000", 14);
@@ -271,6 +276,8 @@ static void test_names(void **state)
 	(void)snprintf(path, sizeof(path), "tree/d/%s", name);
 	is_file(path, "3");
 	is_file("tree/second", "3");
+	is_file("tree/slash", "4");
+	is_file("tree/\xed\xa0\xbd\xed\xb8\x80", "5");
 	is_file("tree/before/it/name", "");
 }
 
@@ -707,6 +714,16 @@ static void put_bad_record(struct buffer *b)
 	data(b, "99 path=x\n", 10);
 	file(b, "a", "");
 }
+static void put_bad_time(struct buffer *b)
+{
+	pax_one(b, "mtime=12junk");
+	file(b, "a", "");
+}
+static void put_bad_owner(struct buffer *b)
+{
+	pax_one(b, "uid=junk");
+	file(b, "a", "");
+}
 static void put_huge_pax(struct buffer *b)
 {
 	header(b, 'x', "pax", "", 0, 2 << 20);
@@ -771,6 +788,8 @@ static const struct {
 	{ "a number too large", put_too_large_number, ERROR_DAMAGED },
 	{ "a NUL in a name", put_nul, ERROR_DAMAGED },
 	{ "a record longer than its header", put_bad_record, ERROR_DAMAGED },
+	{ "time that is none", put_bad_time, ERROR_DAMAGED },
+	{ "owner that is none", put_bad_owner, ERROR_DAMAGED },
 	{ "an extended header too long", put_huge_pax, ERROR_LIMIT },
 	{ "an extended header of nothing", put_pax_alone, ERROR_DAMAGED },
 	{ "pieces that overlap", put_overlapping_holes, ERROR_DAMAGED },

@@ -266,11 +266,45 @@ static void test_many_indexes(void **state)
 	}
 }
 
+/* A file in place of layers: of its type, alone, and with its digest. */
+static void test_file(void **state)
+{
+	(void)state;
+	struct oci_blob blob = { .size = 0 };
+	char all[1024], path[128];
+	CLEANUP_FD int layout = open_folder("layout");
+	put_image("", "application/x-file");
+	put_index(descriptor(""));
+	assert_ok(oci_find_file(layout, &amd64, "application/x-file", &blob, err));
+	assert_int_equal(blob.size, 5);
+	CLEANUP_FD int fd = oci_blob_open_checked(layout, &blob, NULL);
+	assert_true(fd >= 0);
+	assert_fails(ERROR_UNSUPPORTED, oci_find_file(layout, &amd64, LAYER, &blob, err));
+	/* Other bytes under its name, as many and more. */
+	(void)snprintf(path, sizeof(path), "layout/blobs/sha256/%s", layer + strlen("sha256:"));
+	put(path, "LAYER", 5);
+	assert_fails(ERROR_DAMAGED, oci_blob_open_checked(layout, &blob, err));
+	put(path, "layer and", 9);
+	assert_fails(ERROR_DAMAGED, oci_blob_open_checked(layout, &blob, err));
+	/* None, and two. */
+	static const char *const lists[] = { "", "{},{}" };
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		int n = snprintf(all, sizeof(all), "{\"schemaVersion\":2,\"layers\":[%s]}",
+				 lists[i]);
+		put_blob(all, (size_t)n, manifest);
+		manifest_len = (size_t)n;
+		put_index(descriptor(""));
+		assert_fails(ERROR_UNSUPPORTED,
+			     oci_find_file(layout, &amd64, "application/x-file", &blob, err));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_LAYOUT(test_one),	IN_LAYOUT(test_no_config), IN_LAYOUT(test_choice),
-		IN_LAYOUT(test_faults), IN_LAYOUT(test_nested),	   IN_LAYOUT(test_many_indexes),
+		IN_LAYOUT(test_one),	      IN_LAYOUT(test_no_config), IN_LAYOUT(test_choice),
+		IN_LAYOUT(test_file),	      IN_LAYOUT(test_faults),	 IN_LAYOUT(test_nested),
+		IN_LAYOUT(test_many_indexes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,27 @@ static void runs_and_gathers(void **state)
 	assert_string_equal(out.data, "/\n");
 }
 
+/* A process of the same namespaces, and one of others. */
+static void beside(void **state)
+{
+	(void)state;
+	assert_true(process_is_beside(getpid()));
+	assert_true(process_is_beside(getppid()));
+	assert_false(process_is_beside(0));
+	assert_false(process_is_beside(0x7fffffff));
+	static const unsigned long long flags[] = { CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWPID };
+	for (size_t i = 0; i < 2; i++) {
+		struct process p = PROCESS_NONE;
+		int r = process_fork(flags[i], &p);
+		if (r == 0)
+			for (;;)
+				pause();
+		assert_int_equal(r, 1);
+		assert_false(process_is_beside(p.pid));
+		process_kill(&p);
+	}
+}
+
 static void failures(void **state)
 {
 	(void)state;
@@ -69,7 +90,7 @@ static void drops_all_capabilities(void **state)
 	if (r == 0) {
 		if (!process_has_capabilities() || prctl(PR_CAPBSET_READ, 0) != 1)
 			_exit(1);
-		if (process_drop_capabilities() != 0)
+		if (process_drop_capabilities(0) != 0)
 			_exit(2);
 		if (process_has_capabilities())
 			_exit(3);
@@ -77,7 +98,7 @@ static void drops_all_capabilities(void **state)
 			if (prctl(PR_CAPBSET_READ, cap) > 0)
 				_exit(4);
 		/* Without the capability that it takes it is an error, and no silence. */
-		_exit(process_drop_capabilities() == -EPERM ? 0 : 5);
+		_exit(process_drop_capabilities(0) == -EPERM ? 0 : 5);
 	}
 	assert_int_equal(process_wait(&child), 0);
 }
@@ -134,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_and_gathers),
+		cmocka_unit_test(beside),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(owned_children_die),
 		cmocka_unit_test(drops_all_capabilities),

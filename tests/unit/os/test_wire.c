@@ -87,6 +87,42 @@ static void errors_travel_whole(void **state)
 	}
 }
 
+/* What decides by the place, or leaves out what was said round the fact, does so on either side. */
+static void errors_keep_their_place(void **state)
+{
+	(void)state;
+	for (int place = PLACE_NONE; place <= PLACE_LAST; place++) {
+		for (int context = 0; context < 3; context++) {
+			CLEANUP_ERROR struct error *sent = NULL;
+			CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
+			error_set(&sent, ERROR_IO, "the fact: in two words");
+			if (place)
+				error_at(&sent, (enum error_place)place);
+			if (context)
+				error_wrap(&sent, "near");
+			if (context > 1)
+				error_wrap(&sent, "far: off");
+			error_hint(&sent, "do it");
+			assert_int_equal(wire_send_error(pair[0], sent), 0);
+			assert_int_equal(wire_receive(pair[1], &p), 1);
+			assert_int_equal(error_place(p.error), place);
+			assert_string_equal(error_message(p.error), error_message(sent));
+			assert_string_equal(error_fact(p.error), error_fact(sent));
+			/* The first place and the first hint count over there, too. */
+			if (place)
+				error_at(&p.error, PLACE_OPENING);
+			error_hint(&p.error, "do another");
+			assert_int_equal(error_place(p.error), place);
+			assert_string_equal(error_hint_text(p.error), "do it");
+			error_wrap(&p.error, "here");
+			error_keep_fact(&p.error);
+			if (place)
+				assert_string_equal(error_message(p.error),
+						    "the fact: in two words");
+		}
+	}
+}
+
 static void long_words_are_cut(void **state)
 {
 	(void)state;
@@ -100,8 +136,27 @@ static void long_words_are_cut(void **state)
 	assert_int_equal(strlen(error_hint_text(p.error)), WIRE_TEXT_MAX);
 }
 
-/* Kind 2, exit status 3, a message of two bytes, a hint of one. */
-static const uint8_t good[] = { '!', 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 'a', 'b', 'c' };
+/* Of a fact that was cut off nothing is left; its place is. */
+static void a_fact_is_cut(void **state)
+{
+	(void)state;
+	for (size_t over = 0; over < 4; over++) {
+		CLEANUP_ERROR struct error *sent = NULL;
+		CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
+		error_set(&sent, ERROR_IO, "abc");
+		error_at(&sent, PLACE_OPENING);
+		error_wrap(&sent, "%*s", (int)(WIRE_TEXT_MAX - 5 + over), "m");
+		assert_int_equal(wire_send_error(pair[0], sent), 0);
+		assert_int_equal(wire_receive(pair[1], &p), 1);
+		assert_int_equal(error_place(p.error), PLACE_OPENING);
+		assert_int_equal(strlen(error_message(p.error)), WIRE_TEXT_MAX);
+		assert_int_equal(strlen(error_fact(p.error)), over < 3 ? 3 - over : WIRE_TEXT_MAX);
+	}
+}
+
+/* Kind 2, place 1, exit status 3, four bytes of context, a message of six, a hint of one. */
+static const uint8_t good[] = { '!', 2, 0, 0, 0, 1, 0, 0,   0,	 3,   0,   0,	0,   4,
+				0,   0, 0, 6, 0, 0, 0, 'u', 'v', ':', ' ', 'a', 'b', 'c' };
 
 static void refused(const void *data, size_t len)
 {
@@ -126,28 +181,42 @@ static void bad_packets(void **state)
 	CLEANUP_WIRE_PACKET struct wire_packet p = WIRE_PACKET_NONE;
 	assert_int_equal(send(pair[0], good, sizeof(good), 0), sizeof(good));
 	assert_int_equal(wire_receive(pair[1], &p), 1);
-	assert_string_equal(error_message(p.error), "ab");
+	assert_string_equal(error_message(p.error), "uv: ab");
+	assert_string_equal(error_fact(p.error), "ab");
 	assert_string_equal(error_hint_text(p.error), "c");
-	for (size_t len = 1; len < 15; len++)
+	for (size_t len = 1; len < sizeof(good) - 1; len++)
 		refused(good, len);
 	refused("xy", 2);
 	refused_with(1, 0);
 	refused_with(1, ERROR_INTERNAL + 1);
 	refused_with(4, 1);
-	refused_with(6, 1);
+	/* The place: none that there is, and none where something was put in front. */
+	refused_with(5, PLACE_LAST + 1);
 	refused_with(8, 0x80);
-	refused_with(9, 4);
-	refused_with(12, 0xff);
-	refused_with(13, 0);
-	refused_with(15, 0);
+	refused_with(5, PLACE_NONE);
+	refused_with(10, 1);
+	refused_with(12, 0x80);
+	/* What is in front: no ": " at its end, too short for one, or nothing behind it. */
+	refused_with(13, 3);
+	refused_with(13, 5);
+	refused_with(13, 1);
+	refused_with(13, 6);
+	refused_with(13, 7);
+	refused_with(16, 0x80);
+	refused_with(23, ';');
+	refused_with(17, 8);
+	refused_with(20, 0xff);
+	refused_with(21, 0);
+	refused_with(26, 0);
+	refused_with(27, 0);
 	refused(too_long, sizeof(too_long));
 	/* Each text is as long as may be, and a byte more. */
 	memcpy(too_long, good, 13);
-	memset(too_long + 13, 'x', sizeof(too_long) - 13);
-	bytes_put_le(too_long + 9, WIRE_TEXT_MAX + 1, 4);
-	refused(too_long, 13 + WIRE_TEXT_MAX + 1);
-	bytes_put_le(too_long + 9, 0, 4);
-	refused(too_long, 13 + WIRE_TEXT_MAX + 1);
+	memset(too_long + 21, 'x', sizeof(too_long) - 21);
+	bytes_put_le(too_long + 17, WIRE_TEXT_MAX + 1, 4);
+	refused(too_long, 21 + WIRE_TEXT_MAX + 1);
+	bytes_put_le(too_long + 17, 0, 4);
+	refused(too_long, 21 + WIRE_TEXT_MAX + 1);
 }
 
 /* As somebody sends who wants the receiver to run out of descriptors. */
@@ -189,7 +258,9 @@ int main(void)
 		TEST(words_and_descriptors_travel),
 		TEST(the_end_is_told),
 		TEST(errors_travel_whole),
+		TEST(errors_keep_their_place),
 		TEST(long_words_are_cut),
+		TEST(a_fact_is_cut),
 		TEST(bad_packets),
 		TEST(no_descriptor_is_left),
 	};

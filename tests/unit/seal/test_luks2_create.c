@@ -241,14 +241,41 @@ static void test_limits(void **state)
 	end(&m);
 }
 
+/* The volume key and the name are those of what was made, and of nothing else. */
+static void test_made(void **state)
+{
+	struct image m = { .fd = memfd_create("test", 0) };
+	CLEANUP_SEAL_MADE struct seal_made made = { 0 };
+	struct seal_volume *volume CLEANUP_SEAL_VOLUME = NULL;
+	struct source *below = NULL;
+	char id[SEAL_VOLUME_ID_MAX];
+	(void)state;
+	assert_ok(secret_copy("right", 5, &m.passphrase, err));
+	assert_ok(sink_from_fd(m.fd, &m.file, err));
+	assert_ok(seal_luks2.create(m.file, m.passphrase, true, NULL, &made, &m.seal, err));
+	assert_ok(sink_write(m.seal, "data", 4, 0, err));
+	assert_ok(sink_finish(m.seal, err));
+	assert_ok(source_from_fd(dup(m.fd), &below, err));
+	assert_ok(seal_luks2.probe(&(struct sealed){ .bytes = below }, &volume, err));
+	seal_luks2.identify(volume, id);
+	assert_int_equal(strlen(id), 36);
+	assert_string_equal(id, made.volume_id);
+	assert_ok(seal_luks2.check(volume, made.volume_key, err));
+	secret_data(made.volume_key)[0] ^= 1;
+	assert_fails(ERROR_DAMAGED, seal_luks2.check(volume, made.volume_key, err));
+	secret_data(made.volume_key)[0] ^= 1;
+	secret_shorten(made.volume_key, 32);
+	assert_fails(ERROR_DAMAGED, seal_luks2.check(volume, made.volume_key, err));
+	source_free(&below);
+	end(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_passphrase),
-		cmocka_unit_test(test_chosen_passphrase),
-		cmocka_unit_test(test_fresh_keys),
-		cmocka_unit_test(test_any_order),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_random_passphrase), cmocka_unit_test(test_chosen_passphrase),
+		cmocka_unit_test(test_fresh_keys),	  cmocka_unit_test(test_made),
+		cmocka_unit_test(test_any_order),	  cmocka_unit_test(test_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

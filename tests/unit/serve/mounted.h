@@ -228,7 +228,7 @@ static inline _Noreturn void container_main(int socket, uid_t uid, gid_t gid)
 	int fd;
 	map_self(uid, gid);
 	snprintf(mnt, sizeof(mnt), "%s/mnt", work);
-	if (mount_attach(mnt, true, &fd, &err) < 0) {
+	if (mount_attach(mnt, true, false, &fd, &err) < 0) {
 		print_error("%s\n", error_message(err));
 		_exit(102);
 	}

@@ -59,7 +59,7 @@ static void worked_example(void **state)
 static void deterministic(void **state)
 {
 	(void)state;
-	char first[SIF_DATA_OFF], second[SIF_DATA_OFF];
+	char first[SIF_DATA_OFF] = { 0 }, second[SIF_DATA_OFF] = { 0 };
 	for (int i = 0; i < 2; i++) {
 		CLEANUP_FD int fd = memfd_create("sif", MFD_CLOEXEC);
 		struct sink *file = NULL;
@@ -89,6 +89,13 @@ static void slots_run_out(void **state)
 	for (int i = 0; i < SIF_TABLE_SLOTS; i++)
 		assert_ok(sif_write_object(w, SIF_JSON, "n", "x", 1, err));
 	assert_fails(ERROR_LIMIT, sif_write_object(w, SIF_JSON, "n", "x", 1, err));
+	/* Said before a partition is written, with what helps. */
+	struct error *e = NULL;
+	uint64_t off;
+	assert_int_equal(sif_write_partition_begin(w, &off, &e), -1);
+	assert_int_equal(error_kind(e), ERROR_LIMIT);
+	assert_non_null(strstr(error_hint_text(e), "coffer sif del"));
+	error_free(&e);
 	sif_writer_free(&w);
 	sink_free(&file);
 }

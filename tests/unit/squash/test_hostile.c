@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/commands/look/internal.h"
 #include "squash/format.h"
 
 /*
@@ -258,6 +259,14 @@ static void loops(void **state)
 		assert_int_equal(error_kind(e_loop), ERROR_DAMAGED);
 		assert_non_null(
 			strstr(error_message(e_loop), i < 2 ? "contains itself" : "in two places"));
+		/* So does who lists it; what is in two places is listed twice, and no more. */
+		static const char *const whole[] = { "/", NULL };
+		struct look_wish wish = { .paths = whole, .recursive = true };
+		struct error *e_list CLEANUP_ERROR = NULL;
+		int null CLEANUP_FD = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		assert_int_equal(look_list(&wish, sq, null, &e_list), i < 2 ? -1 : 0);
+		if (i < 2)
+			assert_int_equal(error_kind(e_list), ERROR_DAMAGED);
 		squash_free(&sq);
 		tree_remove(base);
 	}

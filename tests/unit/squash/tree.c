@@ -73,17 +73,6 @@ static int object_add(struct lister *l, const struct object *o, struct error **e
 	return buffer_puts(l->out, "\n", err);
 }
 
-static int text_compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void strings_sort(struct strings *s)
-{
-	if (s->len)
-		qsort(s->items, s->len, sizeof(*s->items), text_compare);
-}
-
 static int xattr_add(struct buffer *out, const char *name, const void *value, size_t len,
 		     struct error **err)
 {

@@ -116,28 +116,114 @@ static void test_inspect_reference(void **state)
 	assert_string_equal(got.data, want);
 }
 
-/* A file of NULs and a label, which JSON writes with six letters each. */
+/* A file and a label of letters that JSON writes with six each. */
 static void test_inspect_too_much(void **state)
 {
 	(void)state;
-	CLEANUP_BUFFER struct buffer got = { 0 }, label = { 0 };
+	CLEANUP_BUFFER struct buffer got = { 0 }, letters = { 0 }, label = { 0 };
 	assert_ok(tree_make_directory(root, "/.singularity.d", 0755, err));
 	assert_ok(tree_make_directory(root, "/scif/apps/a/scif", 0755, err));
-	CLEANUP_FD int fd =
-		openat(root, ".singularity.d/test", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_int_equal(ftruncate(fd, METADATA_TEXTS_MAX / 5), 0);
+	for (size_t i = 0; i < METADATA_TEXTS_MAX / 5; i++)
+		assert_ok(buffer_append(&letters, "<", 1, err));
+	put("/.singularity.d/test", letters.data);
 	assert_fails(ERROR_LIMIT, metadata_inspect(root, &got, err));
+	CLEANUP_FD int fd = openat(root, ".singularity.d/test", O_WRONLY | O_CLOEXEC);
 	assert_int_equal(ftruncate(fd, METADATA_TEXTS_MAX / 7), 0);
 	buffer_free(&got);
 	assert_ok(metadata_inspect(root, &got, err));
 	assert_int_equal(unlinkat(root, ".singularity.d/test", 0), 0);
 	buffer_free(&got);
-	assert_ok(buffer_puts(&label, "{\"a\":\"", err));
-	for (size_t i = 0; i < METADATA_TEXTS_MAX / 5; i++)
-		assert_ok(buffer_append(&label, "<", 1, err));
-	assert_ok(buffer_puts(&label, "\"}", err));
+	assert_ok(buffer_printf(&label, err, "{\"a\":\"%s\"}", letters.data));
 	put("/scif/apps/a/scif/labels.json", label.data);
 	assert_fails(ERROR_LIMIT, metadata_inspect(root, &got, err));
+}
+
+/* NULs are dropped, as the peer's shell does it; a folder is an app where it has a folder scif. */
+static void test_inspect_apps_and_nul(void **state)
+{
+	(void)state;
+	CLEANUP_BUFFER struct buffer got = { 0 };
+	assert_ok(tree_make_directory(root, "/.singularity.d", 0755, err));
+	assert_ok(tree_make_directory(root, "/scif/apps/.hidden/scif", 0755, err));
+	assert_ok(tree_make_directory(root, "/scif/apps/none", 0755, err));
+	assert_ok(tree_make_directory(root, "/scif/apps/one/scif/env", 0755, err));
+	put("/scif/apps/one/scif/env/10-docker.sh", "x");
+	put("/scif/apps/one/scif/Singularity", "x");
+	assert_ok(tree_write(root, "/.singularity.d/test", 0755, "a\0b\n\0", 5, err));
+	assert_ok(metadata_inspect(root, &got, err));
+	assert_string_equal(got.data, "{\"data\":{\"attributes\":{\"apps\":{\"one\":{}},"
+				      "\"test\":\"ab\"}},\"type\":\"container\"}");
+}
+
+/* What is shown now: labels where they are asked for, an app's own definition. */
+static void test_show(void **state)
+{
+	(void)state;
+	static const struct {
+		struct metadata_asked asked;
+		const char *app, *image;
+	} cases[] = {
+		{ { 0 }, "\"deffile\":\"d\"", "" },
+		{ { .labels = true }, "\"deffile\":\"d\"", "\"labels\":{\"i\":\"\"}" },
+		{ { .labels = true, .app = "a" },
+		  "\"labels\":{\"l\":\"1\"},\"deffile\":\"d\"",
+		  "" },
+		{ { .labels = true, .app = "b" }, "\"deffile\":\"d\"", "" },
+		{ { .all = true },
+		  "\"labels\":{\"l\":\"1\"},\"deffile\":\"d\"",
+		  "\"labels\":{\"i\":\"\"}" },
+	};
+	assert_ok(tree_make_directory(root, "/.singularity.d", 0755, err));
+	assert_ok(tree_make_directory(root, "/scif/apps/a/scif", 0755, err));
+	put("/scif/apps/a/scif/Singularity", "d");
+	put("/scif/apps/a/scif/labels.json", "{\"l\":\"1\"}");
+	put("/.singularity.d/labels.json", "{\"i\":1}");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP_BUFFER struct buffer got = { 0 };
+		CLEANUP_TEXT char *want = NULL;
+		assert_int_not_equal(
+			asprintf(&want,
+				 "{\"data\":{\"attributes\":{\"apps\":{\"a\":{%s}}%s%s}},"
+				 "\"type\":\"container\"}",
+				 cases[i].app, *cases[i].image ? "," : "", cases[i].image),
+			-1);
+		assert_ok(metadata_show_folder(root, &cases[i].asked, &got, err));
+		assert_string_equal(got.data, want);
+	}
+}
+
+/* As Go's decoder complains: runtime.md 16. */
+static void test_labels_shown(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *labels, *complaint;
+	} cases[] = {
+		{ "{\"a\":\"b\",\"n\":null}", "{\"a\":\"b\",\"n\":\"\"}", "" },
+		{ "null", "{}", "" },
+		{ "{\"a\":[1],\"b\":2,\"c\":\"x\"}", "{\"a\":\"\",\"b\":\"\",\"c\":\"x\"}",
+		  "json: cannot unmarshal array into Go value of type string" },
+		{ "{\"a\":true}", "{\"a\":\"\"}",
+		  "json: cannot unmarshal bool into Go value of type string" },
+		{ "[]", "{}",
+		  "json: cannot unmarshal array into Go value of type map[string]string" },
+		{ "", "{}", "unexpected end of JSON input" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct labels l = { 0 };
+		CLEANUP_BUFFER struct buffer complaint = { 0 }, json = { 0 };
+		assert_ok(labels_read_shown(&l, cases[i].text, strlen(cases[i].text), &complaint,
+					    err));
+		assert_ok(labels_put_json(&l, false, &json, err));
+		assert_string_equal(json.data, cases[i].labels);
+		assert_string_equal(complaint.data ? complaint.data : "", cases[i].complaint);
+		labels_free(&l);
+	}
+	struct labels l = { 0 };
+	CLEANUP_BUFFER struct buffer complaint = { 0 };
+	assert_ok(labels_read_shown(&l, "{\"a\":", 5, &complaint, err));
+	assert_int_equal(l.count, 0);
+	assert_true(complaint.len > 0);
 }
 
 static void test_inspect_parts(void **state)
@@ -290,10 +376,17 @@ static void test_sections_chosen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_labels), IN_ROOT(test_inspect_reference),
-		IN_ROOT(test_inspect_parts),   IN_ROOT(test_base),
-		IN_ROOT(test_base_hostile),    IN_ROOT(test_write),
-		IN_ROOT(test_sections_chosen), IN_ROOT(test_inspect_too_much),
+		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_labels_shown),
+		IN_ROOT(test_show),
+		IN_ROOT(test_inspect_apps_and_nul),
+		IN_ROOT(test_inspect_reference),
+		IN_ROOT(test_inspect_parts),
+		IN_ROOT(test_base),
+		IN_ROOT(test_base_hostile),
+		IN_ROOT(test_write),
+		IN_ROOT(test_sections_chosen),
+		IN_ROOT(test_inspect_too_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,9 +69,34 @@ static void bad_binds(void **state)
 		assert_fails(ERROR_USAGE, run_bind_parse(bad[i], &b, err));
 		run_binds_free(&b);
 	}
+}
+
+static void of_images(void **state)
+{
+	(void)state;
+	static const char *const no_ids[] = { "/a:/b:id=", "/a:/b:id=-1", "/a:/b:id= 1",
+					      "/a:/b:id=1x", "/a:/b:ro,id=4294967296" };
 	struct run_binds b = { 0 };
-	assert_fails(ERROR_UNSUPPORTED, run_bind_parse("/a:/b:image-src=/", &b, err));
-	assert_fails(ERROR_UNSUPPORTED, run_bind_parse("/a:/b:ro,id=3", &b, err));
+	assert_ok(run_bind_parse("/a:/b:image-src=/in,id=3,ro,/c:/d:image-src=,/e", &b, err));
+	assert_ok(run_mount_parse("src=/f,dst=/g,image-src=sub\nsrc=/h,dst=/i,id=7", &b, err));
+	assert_int_equal(b.len, 5);
+	check(&b, 0, "/a", "/b", true);
+	check(&b, 1, "/c", "/d", false);
+	check(&b, 2, "/e", "/e", false);
+	static const struct {
+		const char *image_src;
+		uint32_t id;
+	} want[] = { { "/in", 3 }, { "/", 0 }, { NULL, 0 }, { "sub", 0 }, { "/", 7 } };
+	for (size_t i = 0; i < b.len; i++) {
+		assert_int_equal(b.items[i].id, want[i].id);
+		if (want[i].image_src)
+			assert_string_equal(b.items[i].image_src, want[i].image_src);
+		else
+			assert_null(b.items[i].image_src);
+	}
+	for (size_t i = 0; i < sizeof(no_ids) / sizeof(*no_ids); i++)
+		assert_fails(ERROR_USAGE, run_bind_parse(no_ids[i], &b, err));
+	assert_int_equal(b.len, 5);
 	run_binds_free(&b);
 }
 
@@ -114,8 +139,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(source_alone), cmocka_unit_test(relative_source),
 		cmocka_unit_test(options),	cmocka_unit_test(escapes),
-		cmocka_unit_test(bad_binds),	cmocka_unit_test(mounts),
-		cmocka_unit_test(bad_mounts),
+		cmocka_unit_test(bad_binds),	cmocka_unit_test(of_images),
+		cmocka_unit_test(mounts),	cmocka_unit_test(bad_mounts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include "namespace.h"
 #include "run/internal.h"
 
 #include <errno.h>
@@ -21,33 +22,10 @@
 static char base[] = "/tmp/coffer-target-XXXXXX";
 static int root = -1;
 
-static int write_text(const char *file, const char *text)
-{
-	CLEANUP_FD int fd = open(file, O_WRONLY | O_CLOEXEC);
-	return fd < 0 ? -1 : fd_write(fd, text, strlen(text));
-}
-
-static int own_namespaces(void)
-{
-	char uids[64], gids[64];
-	unsigned uid = getuid(), gid = getgid();
-	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
-		return -1;
-	snprintf(uids, sizeof(uids), "%u %u 1", uid, uid);
-	snprintf(gids, sizeof(gids), "%u %u 1", gid, gid);
-	if (!uid)
-		return 0;
-	return write_text("/proc/self/setgroups", "deny") < 0 ||
-			       write_text("/proc/self/uid_map", uids) < 0 ||
-			       write_text("/proc/self/gid_map", gids) < 0
-		       ? -1
-		       : 0;
-}
-
 static int make_base(void **context)
 {
 	(void)context;
-	if (own_namespaces() < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (namespace_own() < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    !mkdtemp(base) || mount("tmpfs", base, "tmpfs", 0, "mode=0755") < 0)
 		return -1;
 	root = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);

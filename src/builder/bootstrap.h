@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_BUILDER_BOOTSTRAP_H
+#define COFFER_BUILDER_BOOTSTRAP_H
+
+#include "builder/internal.h"
+
+/* What a stage is built upon, by the agent that its header names. */
+
+/* bootstrap.c: checks are made by the command before anything is done. */
+int bootstrap_check(const struct build *b, struct error **err);
+int bootstrap_run(struct builder *b, struct error **err);
+/*
+ * Opens the image that is built upon and asks the policy about it; each time after that it must be
+ * the same file.
+ */
+int bootstrap_open_base(struct build *b, struct image **ret, struct error **err);
+/*
+ * Finds the key of the images that are built upon, as far as they are there: one for all that are
+ * encrypted. It may ask on the terminal.
+ */
+int bootstrap_find_key(struct build *b, struct error **err);
+/* The same when it turns out later that there is need of one. */
+int bootstrap_choose_key(struct build *b, struct error **err);
+/* Whether a stage that comes later may need the key, too. */
+bool bootstrap_later_base(const struct build *b);
+
+#endif

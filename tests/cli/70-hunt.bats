@@ -77,8 +77,7 @@ teardown() {
 # In a section: says that it is there, and waits.
 sync_script() { echo "set +x; touch $WORK/at.$1; while [ ! -e $WORK/go.$1 ]; do sleep 0.1; done"; }
 
-# The run time of AddressSanitizer keeps what was freed and takes its time: its turn is short.
-sanitized() { grep -q __asan_init "$COFFER"; }
+# Under AddressSanitizer all takes its time: its turn is short.
 sources=(prompt pipe variable pem-path variable-path variable-data descriptor command identity)
 if sanitized; then sources=(variable pem-path); fi
 # Both kinds with the sources that later tests use; of the others each with one kind as root and as a

@@ -138,6 +138,9 @@ wait_for() { # COMMAND...: until it succeeds; a minute at most, as a busy machin
 	echo "in vain: $*"
 	false
 }
+# Whether coffer has AddressSanitizer in it, whose run time keeps what was freed, and a copy of the
+# environment that the process began with: no memory to look for secrets in.
+sanitized() { grep -q __asan_init "$COFFER"; }
 is_gone() { # PID: gone, or waiting to be reaped
 	case $(ps -o stat= -p "$1") in "" | Z*) ;; *) return 1 ;; esac
 }

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +160,7 @@ static const char *home_folder(const struct fetch_options *o)
 	const char *home = getenv("HOME");
 	if (home && *home)
 		return home;
-	const struct passwd *user = getpwuid(o->in_namespace ? o->uid : getuid());
+	const struct passwd *user = account_user(o->in_namespace ? o->uid : getuid());
 	return user ? user->pw_dir : NULL;
 }
 

@@ -12,7 +12,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +45,7 @@ static char *state_folder(const struct passwd *other, struct error **err)
 	const char *state = getenv("XDG_STATE_HOME");
 	if (!other && state && *state == '/')
 		return text_dup(state, err);
-	const char *home = other ? other->pw_dir : process_home(getuid());
+	const char *home = other ? other->pw_dir : account_home(getuid());
 	if (home && *home == '/')
 		return path_join(home, ".local/state", err);
 	error_set(err, ERROR_NOT_FOUND,
@@ -76,7 +75,7 @@ static int refuse(const char *path, struct error **err)
 
 int instance_open_place(const char *user, char **ret_path, struct error **err)
 {
-	const struct passwd *other = user ? getpwnam(user) : NULL;
+	const struct passwd *other = user ? account_user_named(user) : NULL;
 	struct stat st;
 	if (user && !other)
 		return error_set(err, ERROR_NOT_FOUND, "there is no user %s", user);

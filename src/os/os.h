@@ -3,6 +3,7 @@
 #define COFFER_OS_OS_H
 
 /* The door of os/: what of Linux more than one folder needs, once. */
+#include "os/account.h"
 #include "os/confine.h"
 #include "os/member.h"
 #include "os/mount.h"

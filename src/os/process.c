@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -263,15 +262,6 @@ static char *search(char *folders, const char *name, struct error **err)
 			return take_pointer(&file);
 	}
 	return NULL;
-}
-
-const char *process_home(uid_t uid)
-{
-	const char *home = getenv("HOME");
-	if (home && *home == '/')
-		return home;
-	const struct passwd *pw = getpwuid(uid);
-	return pw && *pw->pw_dir == '/' ? pw->pw_dir : NULL;
 }
 
 char *process_find_program(const char *name, struct error **err)

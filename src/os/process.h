@@ -93,13 +93,6 @@ struct process_spawn {
 int process_run(const struct process_spawn *spawn, struct error **err);
 
 /*
- * A user's home: HOME, where that is an absolute path, else by the account files, since engines
- * that empty the environment start us without it. NULL: none. The text is the environment's or
- * getpwuid(3)'s, until the next call of either.
- */
-const char *process_home(uid_t uid);
-
-/*
  * The path of a program by PATH and the folders of the administrator; the text is the caller's.
  * NULL where it is not there, and with *err set where there is no memory.
  */

@@ -24,7 +24,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +88,7 @@ static bool find_range(const char *path, const char *user, struct range *ret)
 /* NULL when both files have a range, else the one that has none. */
 static const char *find_ranges(struct range *uids, struct range *gids)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw = account_user(getuid());
 	const char *user = pw ? pw->pw_name : NULL;
 	return !find_range(SUBUID, user, uids)	 ? SUBUID
 	       : !find_range(SUBGID, user, gids) ? SUBGID

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -116,7 +115,7 @@ static int put_sif(struct buffer *b, const struct image *img, struct error **err
 static int put_start(struct buffer *b, const char *id, const struct image *img,
 		     const struct key *key, enum run_action action, struct error **err)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw = account_user(getuid());
 	const struct seal *seal = image_seal(img);
 	const char *kind = seal ? seal->name : img->format->name;
 	if (buffer_printf(b, err, "start id=%s uid=%u user=", id, (unsigned)getuid()) < 0 ||

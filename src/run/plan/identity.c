@@ -7,9 +7,7 @@
 #include "run/plan/internal.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +69,7 @@ int run_choose_users(struct run_plan *plan, struct error **err)
 /* The line of a group that the caller is in; one without a name is left out, as it says nothing. */
 static int add_group(struct run_plan *plan, gid_t gid, struct error **err)
 {
-	const struct group *g = getgrgid(gid);
+	const struct group *g = account_group(gid);
 	if (!g || !plan->user)
 		return 0;
 	CLEANUP_TEXT char *line =
@@ -88,7 +86,7 @@ static int add_group(struct run_plan *plan, gid_t gid, struct error **err)
 /* Everything that NSS knows, before the root changes. */
 int run_look_up_user(struct run_plan *plan, struct error **err)
 {
-	const struct passwd *pw = getpwuid(plan->uid);
+	const struct passwd *pw = account_user(plan->uid);
 	plan->user = pw ? text_dup(pw->pw_name, err) : text_printf(err, "%u", (unsigned)plan->uid);
 	plan->gecos = plan->user ? text_dup(pw && pw->pw_gecos ? pw->pw_gecos : "", err) : NULL;
 	plan->passwd_home =

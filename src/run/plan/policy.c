@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,13 +58,13 @@ static bool is_number(const char *text, unsigned long n)
 
 static bool is_owner(const char *name, uid_t uid)
 {
-	const struct passwd *pw = getpwnam(name);
+	const struct passwd *pw = account_user_named(name);
 	return pw ? pw->pw_uid == uid : is_number(name, uid);
 }
 
 static bool is_group(const char *name, gid_t gid)
 {
-	const struct group *g = getgrnam(name);
+	const struct group *g = account_group_named(name);
 	return g ? g->gr_gid == gid : is_number(name, gid);
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +46,7 @@ static int make_pts(const struct run_plan *plan, struct run_session *session, in
 {
 	char gid[16];
 	/* The group tty is mapped only where no user namespace is. */
-	const struct group *tty = plan->user_namespace ? NULL : getgrnam("tty");
+	const struct group *tty = plan->user_namespace ? NULL : account_group_named("tty");
 	const char *options[] = {
 		"mode", "0620", "ptmxmode", "0666", tty ? "gid" : NULL, gid, NULL
 	};

@@ -47,7 +47,7 @@ bool keys_given(const struct invocation *in)
 
 char *keys_own_file(const char *name, struct error **err)
 {
-	const char *home = process_home(getuid());
+	const char *home = account_home(getuid());
 	return home ? text_printf(err, "%s/.config/coffer/%s", home, name) : NULL;
 }
 

@@ -86,7 +86,7 @@ char *registry_cache_path(struct error **err)
 	const char *cache = getenv("XDG_CACHE_HOME");
 	if (cache && *cache == '/')
 		return path_join(cache, "coffer", err);
-	const char *home = process_home(getuid());
+	const char *home = account_home(getuid());
 	if (home)
 		return path_join(home, ".cache/coffer", err);
 	error_set(err, ERROR_NOT_FOUND,

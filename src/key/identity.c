@@ -10,6 +10,7 @@
  * All of it stays in guarded memory, and nothing of it is repeated in a message.
  */
 #include "key/internal.h"
+#include "key/openssh/openssh.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -7,6 +7,7 @@
  * comments; or it is an RSA public key or a certificate in PEM.
  */
 #include "key/internal.h"
+#include "key/openssh/openssh.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,6 +8,7 @@
  * person has given.
  */
 #include "key/internal.h"
+#include "key/openssh/openssh.h"
 
 #include <string.h>
 

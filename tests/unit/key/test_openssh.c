@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "folder.h"
 
-#include "key/internal.h"
+#include "key/openssh/openssh.h"
 
 /* ssh-keygen makes the keys, openssl says what they are in DER. */
 

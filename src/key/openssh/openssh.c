@@ -7,7 +7,7 @@
  * A protected private key is refused: what its key is derived with, bcrypt_pbkdf, no library of
  * ours has, and a cipher of one's own making is no place to keep keys in.
  */
-#include "key/internal.h"
+#include "key/openssh/openssh.h"
 
 #include <string.h>
 

@@ -19,6 +19,11 @@
 #define OPENSSH_MAGIC "openssh-key-v1" /* with its NUL */
 #define OPENSSH_RSA "ssh-rsa"
 #define OPENSSH_ED25519 "ssh-ed25519"
+#define OPENSSH_KDF "bcrypt"
+/* Of that: ssh-keygen makes 16 or 24, a tenth of a second or so; this is minutes. */
+#define OPENSSH_ROUNDS_MAX 10000
+/* ssh-keygen's buffer for a passphrase has room for one byte more. */
+#define OPENSSH_PASSPHRASE_MAX 1023
 
 /* age: the label of what is encrypted and then written as text, and of how many keys one command
  * makes use. */

@@ -4,7 +4,7 @@
  *
  * - lines "AGE-SECRET-KEY-1...", several of them, with comments and empty lines;
  * - the same as an age file with a passphrase, binary or as text (age -p, coffer keygen);
- * - a private key of OpenSSH's, Ed25519 or RSA;
+ * - a private key of OpenSSH's, Ed25519 or RSA, protected or not;
  * - a private RSA key in any of the forms of PEM that --pem-path takes.
  *
  * All of it stays in guarded memory, and nothing of it is repeated in a message.
@@ -188,7 +188,7 @@ static int add_pem(const struct key_request *request, const char *origin, const 
 	struct pem pem CLEANUP_PEM = { 0 };
 	int r = parse_openssh(text, &pem, err);
 	if (r > 0)
-		r = key_openssh_ed25519(pem.der, &one, err);
+		r = key_openssh_ed25519(request, origin, pem.der, &one, err);
 	if (r == 0) {
 		r = rsa_from_pem((const char *)secret_bytes(text), secret_size(text), request,
 				 origin, &rsa, err);

@@ -135,7 +135,7 @@ static int from_block(const struct pem *pem, const struct key_request *request, 
 		if (form == CRYPTO_RSA_PUBLIC &&
 		    memmem(secret_bytes(der), secret_size(der), OPENSSH_RSA, strlen(OPENSSH_RSA)))
 			return private_for_build("ssh-keygen -f FILE -e -m pem >PUBLIC", err);
-		if (key_openssh_private(der, &opened, err) < 0)
+		if (key_openssh_private(request, origin, der, &opened, err) < 0)
 			return -1;
 		der = opened;
 	} else if (form == CRYPTO_RSA_PUBLIC && (pem->protected_by_dek || sealed)) {

@@ -184,6 +184,38 @@ X25519" ]
 	[[ $output == *"$public"* ]]
 }
 
+@test "a key of OpenSSH's that has a passphrase opens what it is for, and the passphrase is in no argument" {
+	cp ed locked && ssh-keygen -q -p -N 'the secret' -f locked
+	run -0 coffer exec --identity locked luks2.sif echo started <<<'the secret'
+	cp srsa locked-rsa && ssh-keygen -q -p -N 'the secret' -Z aes256-gcm@openssh.com -f locked-rsa
+	run -0 coffer exec --identity locked-rsa gocryptfs.sif echo started <<<'the secret'
+	run -0 coffer key show locked <<<'the secret'
+	[[ $output == *'OpenSSH Ed25519 identity'*"$(ssh-keygen -l -f ed.pub | cut -d' ' -f2)"* ]]
+	run -0 terminal "Enter passphrase of locked: " 'the secret' -- coffer exec --identity locked luks2.sif echo started
+	[[ $output == *started* && $output != *ECHO!* && $output != *MODES!* ]]
+	run -255 --separate-stderr coffer exec --identity locked luks2.sif true <<<wrong
+	[[ $stderr == *'the passphrase does not open the private key'* ]]
+	refuses 'protected with a passphrase, and none was given for it' coffer exec --identity locked luks2.sif true
+	# What ssh-keygen is started with, and what it finds there.
+	mkdir -p bin
+	cat >bin/ssh-keygen <<-'END'
+		#!/bin/sh
+		{ echo "$@"; /usr/bin/env; } >seen
+		exec /usr/bin/ssh-keygen "$@"
+	END
+	chmod +x bin/ssh-keygen
+	DISPLAY=:9 SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force PATH=$WORK/bin:$PATH \
+		run -0 coffer exec --identity locked luks2.sif echo started <<<'the secret'
+	grep -q -e '-p -N' seen
+	refute grep -q -e secret -e ASKPASS -e DISPLAY seen
+	rm -r bin seen
+	# A copy whose private half is not what it was: ssh-keygen's word for it is repeated.
+	sed '5s/......../AAAAAAAA/' locked >torn
+	chmod 600 torn
+	run -255 --separate-stderr coffer exec --identity torn luks2.sif true <<<'the secret'
+	[[ $stderr == *'passphrase does not open'* || $stderr == *'does not take the protection off'* ]]
+}
+
 @test "key show and key check know these keys" {
 	run -0 coffer key show me.key
 	[[ $output == *'age X25519 identity'*"$(cat me.pub)"* ]]
@@ -207,8 +239,6 @@ srsa: opens $WORK/luks2.sif" ]
 	refuses 'line 1 of bad is no recipient' coffer build --force -r bad out.sif tree
 	refuses 'its checksum does not fit' coffer build --force -r "$(cat me.pub)x" out.sif tree
 	refuses 'plugins are not supported' coffer build --force -r age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5 out.sif tree
-	ssh-keygen -q -t ed25519 -N secret -f locked
-	refuses "protected in OpenSSH's own way" coffer exec --identity locked luks2.sif true
 	ssh-keygen -q -t ecdsa -N '' -f ec
 	refuses 'neither ssh-ed25519 nor ssh-rsa' coffer build --force -r ec.pub out.sif tree
 	refuses 'a key was given where the name of its file belongs' coffer exec --identity "$(tail -1 me.key)" luks2.sif true

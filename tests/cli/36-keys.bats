@@ -9,7 +9,7 @@ setup_file() {
 	chmod 0777 .
 	make_keys
 	mkdir -p home/.ssh
-	ssh-keygen -q -t ed25519 -N '' -f home/.ssh/id_ed25519
+	ssh-keygen -q -t ed25519 -N secret -f home/.ssh/id_ed25519
 	ssh-keygen -q -t ed25519 -N '' -f bob
 	local name
 	for name in ada eve; do
@@ -25,10 +25,11 @@ setup() {
 	export HOME=$WORK/home
 }
 
-# One line of the page; a passphrase comes by a pipe.
+# One line of the page; a passphrase comes by a pipe, and so does that of the ssh key.
 follow() { # LINE
+	local ssh='(identity|show) ~/\.ssh/id_ed25519( |$)'
 	local input=/dev/null
-	case $1 in *--passphrase*) input=secret.txt ;; esac
+	[[ $1 != *--passphrase* && ! $1 =~ $ssh ]] || input=secret.txt
 	eval "$1" <"$input"
 }
 

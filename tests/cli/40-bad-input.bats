@@ -115,8 +115,8 @@ K=--pem-path=rsa_pri.pem
 	refuse 255 "the key is not an RSA key" coffer exec --pem-path=ed $image true
 	err_has "$only"
 	ssh-keygen -q -t rsa -b 2048 -N letmein -f old
-	refuse 255 "the private key is protected in OpenSSH's own way" coffer exec --pem-path=old $image true
-	err_has "ssh-keygen -p -m pem -f COPY"
+	refuse 255 "the private key is protected with a passphrase, and none was given for it" coffer exec --pem-path=old $image true
+	err_has "ssh-keygen -p -f /dev/shm/COPY"
 	# The public half of a key, as there are files of it.
 	cp "$WORK/rsa_pri.pem" .
 	openssl req -x509 -new -key rsa_pri.pem -subj /CN=x -out cert.pem 2>/dev/null

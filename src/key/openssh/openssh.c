@@ -79,20 +79,31 @@ int key_openssh_public(const char *text, size_t len, struct secret **ret, struct
 	return crypto_rsa_encode(numbers, 2, ret, err) < 0 ? -1 : 1;
 }
 
-static int is_protected(bool rsa, struct error **err)
+/* The frame of a private key. */
+struct frame {
+	struct bytes type;    /* "ssh-rsa" */
+	bool protected;	      /* then there is no private half yet */
+	struct bytes private; /* what follows the type in it */
+};
+
+/* What protects it: the one KDF that OpenSSH has, and how often it is run. */
+static int check_cost(const struct bytes *kdf, struct bytes options, struct error **err)
 {
-	error_set(err, ERROR_UNSUPPORTED,
-		  "the private key is protected in OpenSSH's own way, which is not supported");
-	if (rsa)
-		return error_hint(err, "convert a copy of it, which stays protected, with: "
-				       "cp FILE COPY && ssh-keygen -p -m pem -f COPY");
-	return error_hint(err, "take the protection off a copy of it, kept in memory, with: "
-			       "cp FILE /dev/shm/COPY && ssh-keygen -p -f /dev/shm/COPY");
+	struct bytes salt;
+	if (!is_text(kdf, OPENSSH_KDF) || !take_string(&options, &salt))
+		return damaged(err);
+	uint64_t rounds = bytes_be(&options, 4);
+	if (!bytes_ok(&options) || bytes_left(&options) || !rounds)
+		return damaged(err);
+	if (rounds <= OPENSSH_ROUNDS_MAX)
+		return 0;
+	error_set(err, ERROR_LIMIT, "the OpenSSH key is protected with %llu rounds, more than %d",
+		  (unsigned long long)rounds, OPENSSH_ROUNDS_MAX);
+	return error_hint(err, "write a copy with fewer: cp FILE COPY && ssh-keygen -p -a 100 -f "
+			       "COPY");
 }
 
-/* The frame of a private key: its type, and what follows that where it is not protected. */
-static int open_frame(const struct secret *blob, struct bytes *ret_type, bool *ret_protected,
-		      struct bytes *ret_private, struct error **err)
+static int open_frame(const struct secret *blob, struct frame *ret, struct error **err)
 {
 	struct bytes b = bytes_of(secret_bytes(blob), secret_size(blob));
 	struct bytes cipher, kdf, options, public, private, type;
@@ -102,32 +113,51 @@ static int open_frame(const struct secret *blob, struct bytes *ret_type, bool *r
 	    bytes_be(&b, 4) != 1 || !take_string(&b, &public) || !take_string(&b, &private))
 		return damaged(err);
 	/* What kind of key it is stands in its public half, in clear. */
-	if (!take_string(&public, ret_type))
+	if (!take_string(&public, &ret->type))
 		return damaged(err);
-	*ret_protected = !is_text(&cipher, "none");
-	if (*ret_protected)
-		return 0;
+	ret->protected = !is_text(&cipher, "none");
+	if (ret->protected)
+		return check_cost(&kdf, options, err);
 	/* The same number twice: whoever decrypts sees by that whether it went well. */
 	uint64_t check = bytes_be(&private, 4);
 	if (bytes_be(&private, 4) != check || !take_string(&private, &type) ||
-	    type.len != ret_type->len || memcmp(type.data, ret_type->data, type.len) != 0)
+	    type.len != ret->type.len || memcmp(type.data, ret->type.data, type.len) != 0)
 		return damaged(err);
-	*ret_private = private;
+	ret->private = private;
 	return 0;
 }
 
-int key_openssh_private(const struct secret *blob, struct secret **ret, struct error **err)
+/* 1 with *ret_private, which lies in the blob or in *plain (the caller's); 0: another kind; -1. */
+static int open_kind(const struct key_request *request, const char *origin, const char *kind,
+		     const struct secret *blob, struct secret **plain, struct bytes *ret_private,
+		     struct error **err)
 {
-	struct bytes type, private, comment;
+	struct frame frame;
+	if (open_frame(blob, &frame, err) < 0)
+		return -1;
+	if (!is_text(&frame.type, kind))
+		return 0;
+	if (frame.protected) {
+		if (key_openssh_unprotect(request, origin, blob, plain, err) < 0 ||
+		    open_frame(*plain, &frame, err) < 0)
+			return -1;
+		if (frame.protected || !is_text(&frame.type, kind))
+			return damaged(err);
+	}
+	*ret_private = frame.private;
+	return 1;
+}
+
+int key_openssh_private(const struct key_request *request, const char *origin,
+			const struct secret *blob, struct secret **ret, struct error **err)
+{
+	struct secret *plain CLEANUP_SECRET = NULL;
+	struct bytes private, comment;
 	/* As they stand in the file; the last two are the primes. */
 	struct bytes n, e, d, inverse, p, q;
-	bool protected;
-	if (open_frame(blob, &type, &protected, &private, err) < 0)
-		return -1;
-	if (!is_text(&type, OPENSSH_RSA))
-		return error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
-	if (protected)
-		return is_protected(true, err);
+	int r = open_kind(request, origin, OPENSSH_RSA, blob, &plain, &private, err);
+	if (r <= 0)
+		return r < 0 ? -1 : error_set(err, ERROR_KEY_INVALID, "the key is not an RSA key");
 	if (!take_string(&private, &n) || !take_string(&private, &e) ||
 	    !take_string(&private, &d) || !take_string(&private, &inverse) ||
 	    !take_string(&private, &p) || !take_string(&private, &q) ||
@@ -139,17 +169,14 @@ int key_openssh_private(const struct secret *blob, struct secret **ret, struct e
 
 /* ------------------------------------------------------------------ as age's recipients */
 
-int key_openssh_ed25519(const struct secret *blob, struct age_key **ret, struct error **err)
+int key_openssh_ed25519(const struct key_request *request, const char *origin,
+			const struct secret *blob, struct age_key **ret, struct error **err)
 {
-	struct secret *seed CLEANUP_SECRET = NULL;
-	struct bytes type, private, point, both;
-	bool protected;
-	if (open_frame(blob, &type, &protected, &private, err) < 0)
-		return -1;
-	if (!is_text(&type, OPENSSH_ED25519))
-		return 0;
-	if (protected)
-		return is_protected(false, err);
+	struct secret *plain CLEANUP_SECRET = NULL, *seed CLEANUP_SECRET = NULL;
+	struct bytes private, point, both;
+	int r = open_kind(request, origin, OPENSSH_ED25519, blob, &plain, &private, err);
+	if (r <= 0)
+		return r;
 	/* The seed, and the public half once more. */
 	if (!take_string(&private, &point) || point.len != CRYPTO_X25519_LEN ||
 	    !take_string(&private, &both) || both.len != (size_t)2 * CRYPTO_X25519_LEN)

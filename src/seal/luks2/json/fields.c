@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values that several objects of a LUKS2 header have: numbers, texts, ciphers, within limits. */
-#include "seal/luks2/json.h"
+#include "seal/luks2/json/json.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_SEAL_LUKS2_JSON_H
-#define COFFER_SEAL_LUKS2_JSON_H
+#ifndef COFFER_SEAL_LUKS2_JSON_JSON_H
+#define COFFER_SEAL_LUKS2_JSON_JSON_H
 
 #include "json/json.h"
 #include "seal/luks2/internal.h"
@@ -27,7 +27,7 @@ int luks2_get_key_len(const struct json_at *at, uint32_t *ret, struct error **er
 /* The hashes that are taken, by enum crypto_hash; NULL at the end. */
 extern const char *const luks2_hashes[];
 
-/* json_keyslots.c: the number of a keyslot, "0" to "31": 0, or -1 where it is none, and no error.
+/* keyslots.c: the number of a keyslot, "0" to "31": 0, or -1 where it is none, and no error.
  */
 int luks2_parse_id(const char *text, unsigned *ret);
 /* All of them, into *ret, whose lengths are known: one for each number. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keyslots of a LUKS2 header: where each lies, and what it costs to try it, and all of them. */
-#include "seal/luks2/json.h"
+#include "seal/luks2/json/json.h"
 
 #include <string.h>
 

@@ -22,7 +22,7 @@
  * The order is that of what people need to hear: a requirement that is unknown first, since it
  * explains what else looks wrong, then keyslots, segment, and the digest that refers to both.
  */
-#include "seal/luks2/json.h"
+#include "seal/luks2/json/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -109,9 +110,11 @@ static int usage_or_fatal(const struct command *command, const char *program, bo
 /* A value that is wrong: where the command's values are told. */
 static int hint_of_usage(const struct command *command, const char *program, struct error **err)
 {
+	/* A group of commands is told of on one page. */
+	const int word = (int)strcspn(command->name, " ");
 	return error_kind(*err) == ERROR_USAGE
-		       ? error_hint(err, "see `%s help %s` and the manual, coffer-%s(1)", program,
-				    command->name, command->name)
+		       ? error_hint(err, "see `%s help %s` and the manual, coffer-%.*s(1)", program,
+				    command->name, word, command->name)
 		       : -1;
 }
 

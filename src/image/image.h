@@ -188,6 +188,20 @@ struct image_recipients_changed {
 int image_change_recipients(const char *path, const struct image_recipients_change *wish,
 			    struct image_recipients_changed *ret, struct error **err);
 
+/* A new ext3 file system to be laid over an image. */
+struct image_ext3_wish {
+	uint64_t len;		/* in bytes */
+	bool sparse;		/* the file may have holes where nothing is yet */
+	bool as_root;		/* of containers with --fakeroot: not its maker, but root owns it */
+	struct strings folders; /* that it begins with, below what it changes; none goes up */
+};
+/*
+ * Makes the open file, empty so far, one: ext3.c. path: how messages name it. Starts mkfs.ext3,
+ * which writes to standard error what it does not like. ERROR_NOT_FOUND where it is not there.
+ */
+int image_make_ext3(int fd, const char *path, const struct image_ext3_wish *wish,
+		    struct error **err);
+
 /* The opened tree of an image and the sources it stands on. */
 struct image_tree {
 	struct squash *squash;	  /* what callers use */

@@ -152,6 +152,12 @@ static bool in_path(const char *program)
 	return file != NULL;
 }
 
+bool userns_has_subids(void)
+{
+	struct range uids, gids;
+	return !find_ranges(&uids, &gids);
+}
+
 int userns_best_root(bool ignore_subids, enum userns_map *ret, struct error **err)
 {
 	struct range uids, gids;

@@ -23,6 +23,8 @@ enum userns_map {
  * that files have other owners than on other machines would be noticed too late.
  */
 int userns_best_root(bool ignore_subids, enum userns_map *ret, struct error **err);
+/* Whether /etc/subuid and /etc/subgid give this user ids, of which the above makes use. */
+bool userns_has_subids(void);
 /*
  * Whether the caller is uid 0 and has a range of ids to give, as root of the machine always has:
  * what runs inside must not be root outside (USERNS_SHIFTED).

@@ -40,7 +40,7 @@ usage_error() { # WORDS
 
 @test "a command that Apptainer has and coffer has not is refused by its name" {
 	local c
-	for c in capability overlay remote; do
+	for c in capability plugin remote; do
 		for words in "$c" "$c --bogus x" "help $c" "help $c list" "$c --help"; do
 			run --separate-stderr coffer $words
 			usage_error "Error: \"coffer $c\" is not supported by coffer"
@@ -57,8 +57,8 @@ usage_error() { # WORDS
 		[ "${lines[1]}" = '  coffer [global options...] config <command>' ]
 	done
 	program=apptainer
-	run --separate-stderr apptainer overlay create image.sif
-	usage_error 'Error: "apptainer overlay" is not supported by coffer'
+	run --separate-stderr apptainer plugin list
+	usage_error 'Error: "apptainer plugin" is not supported by coffer'
 	run --separate-stderr apptainer sif bogus
 	usage_error 'Error: unknown command "bogus" for "apptainer sif"'
 }

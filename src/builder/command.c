@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "builder/bootstrap.h"
+#include "builder/agents/bootstrap.h"
 #include "tree/tree.h"
 
 /* The command's part of a build: see internal.h for who does what. */

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "builder/bootstrap.h"
+#include "builder/agents/bootstrap.h"
 #include "tree/tree.h"
 
 /* What is looked at before anything is done: spec deffile.md 1, 12 and 13. */

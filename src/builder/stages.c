@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "builder/bootstrap.h"
+#include "builder/agents/bootstrap.h"
 #include "json/json.h"
 #include "tree/tree.h"
 

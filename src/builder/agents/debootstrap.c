@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "builder/agents.h"
+#include "builder/agents/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_BUILDER_BOOTSTRAP_H
-#define COFFER_BUILDER_BOOTSTRAP_H
+#ifndef COFFER_BUILDER_AGENTS_BOOTSTRAP_H
+#define COFFER_BUILDER_AGENTS_BOOTSTRAP_H
 
 #include "builder/internal.h"
 

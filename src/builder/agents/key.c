@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/agents/internal.h"
+
+#include <string.h>
+
+/* The key of what is built upon. */
+
+/* What was secret is about to be written in the clear, by a command that says nothing of it. */
+static void warn_of_clear_target(const struct build *b)
+{
+	const char *from = definition_header(b->definition, "from");
+	if (b->wish->encrypt)
+		return;
+	if (b->wish->sandbox)
+		log_warning("%s is encrypted, %s will not be: a sandbox lies in the clear.", from,
+			    b->wish->target);
+	else
+		log_warning("%s is encrypted, but --encrypt was not specified. NOT encrypting %s.",
+			    from, b->wish->target);
+}
+
+int bootstrap_choose_key(struct build *b, struct error **err)
+{
+	warn_of_clear_target(b);
+	interrupt_pause(true);
+	int r = key_choose(&b->wish->base_key, &b->base_key, err);
+	interrupt_pause(false);
+	if (r < 0)
+		return error_wrap(err, "the key of the base image");
+	if (b->base_key)
+		return 0;
+	error_set(err, ERROR_KEY_MISSING, "the base image is encrypted and there is no key for it");
+	return error_hint(err, "give it with --base-pem-path FILE or --base-passphrase");
+}
+
+static bool is_upon_image(const struct build *b, const struct definition *d)
+{
+	return !bootstrap_is_update(b, d) && !strcmp(definition_header(d, "bootstrap"), "localimage");
+}
+
+bool bootstrap_later_base(const struct build *b)
+{
+	for (size_t i = b->definition->stages; i < b->last->stages; i++)
+		if (is_upon_image(b, definition_stage(b->last, i)))
+			return true;
+	return false;
+}
+
+/* 1 when the image that the stage is built upon is encrypted, 0 when not; -1 with *err. */
+static int look_at_base(struct build *b, char **ret_plain, struct error **err)
+{
+	CLEANUP_ERROR struct error *not_yet = NULL;
+	CLEANUP_IMAGE struct image *image = NULL;
+	if (!is_upon_image(b, b->definition))
+		return 0;
+	/* %pre may make the image: then it is looked at, and the key asked for, when it is there.
+	 */
+	if (bootstrap_open_base(b, &image, &not_yet) < 0) {
+		if (error_kind(not_yet) != ERROR_POLICY)
+			return 0;
+		*err = take_pointer(&not_yet);
+		return -1;
+	}
+	if (image_is_encrypted(image))
+		return 1;
+	text_free(ret_plain);
+	*ret_plain = text_dup(image->path, err);
+	return *ret_plain ? 0 : -1;
+}
+
+int bootstrap_find_key(struct build *b, struct error **err)
+{
+	CLEANUP_TEXT char *plain = NULL;
+	int encrypted = 0;
+	for (size_t i = 0; i < b->last->stages && encrypted == 0; i++) {
+		build_enter_stage(b, i);
+		encrypted = look_at_base(b, &plain, err);
+	}
+	int result = encrypted > 0 ? bootstrap_choose_key(b, err) : encrypted;
+	build_enter_stage(b, 0);
+	if (encrypted || !b->wish->base_key_given || !plain)
+		return result;
+	error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it", plain);
+	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "
+			       "leave out --base-pem-path and --base-passphrase");
+}

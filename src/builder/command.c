@@ -341,27 +341,6 @@ static int place_sandbox(struct job *j, struct error **err)
 
 /* ------------------------------------------------------------------ on disk */
 
-static int make_disk_folder(struct build *b, struct error **err)
-{
-	const struct build_wish *wish = b->wish;
-	CLEANUP_TEXT char *target = path_absolute(wish->target, err);
-	if (!target)
-		return -1;
-	CLEANUP_TEXT char *parent =
-		wish->sandbox ? text_dup_len(target, (size_t)(path_base_name(target) - target), err)
-			      : path_absolute(wish->tmpdir, err);
-	CLEANUP_TEXT char *folder = parent ? path_join(parent, "build-temp-XXXXXX", err) : NULL;
-	if (!folder)
-		return -1;
-	if (!mkdtemp(folder))
-		return error_errno(err, errno, "failed to create build parent dir: %s", parent);
-	b->disk = take_pointer(&folder);
-	if (wish->encrypt)
-		log_warning("The container lies in the clear in %s while it is built (--tmpdir).",
-			    b->disk);
-	return 0;
-}
-
 static void remove_disk_folder(struct job *j)
 {
 	if (!j->build->disk)
@@ -383,7 +362,7 @@ int build_as_command(struct build *b, struct error **err)
 	CLEANUP_JOB struct job j = { .build = b, .ns = { -1, -1 }, .root = -1, .out = -1 };
 	struct remote builder = REMOTE_NONE;
 	bool on_disk = b->wish->sandbox || b->wish->tmpdir;
-	if ((on_disk && make_disk_folder(b, err) < 0) ||
+	if ((on_disk && workspace_make_on_disk(b, err) < 0) ||
 	    (!b->wish->sandbox && output_open(b->wish->target, &out, err) < 0)) {
 		remove_disk_folder(&j);
 		return -1;

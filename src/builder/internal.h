@@ -82,6 +82,8 @@ int namespaces_enter(const struct namespaces *n, struct error **err);
 
 /* workspace.c: the place of the trees, in the builder's mount namespace. */
 int workspace_make(struct builder *b, struct error **err);
+/* For the command, before: the folder of what is to lie on a disk, into b->disk. */
+int workspace_make_on_disk(struct build *b, struct error **err);
 /* An empty folder for the tree of the stage; again: another one, when the first did not do. */
 int workspace_open_tree(struct builder *b, bool again, struct error **err);
 /* Removes the tree of a stage that is done, unless it is to be found on the disk. */

@@ -291,6 +291,27 @@ void workspace_drop_tree(struct builder *b, struct stage_tree *tree)
 	text_free(&tree->path);
 }
 
+int workspace_make_on_disk(struct build *b, struct error **err)
+{
+	const struct build_wish *wish = b->wish;
+	CLEANUP_TEXT char *target = path_absolute(wish->target, err);
+	if (!target)
+		return -1;
+	CLEANUP_TEXT char *parent =
+		wish->sandbox ? text_dup_len(target, (size_t)(path_base_name(target) - target), err)
+			      : path_absolute(wish->tmpdir, err);
+	CLEANUP_TEXT char *folder = parent ? path_join(parent, "build-temp-XXXXXX", err) : NULL;
+	if (!folder)
+		return -1;
+	if (!mkdtemp(folder))
+		return error_errno(err, errno, "failed to create build parent dir: %s", parent);
+	b->disk = take_pointer(&folder);
+	if (wish->encrypt)
+		log_warning("The container lies in the clear in %s while it is built (--tmpdir).",
+			    b->disk);
+	return 0;
+}
+
 int workspace_make(struct builder *b, struct error **err)
 {
 	const char *base = base_path(b);

@@ -260,6 +260,11 @@ static int follow_builder(struct job *j, struct remote *builder, struct error **
 		if (remote_receive(builder, false, &tag, &fd, err) < 0)
 			return -1;
 		switch (tag) {
+		case MESSAGE_BASE:
+			if (bootstrap_take_base(j->build, &fd, err) < 0 ||
+			    remote_send(builder->socket, MESSAGE_GO, -1, err) < 0)
+				return -1;
+			break;
 		case MESSAGE_UNPACK:
 			fd_close(&j->root);
 			j->root = fd_steal(&fd);

@@ -28,6 +28,8 @@ struct base_image {
 	bool known; /* whether it is there, and allowed: this one */
 	dev_t device;
 	ino_t inode;
+	int fd;	    /* the command's, of one that the builder has got; -1: none */
+	char *path; /* by which each of them opens that; NULL: what the header says */
 };
 
 /* A build as all its processes know it. Made by the command before it forks. */
@@ -38,6 +40,7 @@ struct build {
 	struct base_image *base;	     /* the same one's, of bases */
 	struct base_image *bases;	     /* of each stage; owned */
 	struct key *base_key;		     /* of all that are encrypted; owned; NULL: none */
+	bool any_encrypted;		     /* an image that is built upon, as far as is known */
 	bool user_namespace;		     /* one is made for the builder */
 	bool real_root;			     /* root of the machine: may make devices */
 	enum userns_map map; /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */

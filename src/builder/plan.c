@@ -18,8 +18,7 @@
 /* ------------------------------------------------------------------ what the spec is */
 
 /* What is a URI to Apptainer, and not yet to coffer. */
-static const char *const transports[] = { "library", "shub",	 "http",       "https",
-					  "oras",    "buildkit", "dockerfile", "ipfs" };
+static const char *const transports[] = { "shub", "buildkit", "dockerfile", "ipfs" };
 
 /* 1 where the spec is a URI, with the definition that it stands for; 0 where it is none. */
 static int read_uri(const char *spec, struct definition **ret, struct error **err)
@@ -37,17 +36,16 @@ static int read_uri(const char *spec, struct definition **ret, struct error **er
 			err, ERROR_UNSUPPORTED,
 			"Unable to build from %s: building from %s is not supported by coffer yet",
 			spec, name);
-		return error_hint(err,
-				  fetch_transport(name)
-					  ? "get the image with `pull`, and build from that"
-					  : "make a SIF of it with Apptainer (apptainer pull), and "
-					    "build from that");
+		return error_hint(err, "make a SIF of it with Apptainer (apptainer pull), and "
+				       "build from that");
 	}
 	if (!fetch_transport(name))
 		return 0;
 	const char *from = spec + len + 1;
 	from += strncmp(from, "//", 2) == 0 ? 2 : 0;
-	return definition_generate(name, from, ret, err) < 0 ? -1 : 1;
+	/* What follows "?" may let others in, and the definition is in the image for all to read. */
+	size_t shown = fetch_by_web(fetch_transport(name)) ? strcspn(from, "?#") : strlen(from);
+	return definition_generate(name, from, shown, ret, err) < 0 ? -1 : 1;
 }
 
 /* Whether the file is an image by its first bytes, or a folder: not whether it is a good one. */
@@ -146,7 +144,8 @@ static int find_definition(struct build *b, struct error **err)
 	if (look_at_file(fd, &probe, err) < 0)
 		return error_wrap(err, "Unable to build from %s", wish->spec);
 	if (probe.format)
-		return definition_generate("localimage", wish->spec, &b->last, err);
+		return definition_generate("localimage", wish->spec, strlen(wish->spec), &b->last,
+					   err);
 	int result = read_arguments(wish, &given, err);
 	if (result < 0)
 		error_wrap(err, "While processing the definition file");
@@ -265,6 +264,8 @@ static int check_stages(struct build *b, struct error **err)
 	b->bases = calloc(b->last->stages, sizeof(*b->bases));
 	if (!b->bases)
 		return error_no_memory(err);
+	for (size_t i = 0; i < b->last->stages; i++)
+		b->bases[i].fd = -1;
 	for (size_t i = 0; i < b->last->stages; i++) {
 		build_enter_stage(b, i);
 		if (bootstrap_check(b, err) < 0)
@@ -339,8 +340,12 @@ int build_image(struct build_wish *wish, struct error **err)
 	if (result == 0 && !wish->pull)
 		log_info("Build complete: %s", wish->target);
 	key_free(&b.base_key);
-	definition_free(&b.last);
+	for (size_t i = 0; b.bases && i < b.last->stages; i++) {
+		fd_close(&b.bases[i].fd);
+		text_free(&b.bases[i].path);
+	}
 	free(b.bases);
+	definition_free(&b.last);
 	text_free(&b.arch);
 	text_free(&b.disk);
 	return result;

@@ -13,6 +13,7 @@ struct build;
 enum message {
 	MESSAGE_NAMESPACES = 'N', /* the builder exists; it waits for its id maps */
 	MESSAGE_GO = 'G',	  /* go on */
+	MESSAGE_BASE = 'B',	  /* this image was got, and is built upon */
 	MESSAGE_UNPACK = 'E',	  /* unpack the encrypted base into this folder */
 	MESSAGE_STAGE = 'P',	  /* the next stage begins */
 	MESSAGE_GRAFTED = 'S',	  /* parts of the tree that follows are the source itself */

@@ -37,6 +37,7 @@ static void definition_clear(struct definition *d)
 	free(d->header);
 	free(d->sections);
 	buffer_free(&d->text);
+	free(d->unshown);
 	*d = (struct definition){ 0 };
 }
 
@@ -247,17 +248,21 @@ int definition_check_files(const struct definition *last, struct error **err)
 	return 0;
 }
 
-int definition_generate(const char *agent, const char *from, struct definition **ret,
+int definition_generate(const char *agent, const char *from, size_t shown, struct definition **ret,
 			struct error **err)
 {
 	CLEANUP_DEFINITION struct definition *d = calloc(1, sizeof(*d));
 	CLEANUP_BUFFER struct buffer first = { 0 }, second = { 0 };
 	if (!d)
 		return error_no_memory(err);
-	if (buffer_puts(&first, agent, err) < 0 || buffer_puts(&second, from, err) < 0 ||
-	    buffer_printf(&d->text, err, "bootstrap: %s\nfrom: %s\n\n", agent, from) < 0 ||
+	if (buffer_puts(&first, agent, err) < 0 || buffer_append(&second, from, shown, err) < 0 ||
+	    buffer_printf(&d->text, err, "bootstrap: %s\nfrom: %.*s\n\n", agent, (int)shown,
+			  from) < 0 ||
 	    definition_put_header(d, span_of("bootstrap", 9), &first, err) < 0 ||
 	    definition_put_header(d, span_of("from", 4), &second, err) < 0)
+		return -1;
+	d->unshown = text_dup(from + shown, err);
+	if (!d->unshown)
 		return -1;
 	d->stages = 1;
 	d->whole = &d->text;

@@ -53,6 +53,7 @@ struct definition {
 	struct buffer text;	    /* of the whole file as it is stored in the image: the last's */
 	const struct buffer *whole; /* the same, of any stage */
 	size_t stages;		    /* up to this one, itself included */
+	char *unshown;		    /* of one from the command line: what follows its From */
 	struct definition *before;  /* the stage before it, owned; NULL: it is the first */
 };
 
@@ -102,8 +103,11 @@ struct span definition_files_stage(const struct definition_section *s);
 int definition_find_stage(const struct definition *stage, struct span name);
 /* Refuses %files from a stage that is not there, in any stage: ERROR_DAMAGED. */
 int definition_check_files(const struct definition *last, struct error **err);
-/* What stands for a definition when an image is the source: deffile.md 1. */
-int definition_generate(const char *agent, const char *from, struct definition **ret,
+/*
+ * What stands for a definition when an image is the source: deffile.md 1. Of `from` the first
+ * bytes, so many as are to be shown, are the header's and the text's, which the image tells all.
+ */
+int definition_generate(const char *agent, const char *from, size_t shown, struct definition **ret,
 			struct error **err);
 /* Frees *d, if any, and sets it to NULL. */
 void definition_free(struct definition **d);

@@ -66,10 +66,100 @@ left() { find . -maxdepth 1 \( -name 'got*' -o -name '*.sif.*' \); }
 	refused 255 'the URL ends in no name of a file'
 	run --separate-stderr coffer pull --pem-path=rsa_pub.pem got2.sif "http://localhost:$PLAIN/good/image.sif"
 	refused 255 'an image of http:// is pulled as it is'
-	run --separate-stderr coffer build got2.sif "http://localhost:$PLAIN/good/image.sif"
-	refused 255 'building from http is not supported'
-	err_has pull
+	err_has "coffer build got2.sif http://localhost:$PLAIN/good/image.sif"
 	[ ! -e got2.sif ]
+}
+
+@test "build: upon an image of a web server, encrypted with its key, or plain" {
+	local from=http://localhost:$PLAIN/good
+	coffer -q build --force plain.sif tree
+	run -0 --separate-stderr coffer build --pem-path=rsa_pub.pem --base-pem-path=rsa_pri.pem got.sif "$from/image.sif?key=word"
+	err_has 'Downloading network image'
+	run -0 --separate-stderr coffer exec --pem-path=rsa_pri.pem got.sif cat /etc/secret.txt
+	[ "$output" = 'a marker that must stay hidden' ]
+	# What lets others in is in no image.
+	run -0 coffer inspect --deffile got.sif
+	[[ "$output" == *"from: localhost:$PLAIN/good/image.sif"* ]] && [[ "$output" != *word* ]]
+	run -0 coffer inspect --json got.sif
+	[[ "$output" == *"localhost:$PLAIN/good/image.sif"* ]] && [[ "$output" != *word* ]]
+	refute grep -q key=word got.sif
+	grep -q 'image.sif?key=word' web.log
+	# Sections, two stages, a passphrase for the new one.
+	printf 'Bootstrap: http\nFrom: localhost:%s/good/plain.sif\nStage: one\n%%post\n\techo more >/etc/more\nBootstrap: http\nFrom: localhost:%s/bare/image.sif\n%%files from one\n\t/etc/more /etc/more\n%%test\n\tgrep -q more /etc/more\n' \
+		"$PLAIN" "$PLAIN" >d.def
+	run -0 coffer build --force --base-pem-path=rsa_pri.pem --passphrase got.sif d.def <<<hunter
+	run -0 --separate-stderr coffer exec --passphrase got.sif cat /etc/more <<<hunter
+	[ "$output" = more ]
+	run -0 --separate-stderr coffer build --force --base-pem-path=rsa_pri.pem got.sif "$from/image.sif?key=word"
+	err_has "localhost:$PLAIN/good/image.sif is encrypted, but --encrypt was not specified. NOT encrypting got.sif."
+	[[ "$stderr" != *word* ]]
+	rm got.sif
+}
+
+@test "build: what is refused of a web server's image, and a passphrase for it" {
+	local from=http://localhost:$PLAIN/good
+	coffer -q build --force plain.sif tree
+	coffer -q build --force --encryption=gocryptfs --passphrase said.sif tree <<<hunter
+	APPTAINER_ENCRYPTION_PASSPHRASE=hunter run -0 coffer build got.sif "$from/said.sif"
+	run -0 --separate-stderr coffer exec got.sif cat /etc/secret.txt
+	[ "$output" = 'a marker that must stay hidden' ]
+	rm got.sif
+	run --separate-stderr coffer build got.sif "$from/image.sif" </dev/null
+	refused 255 'the base image is encrypted and there is no key for it'
+	run --separate-stderr coffer build --base-pem-path=other_pri.pem got.sif "$from/image.sif"
+	refused 255 'packer failed to pack: while unpacking local image: '
+	err_has 'give the private key that belongs to the public key'
+	run --separate-stderr coffer build --base-pem-path=rsa_pri.pem got.sif "$from/plain.sif"
+	refused 255 "$from/plain.sif is not encrypted, but a key is given for it"
+	run --separate-stderr coffer build got.sif "$from/page.sif"
+	refused 255 'conveyor failed to get: what is there is no image'
+	run --separate-stderr coffer build got.sif "http://localhost:$PLAIN/status-404/plain.sif"
+	refused 255 'it is not there (status 404)'
+	run --separate-stderr coffer build got.sif "http://me:word@localhost:$PLAIN/good/plain.sif"
+	refused 255 'a password in a URL is seen by everybody'
+	printf 'Bootstrap: http\nFrom: localhost:%s/good/plain.sif\nFingerprints: 1234\n' "$PLAIN" >d.def
+	run --separate-stderr coffer build got.sif d.def
+	refused 255 'signatures are not checked'
+	[ -z "$(left)" ]
+	# The site's word counts as for a file of this machine.
+	printf 'allow container encrypted = no\n' >site.conf
+	if am_root; then
+		chmod 0644 site.conf
+		run --separate-stderr coffer -c site.conf build --base-pem-path=rsa_pri.pem got.sif "$from/image.sif"
+		refused 255 'configuration disallows users from running encrypted SIF containers'
+	fi
+	[ ! -e got.sif ]
+}
+
+@test "build: what is got is on no disk in the clear" {
+	local build watcher=0 status=0 mark=clear-text-$RANDOM$RANDOM
+	# The plain image says what it was made of, and so can be known again.
+	cp -r tree $mark
+	coffer -q build --force plain.sif $mark
+	grep -q $mark plain.sif
+	touch stamp
+	rm -f ready
+	if am_root; then # who alone can watch
+		"$COFFER_ROOT/bin/diskwatch" "$WORK/ready" /var/tmp $mark >seen 3>&- &
+		watcher=$!
+		wait_for test -e ready
+	fi
+	coffer build --pem-path=rsa_pub.pem got.sif "http://localhost:$PLAIN/slow/plain.sif" 3>&- &
+	build=$!
+	wait_for grep -q 'GET .*slow' web.log
+	[ -z "$(find . /tmp /var/tmp /dev/shm -user "$(id -un)" -newer stamp -name '*fetched*' 2>/dev/null)" ]
+	wait $build
+	[ -z "$(find . /tmp /var/tmp /dev/shm -user "$(id -un)" -newer stamp -type f -exec grep -la $mark {} + 2>/dev/null)" ]
+	if am_root; then
+		kill $watcher
+		wait $watcher || status=$?
+		# It did watch.
+		grep -q '^seen ' seen
+		[ "$status" -eq 0 ] || { cat seen; false; }
+	fi
+	run -0 --separate-stderr coffer exec --pem-path=rsa_pri.pem got.sif cat /etc/secret.txt
+	[ "$output" = 'a marker that must stay hidden' ]
+	rm -r got.sif $mark
 }
 
 @test "run: kept by what the server says of it, else got each time" {
@@ -228,13 +318,16 @@ gone() { ! pgrep -u "$(id -u)" -f "coffer pull got.sif http://localhost:$PLAIN/s
 
 # The process that talks to the server, and what its memory and all else of it must not hold.
 silent_child() { # COMMAND...
-	local pid found=0 memory=-m
+	local pid child below found=0 memory=-m
 	if sanitized; then memory=; fi
 	: >web.log
 	"$@" 3>&- &
 	pid=$!
 	wait_for grep -q 'GET .*silent' web.log
-	"$COFFER_ROOT/bin/hunt" process $memory "$(pgrep -P $pid)" secrets >found || found=$?
+	child=$pid
+	# Of a build it is a child of the builder's.
+	while below=$(pgrep -P "$child"); do child=$below; done
+	"$COFFER_ROOT/bin/hunt" process $memory "$child" secrets >found || found=$?
 	kill -KILL $pid
 	wait $pid || true
 	cat found
@@ -253,6 +346,8 @@ silent_child() { # COMMAND...
 	[[ "$output" == *"looked at 1 processes, $looks memories"* ]]
 	run -0 silent_child coffer pull got.sif "http://localhost:$PLAIN/silent/image.sif"
 	[[ "$output" == *"looked at 1 processes, $looks memories"* ]]
+	run -0 silent_child coffer build --encrypt got.sif "http://localhost:$PLAIN/silent/image.sif"
+	[[ "$output" == *"looked at 1 processes, $looks memories"* ]]
 }
 
 @test "library://: the image that its hash tells of" {
@@ -269,6 +364,17 @@ silent_child() { # COMMAND...
 	SSL_CERT_FILE=$WORK/ca.crt run -0 coffer pull --force got.sif "library://${fresh#https://}/team/project/name"
 	run -0 coffer pull --force --no-https got.sif "library://${given#http://}/team/project/name"
 	rm got.sif
+	run -0 --separate-stderr coffer build --library "$given" --base-pem-path=rsa_pri.pem --pem-path=rsa_pub.pem got.sif library://team/project/name
+	err_has 'Downloading library image'
+	printf 'Bootstrap: library\nLibrary: %s\nFrom: team/project/name:two\n%%post\n\techo more >/etc/more\n' "$given" >d.def
+	run -0 coffer build --force --base-pem-path=rsa_pri.pem got.sif d.def
+	run -0 --separate-stderr coffer exec got.sif cat /etc/more
+	[ "$output" = more ]
+	rm got.sif
+	run --separate-stderr coffer build got.sif library://team/project/name
+	refused 255 'remote has no library client'
+	run --separate-stderr coffer build --library "$given" got.sif library://team/project/wrong
+	refused 255 'conveyor failed to get: what came is not the file that the library tells of'
 	run --separate-stderr coffer pull --library "$given" got.sif library://team/project/wrong
 	refused 255 'what came is not the file that the library tells of'
 	run --separate-stderr coffer pull --library "$given" got.sif library://team/project/nohash

@@ -253,8 +253,21 @@ push_sif() { # FILE REFERENCE
 	# To seal it would take it over the disk in the clear.
 	run --separate-stderr coffer pull --pem-path=rsa_pub.pem other.sif "$source"
 	refused 255 'an image of oras:// is pulled as it is'
-	run --separate-stderr coffer build other.sif "$source"
-	refused 255 'building from oras is not supported'
+	run -0 --separate-stderr coffer build --base-pem-path=rsa_pri.pem --passphrase other.sif "$source" <<<hunter
+	err_has 'Downloading oras image'
+	run -0 --separate-stderr coffer exec --passphrase other.sif cat /etc/secret.txt <<<hunter
+	[ "$output" = 'a marker that must stay hidden' ]
+	printf 'Bootstrap: oras\nFrom: localhost:%s/group/sealed:1\n%%post\n\techo more >/etc/more\n' "$PLAIN" >d.def
+	run -0 coffer build --force --base-pem-path=rsa_pri.pem other.sif d.def
+	run -0 --separate-stderr coffer exec other.sif cat /etc/more
+	[ "$output" = more ]
+	# With the login of a registry that wants one.
+	APPTAINER_NOHTTPS='' SSL_CERT_FILE=$WORK/tls.crt skopeo copy -q --insecure-policy --dest-creds 'me:pass word' oci:sif.layout "docker://localhost:$TLS/sealed:1"
+	APPTAINER_NOHTTPS='' SSL_CERT_FILE=$WORK/tls.crt APPTAINER_DOCKER_USERNAME=me APPTAINER_DOCKER_PASSWORD='pass word' \
+		run -0 coffer build --force --base-pem-path=rsa_pri.pem other.sif "oras://localhost:$TLS/sealed:1"
+	rm other.sif
+	run --separate-stderr coffer build other.sif "oras://localhost:$PLAIN/group/image:1"
+	refused 255 'conveyor failed to get: what is there is no SIF image: '
 	# Something else under that name, and no image at all.
 	run --separate-stderr coffer run "oras://localhost:$PLAIN/group/image:1"
 	refused 255 'what is there is no SIF image: '

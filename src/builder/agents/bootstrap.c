@@ -9,6 +9,31 @@
 
 /* Where a tree comes from: spec deffile.md 4. The table of agents. */
 
+/* A registry's password is no web server's. */
+static bool takes_login(const struct definition *d)
+{
+	const struct fetch_transport *t = fetch_transport(definition_header(d, "bootstrap"));
+	return t && fetch_asks_registry(t) && !fetch_by_web(t);
+}
+
+int bootstrap_log_in(const struct build *b, const char *from, struct error **err)
+{
+	struct fetch_options *o = &b->wish->fetch;
+	/* The password itself is wiped in each process that is forked. */
+	return o->password && takes_login(b->definition)
+		       ? fetch_login(from, o->user, o->password, &o->login, err)
+		       : 0;
+}
+
+void bootstrap_end_login(struct builder *b)
+{
+	const struct build *build = b->build;
+	for (size_t i = build->definition->stages; i < build->last->stages; i++)
+		if (takes_login(definition_stage(build->last, i)))
+			return;
+	fd_close(&b->build->wish->fetch.login);
+}
+
 static int nothing_check(const struct build *b, struct error **err)
 {
 	(void)b;
@@ -29,7 +54,7 @@ static const struct agent {
 	int (*run)(struct builder *b, struct error **err);
 	bool keeps_metadata; /* what it has of the standard files stays */
 } agents[] = {
-	{ "localimage", bootstrap_local_check, bootstrap_local, true },
+	{ "localimage", bootstrap_local_check, bootstrap_unpack, true },
 	{ "scratch", nothing_check, nothing_run, false },
 	{ "debootstrap", bootstrap_debootstrap_check, bootstrap_debootstrap, false },
 	{ "docker", bootstrap_oci_check, bootstrap_oci, true },
@@ -38,16 +63,18 @@ static const struct agent {
 	{ "oci", bootstrap_oci_check, bootstrap_oci, true },
 	{ "oci-archive", bootstrap_oci_check, bootstrap_oci, true },
 	{ "containers-storage", bootstrap_oci_check, bootstrap_oci, true },
+	{ "oras", bootstrap_file_check, bootstrap_file, true },
+	{ "library", bootstrap_file_check, bootstrap_file, true },
+	{ "http", bootstrap_file_check, bootstrap_file, true },
+	{ "https", bootstrap_file_check, bootstrap_file, true },
 };
 
-static const char *const other_agents[] = {
-	"library", "oras",    "shub",	"yum",	    "dnf",
-	"arch",	   "busybox", "zypper", "buildkit", "dockerfile"
-};
+static const char *const other_agents[] = { "shub",   "yum",      "dnf",	"arch",
+					    "busybox", "zypper", "buildkit", "dockerfile" };
 
 static const struct agent *find_agent(const struct build *b)
 {
-	static const struct agent update = { "", nothing_check, bootstrap_local, true };
+	static const struct agent update = { "", nothing_check, bootstrap_unpack, true };
 	if (bootstrap_is_update(b, b->definition))
 		return &update;
 	const char *name = definition_header(b->definition, "bootstrap");
@@ -69,7 +96,8 @@ int bootstrap_check(const struct build *b, struct error **err)
 				  "the bootstrap agent %s is not supported by coffer yet", name);
 			return error_hint(err, "coffer knows localimage, docker, docker-archive, "
 					       "docker-daemon, oci, oci-archive, "
-					       "containers-storage, debootstrap and scratch");
+					       "containers-storage, oras, library, http, https, "
+					       "debootstrap and scratch");
 		}
 	return error_set(err, ERROR_DAMAGED,
 			 "unable to get conveyorpacker: invalid build source %s", name);

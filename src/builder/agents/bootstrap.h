@@ -15,6 +15,11 @@ int bootstrap_run(struct builder *b, struct error **err);
  */
 int bootstrap_open_base(struct build *b, struct image **ret, struct error **err);
 /*
+ * In the command, at MESSAGE_BASE: takes the file that the builder has got, asks the policy about
+ * it, and finds its key. *fd becomes the build's.
+ */
+int bootstrap_take_base(struct build *b, int *fd, struct error **err);
+/*
  * Finds the key of the images that are built upon, as far as they are there: one for all that are
  * encrypted. It may ask on the terminal.
  */

@@ -9,14 +9,17 @@
 static void warn_of_clear_target(const struct build *b)
 {
 	const char *from = definition_header(b->definition, "from");
+	/* What follows "?" may let others in. */
+	int len = (int)(bootstrap_is_file(b, b->definition) ? strcspn(from, "?") : strlen(from));
 	if (b->wish->encrypt)
 		return;
 	if (b->wish->sandbox)
-		log_warning("%s is encrypted, %s will not be: a sandbox lies in the clear.", from,
-			    b->wish->target);
-	else
-		log_warning("%s is encrypted, but --encrypt was not specified. NOT encrypting %s.",
+		log_warning("%.*s is encrypted, %s will not be: a sandbox lies in the clear.", len,
 			    from, b->wish->target);
+	else
+		log_warning("%.*s is encrypted, but --encrypt was not specified. NOT encrypting "
+			    "%s.",
+			    len, from, b->wish->target);
 }
 
 int bootstrap_choose_key(struct build *b, struct error **err)
@@ -33,15 +36,23 @@ int bootstrap_choose_key(struct build *b, struct error **err)
 	return error_hint(err, "give it with --base-pem-path FILE or --base-passphrase");
 }
 
-static bool is_upon_image(const struct build *b, const struct definition *d)
+bool bootstrap_is_file(const struct build *b, const struct definition *d)
 {
-	return !bootstrap_is_update(b, d) && !strcmp(definition_header(d, "bootstrap"), "localimage");
+	const struct fetch_transport *t = fetch_transport(definition_header(d, "bootstrap"));
+	return !bootstrap_is_update(b, d) && t && fetch_has_file(t);
+}
+
+bool bootstrap_is_upon_image(const struct build *b, const struct definition *d)
+{
+	return bootstrap_is_file(b, d) ||
+	       (!bootstrap_is_update(b, d) &&
+		!strcmp(definition_header(d, "bootstrap"), "localimage"));
 }
 
 bool bootstrap_later_base(const struct build *b)
 {
 	for (size_t i = b->definition->stages; i < b->last->stages; i++)
-		if (is_upon_image(b, definition_stage(b->last, i)))
+		if (bootstrap_is_upon_image(b, definition_stage(b->last, i)))
 			return true;
 	return false;
 }
@@ -51,7 +62,7 @@ static int look_at_base(struct build *b, char **ret_plain, struct error **err)
 {
 	CLEANUP_ERROR struct error *not_yet = NULL;
 	CLEANUP_IMAGE struct image *image = NULL;
-	if (!is_upon_image(b, b->definition))
+	if (!bootstrap_is_upon_image(b, b->definition) || bootstrap_is_file(b, b->definition))
 		return 0;
 	/* %pre may make the image: then it is looked at, and the key asked for, when it is there.
 	 */
@@ -68,6 +79,21 @@ static int look_at_base(struct build *b, char **ret_plain, struct error **err)
 	return *ret_plain ? 0 : -1;
 }
 
+static bool any_file(const struct build *b)
+{
+	for (size_t i = 0; i < b->last->stages; i++)
+		if (bootstrap_is_file(b, definition_stage(b->last, i)))
+			return true;
+	return false;
+}
+
+static int refuse_key(const char *plain, struct error **err)
+{
+	error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it", plain);
+	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "
+			       "leave out --base-pem-path and --base-passphrase");
+}
+
 int bootstrap_find_key(struct build *b, struct error **err)
 {
 	CLEANUP_TEXT char *plain = NULL;
@@ -78,9 +104,21 @@ int bootstrap_find_key(struct build *b, struct error **err)
 	}
 	int result = encrypted > 0 ? bootstrap_choose_key(b, err) : encrypted;
 	build_enter_stage(b, 0);
+	b->any_encrypted = encrypted > 0;
 	if (encrypted || !b->wish->base_key_given || !plain)
 		return result;
-	error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it", plain);
-	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "
-			       "leave out --base-pem-path and --base-passphrase");
+	/* What is got from elsewhere, nobody has seen yet. */
+	return any_file(b) ? result : refuse_key(plain, err);
+}
+
+int bootstrap_is_encrypted(struct build *b, struct error **err)
+{
+	b->any_encrypted = true;
+	return b->base_key ? 0 : bootstrap_choose_key(b, err);
+}
+
+int bootstrap_is_plain(const struct build *b, const char *name, struct error **err)
+{
+	bool meant = b->any_encrypted || bootstrap_later_base(b);
+	return b->wish->base_key_given && !meant ? refuse_key(name, err) : 0;
 }

@@ -16,8 +16,18 @@ bool bootstrap_is_update(const struct build *b, const struct definition *d)
 	return b->wish->update && d == b->last;
 }
 
+/* The file of another place as it is named there; what follows "?" may let others in. */
+static char *name_of_file(const struct build *b, struct error **err)
+{
+	const char *from = definition_header(b->definition, "from");
+	return text_printf(err, "%s://%.*s", definition_header(b->definition, "bootstrap"),
+			   (int)strcspn(from, "?"), from);
+}
+
 static char *image_path(const struct build *b, struct error **err)
 {
+	if (b->base->path)
+		return text_dup(b->base->path, err);
 	if (bootstrap_is_update(b, b->definition))
 		return path_absolute(b->wish->target, err);
 	const char *from = definition_header(b->definition, "from");
@@ -31,6 +41,11 @@ int bootstrap_open_base(struct build *b, struct image **ret, struct error **err)
 	struct stat st;
 	if (!path || image_open(path, &image, err) < 0)
 		return -1;
+	if (b->base->path) {
+		text_free(&image->path);
+		if (!(image->path = name_of_file(b, err)))
+			return -1;
+	}
 	if (fstat(image_descriptor(image), &st) < 0)
 		return error_errno(err, errno, "look at %s", image->path);
 	if (b->base->known && (st.st_dev != b->base->device || st.st_ino != b->base->inode))
@@ -50,6 +65,11 @@ int bootstrap_local_check(const struct build *b, struct error **err)
 	/* As with Apptainer; but whoever forgot a line has his keys in an image then. */
 	if (!from || !*from)
 		log_warning("The definition has no From: the image is made of the current folder");
+	return bootstrap_check_fingerprints(b, err);
+}
+
+int bootstrap_check_fingerprints(const struct build *b, struct error **err)
+{
 	if (!definition_header(b->definition, "fingerprints"))
 		return 0;
 	/* To go on without the check that was asked for would be to fail open. */
@@ -110,7 +130,7 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 	return 0;
 }
 
-int bootstrap_local(struct builder *b, struct error **err)
+int bootstrap_unpack(struct builder *b, struct error **err)
 {
 	CLEANUP_IMAGE struct image *image = NULL;
 	if (bootstrap_open_base(b->build, &image, err) < 0)
@@ -126,7 +146,7 @@ int bootstrap_local(struct builder *b, struct error **err)
 	}
 	if (bootstrap_is_update(b->build, b->build->definition))
 		log_info("Building into existing container: %s", image->path);
-	else if (!b->no_grafts)
+	else if (!b->no_grafts && !b->build->base->path)
 		log_info("Extracting local image...");
 	int result =
 		image_is_encrypted(image) ? unpack_encrypted(b, err) : unpack_plain(b, image, err);

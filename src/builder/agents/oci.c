@@ -48,14 +48,8 @@ int bootstrap_oci_check(const struct build *b, struct error **err)
 	CLEANUP_TEXT char *from = reference(b, err);
 	if (!from)
 		return -1;
-	struct fetch_options *o = &b->wish->fetch;
 	const struct fetch_wish wish = wish_of(b, from);
-	if (fetch_check(&wish, err) < 0)
-		return -1;
-	/* For a registry alone. The password itself is wiped in each process that is forked. */
-	return o->password && !strcmp(definition_header(b->definition, "bootstrap"), "docker")
-		       ? fetch_login(from, o->user, o->password, &o->login, err)
-		       : 0;
+	return fetch_check(&wish, err) < 0 ? -1 : bootstrap_log_in(b, from, err);
 }
 
 /* DIR, DIR@sha256:... or DIR:NAME, cut in place. */
@@ -203,28 +197,12 @@ static int unpack_image(struct builder *b, struct unpacking *u, const struct oci
 	return copy_fix_permissions(b->root, err);
 }
 
-/* Whether a stage that comes later may need the login, too. */
-static bool later_fetch(const struct build *b)
-{
-	for (size_t i = b->definition->stages; i < b->last->stages; i++)
-		if (fetch_transport(definition_header(definition_stage(b->last, i), "bootstrap")))
-			return true;
-	return false;
-}
-
-/* Nothing that runs from now on finds the password again. */
-static void end_login(struct builder *b)
-{
-	if (!later_fetch(b->build))
-		fd_close(&b->build->wish->fetch.login);
-}
-
 static int run_in_place(struct builder *b, const char *from, struct error **err)
 {
 	CLEANUP_TEXT char *path = path_absolute(from, err);
 	struct oci_wish wish = { .arch = b->build->arch };
 	struct unpacking u = { .b = b };
-	end_login(b);
+	bootstrap_end_login(b);
 	if (!path)
 		return -1;
 	u.layout = open_layout(path, &wish, err);
@@ -244,7 +222,7 @@ static int run_fetched(struct builder *b, const struct fetch_wish *wish, const c
 	if (!layout)
 		return -1;
 	int fetched = fetch_run(wish, folder, err);
-	end_login(b);
+	bootstrap_end_login(b);
 	if (fetched < 0) {
 		workspace_explain(b->build, b->root, err);
 		return error_wrap(err, "conveyor failed to get");

@@ -421,10 +421,15 @@ static void test_generate(void **state)
 {
 	(void)state;
 	CLEANUP_DEFINITION struct definition *d = NULL;
-	assert_ok(definition_generate("localimage", "plain.sif", &d, err));
+	assert_ok(definition_generate("localimage", "plain.sif", 9, &d, err));
 	assert_string_equal(d->text.data, "bootstrap: localimage\nfrom: plain.sif\n\n");
 	assert_int_equal(d->text.len, 39);
 	assert_string_equal(definition_header(d, "from"), "plain.sif");
+	definition_free(&d);
+	assert_ok(definition_generate("https", "host/a.sif?key=word", 10, &d, err));
+	assert_string_equal(d->text.data, "bootstrap: https\nfrom: host/a.sif\n\n");
+	assert_string_equal(definition_header(d, "from"), "host/a.sif");
+	assert_string_equal(d->unshown, "?key=word");
 }
 
 /* Any cut and any changed byte of a definition: an error or a definition, and no more. */

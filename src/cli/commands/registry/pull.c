@@ -109,8 +109,8 @@ static int refuse_changes(const struct invocation *in, const char *uri, const ch
 		return 0;
 	error_set(err, ERROR_UNSUPPORTED, "an image of %.*s:// is pulled as it is",
 		  (int)strcspn(uri, ":"), uri);
-	return error_hint(err, "pull it without these options, and build from %s with them",
-			  target);
+	return error_hint(err, "build from it with these options: coffer build %s %.*s", target,
+			  (int)strcspn(uri, "?"), uri);
 }
 
 static int run_pull(const struct invocation *in, struct error **err)

@@ -142,6 +142,10 @@ static struct run_injection *injection(const struct run_injections *list, const 
 static int inject(struct run_injections *list, const char *prefix, const char *name,
 		  const char *value, struct error **err)
 {
+	if (!*name) {
+		log_warning("Ignore environment variable =%s: variable name missing", value);
+		return 0;
+	}
 	if (!run_env_name_ok(name, strlen(name))) {
 		log_warning("Ignoring environment variable with the unusable name '%s'", name);
 		return 0;
@@ -242,7 +246,10 @@ static int inject_files(const struct run_env_source *source, struct run_injectio
 		CLEANUP_BUFFER struct buffer text = { 0 };
 		CLEANUP_STRINGS struct strings got = { 0 };
 		if (fd_read_file(AT_FDCWD, path, ENV_FILE_LIMIT, &text, err) < 0)
-			return error_wrap(err, "could not read environment file \"%s\"", path);
+			return error_wrap(err,
+					  "while setting environment: while processing %s: could "
+					  "not read environment file \"%s\"",
+					  path, path);
 		if (text.len && memchr(text.data, 0, text.len))
 			return error_set(err, ERROR_USAGE, "environment file %s holds a NUL byte",
 					 path);
@@ -295,8 +302,7 @@ static int forward_host(const struct run_env_source *source, struct run_env *ret
 		const char *item = source->host[i];
 		size_t len = strcspn(item, "=");
 		if (!item[len] || begins(item, "APPTAINER_") || begins(item, "SINGULARITY_") ||
-		    begins(item, NEW_PREFIX) || begins(item, OLD_PREFIX) ||
-		    !run_env_name_ok(item, len))
+		    begins(item, NEW_PREFIX) || begins(item, OLD_PREFIX))
 			continue;
 		CLEANUP_TEXT char *name = text_dup_len(item, len, err);
 		if (!name)

@@ -191,18 +191,28 @@ static int enter_directory(const struct run_plan *plan, struct error **err)
 	if (chdir(plan->start) == 0)
 		return 0;
 	int errnum = errno;
+	if (plan->start_asked) {
+		CLEANUP_TEXT char *words = run_errno_words(errnum, err);
+		if (!words)
+			return -1;
+		(void)error_set(err, ERROR_NOT_FOUND,
+				"failed to set working directory: chdir %s: %s", plan->start,
+				words);
+		return error_hint(err, "%s", entering(errnum, plan));
+	}
+	/* Where the home fails, too, the words are of that one, as Apptainer's are. */
+	const char *missed = plan->start, *instead = plan->home;
+	if (chdir(plan->home) < 0) {
+		errnum = errno;
+		missed = plan->home;
+		instead = "/";
+	}
 	CLEANUP_TEXT char *why = run_errno_words(errnum, err);
 	if (!why)
 		return -1;
-	if (plan->start_asked) {
-		(void)error_set(err, ERROR_NOT_FOUND,
-				"failed to set working directory: chdir %s: %s", plan->start, why);
-		return error_hint(err, "%s", entering(errnum, plan));
-	}
-	const char *instead = chdir(plan->home) == 0 ? plan->home : "/";
 	log_warning("Error changing the container working directory. Using '%s' instead: chdir %s: "
 		    "%s",
-		    instead, plan->start, why);
+		    instead, missed, why);
 	return 0;
 }
 

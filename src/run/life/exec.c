@@ -154,10 +154,8 @@ static int find_in_path(const char *name, const struct strings *env, char **ret,
 		}
 		denied |= stat(full, &st) == 0 && S_ISREG(st.st_mode);
 	}
-	if (denied)
-		return not_a_program(name, "permission denied", err);
 	error_set(err, ERROR_NOT_FOUND, "\"%s\": executable file not found in $PATH", name);
-	return -1;
+	return denied ? error_hint(err, "there is a file %s, and you may not run it", name) : -1;
 }
 
 /* The program that the first word names, with the others as its arguments. */

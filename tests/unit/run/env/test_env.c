@@ -75,10 +75,10 @@ static void host_variables(void **state)
 	assert_value(env, "EMPTY", "");
 	assert_value(env, "TERM", "vt100");
 	assert_value(env, "HOME", "/home/u");
-	for (size_t i = 0; i < env.base.len; i++) {
+	/* No name of a variable, but it arrives, as with Apptainer. */
+	assert_value(env, "BASH_FUNC_f%%", "() { :; }");
+	for (size_t i = 0; i < env.base.len; i++)
 		assert_null(strstr(env.base.items[i], "secret"));
-		assert_null(strstr(env.base.items[i], "BASH_FUNC"));
-	}
 	assert_null(run_env_get(&env.base, "SINGULARITY_X"));
 	assert_null(run_env_get(&env.base, "LD_LIBRARY_PATH"));
 	assert_null(run_env_get(&env.base, "LANG"));

@@ -56,7 +56,10 @@ static int classify_file(struct image *img, struct error **err)
 static int not_there(const char *path, int errnum, struct error **err)
 {
 	char link[PATH_MAX];
-	error_errno(err, errnum, "failed to retrieve path for %s: lstat %s", path, path);
+	if (errnum == ENOTDIR)
+		error_errno(err, errnum, "failed to retrieve path for %s", path);
+	else
+		error_errno(err, errnum, "failed to retrieve path for %s: lstat %s", path, path);
 	ssize_t len = errnum == ENOENT ? readlink(path, link, sizeof(link)) : -1;
 	if (len > 0 && memmem(link, (size_t)len, "annex/objects/", 14))
 		return error_hint(err, "it is a link of git-annex to what is not here: get the "

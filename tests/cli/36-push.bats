@@ -73,7 +73,7 @@ teardown() {
 	run --separate-stderr coffer push tree "oras://localhost:$OPEN/group/text:1"
 	refused 255 '"tree" is not a SIF'
 	run --separate-stderr coffer push sealed.sif library://a/b/c
-	refused 255 'unsupported transport type: library'
+	refused 255 'Unsupported transport type: library'
 	err_has 'oras://'
 	run --separate-stderr coffer push sealed.sif there
 	refused 255 'No transport type URI supplied'

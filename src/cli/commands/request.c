@@ -33,6 +33,11 @@ static int make_wish(const struct invocation *in, enum run_action action, size_t
 	invocation_fill(in, wish);
 	if (!wish->cwd)
 		wish->cwd = invocation_text(in, "pwd");
+	/* As in Apptainer, an empty word for one of these asks for nothing. */
+	if (wish->dns && !*wish->dns)
+		wish->dns = NULL;
+	if (wish->hostname && !*wish->hostname)
+		wish->hostname = NULL;
 	if (invocation_on(in, "compat"))
 		wish->containall = wish->writable_tmpfs = wish->no_init = wish->no_umask =
 			wish->no_eval = true;

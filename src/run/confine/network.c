@@ -16,7 +16,8 @@ static int refuse(const char *name, struct error **err)
 	bool bridge = !strcmp(name, "bridge");
 	if (bridge && getuid() != 0)
 		error_set(err, ERROR_UNSUPPORTED,
-			  "network requires root or a suid installation with /etc/subuid "
+			  "container creation failed: network requires root or a suid installation "
+			  "with /etc/subuid "
 			  "--fakeroot; non-root users can only use --network=none unless permitted "
 			  "by the administrator");
 	else

@@ -53,9 +53,9 @@ static int add(struct run_binds *ret, const char *source, const char *target,
 	bool image = options->image_src || options->id;
 	if (*target != '/')
 		return error_set(err, ERROR_USAGE,
-				 "unable to add %s to mount list: destination must be an absolute "
-				 "path",
-				 target);
+				 "container creation failed: unable to add %s to mount list: "
+				 "destination must be an absolute path",
+				 source);
 	CLEANUP_TEXT char *from = path_absolute(source, err);
 	CLEANUP_TEXT char *to = from ? path_absolute(target, err) : NULL;
 	const char *within = options->image_src && *options->image_src ? options->image_src : "/";
@@ -223,11 +223,17 @@ static bool one_of(const char *word, const char *a, const char *b, const char *c
 	return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
 }
 
-static int mount_record(char *record, struct run_binds *ret, struct error **err)
+/* Where the parts of a record of --mount are, in its own text. */
+struct record {
+	const char *source, *target;
+	struct options options;
+};
+
+static int read_record(char *text, struct record *ret, struct error **err)
 {
 	const char *source = NULL, *target = NULL;
 	struct options options = { .nested = true };
-	for (char *at = record; at;) {
+	for (char *at = text; at;) {
 		char *key = csv_field(&at);
 		char *value = strchr(key, '=');
 		if (value)
@@ -252,8 +258,8 @@ static int mount_record(char *record, struct run_binds *ret, struct error **err)
 			options.id = value ? value : "";
 		} else if (!strcmp(key, "bind-propagation")) {
 			return error_set(err, ERROR_USAGE,
-					 "bind-propagation is not supported in a mount "
-					 "specification");
+					 "bind-propagation not supported for individual mounts, "
+					 "check apptainer.conf for global setting");
 		} else {
 			return error_set(err, ERROR_USAGE,
 					 "invalid key \"%s\" in mount specification", key);
@@ -262,7 +268,22 @@ static int mount_record(char *record, struct run_binds *ret, struct error **err)
 	if (!source || !*source || !target || !*target)
 		return error_set(err, ERROR_USAGE,
 				 "mounts must specify a source and a destination");
-	return add(ret, source, target, &options, err);
+	*ret = (struct record){ .source = source, .target = target, .options = options };
+	return 0;
+}
+
+static int mount_record(const char *text, struct run_binds *ret, struct error **err)
+{
+	struct record record = { 0 };
+	CLEANUP_TEXT char *copy = text_dup(text, err);
+	if (!copy)
+		return -1;
+	if (read_record(copy, &record, err) < 0)
+		return error_wrap(err,
+				  "While setting bind mount configuration: while parsing mount "
+				  "\"%s\"",
+				  text);
+	return add(ret, record.source, record.target, &record.options, err);
 }
 
 int run_mount_parse(const char *records, struct run_binds *ret, struct error **err)

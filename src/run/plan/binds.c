@@ -138,6 +138,8 @@ int run_choose_binds(struct run_plan *plan, struct error **err)
 	return 0;
 }
 
+#define NOT_WRITABLE "Data image %s is not writable, proceeding with read-only"
+
 /* A part of an image: a folder, or a file, which is found out when it is mounted. */
 static int add_image_bind(struct run_plan *plan, const struct run_bind *b, struct error **err)
 {
@@ -152,12 +154,16 @@ static int add_image_bind(struct run_plan *plan, const struct run_bind *b, struc
 		.restricted = true,
 		.layered = true,
 	};
+	/* Of a file that one may not write it is said before anything else. */
+	bool closed = !b->read_only && access(b->source, R_OK) == 0 && access(b->source, W_OK) < 0;
+	if (closed)
+		log_warning(NOT_WRITABLE, b->source);
 	if (run_extra_data(plan, b, &m.extra, err) < 0)
 		return -1;
 	const struct run_extra *e = &plan->extras[m.extra];
 	m.read_only = !e->writable;
-	if (!b->read_only && !e->writable && !e->image->sif)
-		log_warning("Data image %s is not writable, proceeding with read-only", b->source);
+	if (!closed && !b->read_only && !e->writable && !e->image->sif)
+		log_warning(NOT_WRITABLE, b->source);
 	return run_add_mount(plan, &m, err);
 }
 

@@ -26,6 +26,10 @@ int run_choose_home(struct run_plan *plan, char **ret_source, struct error **err
 		return error_set(
 			err, ERROR_POLICY,
 			"not mounting user requested home: user bind control is disallowed");
+	/* An empty word is a variable that is not set: the working directory is not meant. */
+	if (!*given)
+		return error_set(err, ERROR_USAGE,
+				 "container creation failed: the name of the home is empty");
 	size_t colons = 0;
 	for (const char *p = given; *p; p++)
 		colons += *p == ':';
@@ -136,6 +140,13 @@ int run_add_home(struct run_plan *plan, const char *source, struct error **err)
 	bool foreign = plan->map == USERNS_SHIFTED && plan->user_namespace && !wish->home;
 	if (foreign && !plan->contain)
 		log_info("The home of root is left out: %s is an empty one", plan->home);
+	if (wish->home && run_path_exists(source) && !is_directory(source)) {
+		error_set(err, ERROR_USAGE,
+			  "container creation failed: while mounting %s: could not mount %s: not a "
+			  "directory",
+			  source, source);
+		return error_hint(err, "give --home a folder");
+	}
 	bool empty = (plan->contain && !wish->home) || foreign || !is_directory(source);
 	bool work = empty && plan->contain && !foreign && plan->work;
 	int r = work	? run_add_work(plan, "home", plan->home, 0700, "home", err)

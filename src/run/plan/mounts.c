@@ -250,7 +250,9 @@ static int add_name_servers(struct run_plan *plan, struct error **err)
 		word[len < sizeof(word) ? len : 0] = 0;
 		if (inet_pton(AF_INET, word, address) != 1 &&
 		    inet_pton(AF_INET6, word, address) != 1) {
-			error_set(err, ERROR_USAGE, "dns ip %.*s is not a valid IP address",
+			error_set(err, ERROR_USAGE,
+				  "container creation failed: dns ip %.*s is not a "
+				  "valid IP address",
 				  (int)len, at);
 			return error_hint(err,
 					  "give the name servers' addresses, with commas between "

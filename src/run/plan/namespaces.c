@@ -80,7 +80,10 @@ int run_choose_namespaces(struct run_plan *plan, struct error **err)
 	const struct run_wish *wish = plan->wish;
 	const struct config *c = plan->config;
 	if (wish->hostname && !hostname_ok(wish->hostname))
-		return error_set(err, ERROR_USAGE, "%s is not a valid hostname", wish->hostname);
+		return error_set(err, ERROR_USAGE,
+				 "container creation failed: unable to add %s to hostname file: "
+				 "%s is not a valid hostname",
+				 wish->hostname, wish->hostname);
 	plan->clone_flags |= CLONE_NEWNS;
 	/* What a section of a build leaves running ends with it. */
 	if (wish->stay && !c->allow_pid_ns)

@@ -98,7 +98,8 @@ int run_session_open(const struct run_plan *plan, struct run_session *ret, struc
 		return error_errno(err, -r, "make the mounts private");
 	/* Both before the root is covered: who is so, as if chrooted, gets no user namespace. */
 	if ((run_plan_is_shifted(plan) && run_shift(plan, ret, err) < 0) ||
-	    run_lock_prepare(plan, &ret->member, err) < 0)
+	    run_lock_prepare(plan, &ret->member, err) < 0 ||
+	    run_sources_open_root(plan, ret, err) < 0)
 		return -1;
 	CLEANUP_FD int dir = open_tmpfs(plan, err);
 	if (dir < 0)

@@ -44,6 +44,13 @@ int run_walk(int root, const char *target, bool keep_last, bool no_links, struct
 	     struct error **err);
 int run_layer_make(const struct run_plan *plan, struct run_session *session, struct error **err);
 /*
+ * Opens what is bound and is the root itself: before the session directory is placed over "/", as a
+ * clone of it would have that on top.
+ */
+int run_sources_open_root(const struct run_plan *plan, struct run_session *session,
+			  struct error **err);
+
+/*
  * Opens what the mounts need and the image has no part in, for run_mounts_make: while one waits for
  * the image. What fails is tried again, and its error said, by that one, which closes them all.
  */

@@ -134,6 +134,29 @@ static int open_source(const struct run_plan *plan, const struct run_session *se
 			    : run_tree_clone(AT_FDCWD, m->source, err);
 }
 
+int run_sources_open_root(const struct run_plan *plan, struct run_session *session,
+			  struct error **err)
+{
+	struct stat root, source;
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		const struct run_mount *m = &plan->mounts[i];
+		CLEANUP_ERROR struct error *later = NULL;
+		if (!m->asked || (session->sources && session->sources[i] >= 0) ||
+		    stat(m->source, &source) < 0 || stat("/", &root) < 0 ||
+		    !run_same_file(&source, &root))
+			continue;
+		if (!session->sources) {
+			session->sources = calloc(plan->mount_count, sizeof(*session->sources));
+			if (!session->sources)
+				return error_no_memory(err);
+			for (size_t k = 0; k < plan->mount_count; k++)
+				session->sources[k] = -1;
+		}
+		session->sources[i] = open_source(plan, session, m, &later);
+	}
+	return 0;
+}
+
 void run_sources_open(const struct run_plan *plan, struct run_session *session)
 {
 	bool some = session->sources;

@@ -18,7 +18,7 @@ static int check_uri(const char *uri, struct error **err)
 		error_set(err, ERROR_USAGE, "No transport type URI supplied");
 		return error_hint(err, "say where it shall be: oras://HOST/NAME:TAG");
 	}
-	error_set(err, ERROR_UNSUPPORTED, "unsupported transport type: %.*s", (int)len, uri);
+	error_set(err, ERROR_UNSUPPORTED, "Unsupported transport type: %.*s", (int)len, uri);
 	return error_hint(err, "coffer pushes to oras://");
 }
 

@@ -77,8 +77,12 @@ static int become_program(const struct serve_ext *ext, const char *program, int 
 			  struct error **err)
 {
 	char options[96];
-	snprintf(options, sizeof(options), "%s,fakeroot,offset=%llu",
-		 ext->writable ? "rw" : "ro,norecovery", (unsigned long long)ext->off);
+	int n = snprintf(options, sizeof(options), "%s,fakeroot",
+			 ext->writable ? "rw" : "ro,norecovery");
+	/* Older ones (e2fsprogs before 1.47, in Debian 11) do not know the option. */
+	if (ext->off)
+		snprintf(options + n, sizeof(options) - (size_t)n, ",offset=%llu",
+			 (unsigned long long)ext->off);
 	const char *const argv[] = { EXT_PROGRAM, EXT_FILE, EXT_PLACE, "-f",
 				     "-s",	  "-o",	    options,   NULL };
 	const char *const envp[] = { "PATH=/bin", NULL };

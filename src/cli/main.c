@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cli/internal.h"
@@ -174,6 +175,11 @@ int main(int argc, char **argv)
 	/* Of a program in a cell, which has nothing that the rest of this one needs. */
 	if (serve_ext_is_helper(argv[0]))
 		return serve_ext_help();
+#ifdef COFFER_PORTABLE
+	/* It is the linker of its own C library that has been executed: dist/portable/coffer.c. */
+	(void)prctl(PR_SET_NAME, "coffer");
+	account_take_files_alone();
+#endif
 	if (hold_standard_descriptors() < 0)
 		return EXIT_FATAL;
 	if (lends_privileges())

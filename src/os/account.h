@@ -17,6 +17,12 @@ const struct group *account_group(gid_t gid);
 const struct group *account_group_named(const char *name);
 
 /*
+ * From here on by the machine's account files and, for whoever is not in them, its getent(1): for a
+ * program that brings its own C library. A name that begins with a dash is nobody's.
+ */
+void account_take_files_alone(void);
+
+/*
  * A user's home: HOME, where that is an absolute path, else by the account, since engines that
  * empty the environment start us without it. NULL: none. The text is the environment's or the
  * account's.

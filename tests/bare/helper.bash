@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# A bare Debian, and commands in it: sourced by run and install. Sets work (a folder that goes with the
-# script) and bare (the root in it).
+# A bare Debian, and commands in it: sourced by run, install and portable. Sets work (a folder that goes with the
+# script), bare (the root in it), passed and failed (how many attempts have).
 [ "$(id -u)" -eq 0 ] || { echo "$0 runs as root" >&2; exit 1; }
 
 work=$(mktemp -d /var/tmp/coffer-bare.XXXXXX)
@@ -63,4 +63,16 @@ there() { # USER COMMAND
 			LANG=C.UTF-8 HOME="$([ "$user" = root ] && echo /root || echo "/home/$user")" \
 			setpriv --reuid "$user" --regid "$user" --init-groups bash -c "$command"
 	' - "$bare" "$1" "$2"
+}
+
+passed=0 failed=0
+attempt() { # WHAT WHO COMMAND [COMMAND-OF-ROOT-BEFORE]
+	if there root "${4:-true}" >"$work/log" 2>&1 && there "$2" "set -e; $3" >"$work/log" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $1"
+		tail -n 25 "$work/log"
+	fi
 }

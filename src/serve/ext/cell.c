@@ -103,14 +103,33 @@ static int show_libraries(int root, struct error **err)
 	return 0;
 }
 
+/* The file to start this program by; what it needs beside that is shown. */
+static int find_self(int root, char self[PATH_MAX], struct error **err)
+{
+	ssize_t len = readlink("/proc/self/exe", self, PATH_MAX - 1);
+	if (len < 0)
+		return error_errno(err, errno, "find this program");
+	self[len] = '\0';
+#ifdef COFFER_PORTABLE
+	/* It is DIR/lib/LINKER that runs, which DIR/coffer starts: dist/portable/coffer.c. */
+	char *end = strrchr(self, '/');
+	*end = '\0';
+	if (show(root, self, "bin/lib", true, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, err) < 0)
+		return -1;
+	end = strrchr(self, '/');
+	memcpy(end + 1, "coffer", sizeof("coffer"));
+#else
+	(void)root;
+#endif
+	return 0;
+}
+
 static int show_programs(int root, const char *program, struct error **err)
 {
 	char self[PATH_MAX];
 	const uint64_t set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (len < 0)
-		return error_errno(err, errno, "find this program");
-	self[len] = '\0';
+	if (find_self(root, self, err) < 0)
+		return -1;
 	return show(root, program, EXT_PROGRAM + 1, false, set, err) < 0 ||
 			       show(root, self, "bin/fusermount", false, set, err) < 0 ||
 			       show(root, self, "bin/fusermount3", false, set, err) < 0

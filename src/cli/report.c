@@ -98,13 +98,17 @@ int report_no_command(const struct command *group, const char *program, const ch
 	CLEANUP_BUFFER struct buffer text = { 0 };
 	const char *of = group ? group->name : "", *blank = group ? " " : "";
 	const struct command *near = word ? table_near(group, word) : NULL;
-	if (word && table_is_missing(group, word))
-		dprintf(STDERR_FILENO, "Error: \"%s %s%s%s\" is not supported by coffer\n\n",
-			program, of, blank, word);
-	else if (word)
+	const struct command_missing *missing = word ? table_missing(group, word) : NULL;
+	if (missing) {
+		dprintf(STDERR_FILENO, "Error: \"%s %s%s%s\" is not supported by coffer\n", program,
+			of, blank, word);
+		if (missing->instead)
+			say_hint(missing->instead);
+		dprintf(STDERR_FILENO, "\n");
+	} else if (word)
 		dprintf(STDERR_FILENO, "Error: unknown command \"%s\" for \"%s%s%s\"\n\n", word,
 			program, blank, of);
-	if (near && !table_is_missing(group, word))
+	if (near && !missing)
 		dprintf(STDERR_FILENO, "Did you mean this?\n\t%s\n\n", command_word(near));
 	if (help_main_usage(group, program, &text, err) < 0 || report_print(&text, err) < 0)
 		return -1;

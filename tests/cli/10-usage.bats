@@ -56,6 +56,13 @@ usage_error() { # WORDS
 		usage_error "Error: \"coffer config $c\" is not supported by coffer"
 		[ "${lines[1]}" = '  coffer [global options...] config <command>' ]
 	done
+	run --separate-stderr coffer instance stats web
+	[ "${stderr_lines[0]}" = 'Error: "coffer instance stats" is not supported by coffer' ]
+	[[ "${stderr_lines[1]}" == *'ps --ppid PID'* ]]
+	run -0 --separate-stderr apptainer help -h
+	[ "${lines[0]}" = 'Help about any command' ]
+	run -0 --separate-stderr singularity version --help
+	[ "${lines[0]}" = 'Show the version for Apptainer' ]
 	program=apptainer
 	run --separate-stderr apptainer plugin list
 	usage_error 'Error: "apptainer plugin" is not supported by coffer'
@@ -186,6 +193,22 @@ usage_error() { # WORDS
 	[[ "$stderr" == *'use --nv, which needs no nvidia-container-cli'* ]]
 	run --separate-stderr env SINGULARITY_SHARENS=1 coffer exec x y
 	refused 255 '--sharens, asked for by SINGULARITY_SHARENS, is not supported by coffer'
+	# Each way out is one: cpuset-mems takes a program that need not be here, the limits systemd.
+	local option
+	for option in --sharens --unsquash --oom-kill-disable '--fusemount x' '--no-env X' '--containlibs x' '--cpus 2' \
+		'--memory 1g' '--pids-limit 5' '--cpu-shares 5' '--cpuset-cpus 0' '--cpuset-mems 0' '--apply-cgroups f' \
+		'--blkio-weight 10' '--memory-swap 1g' '--memory-reservation 1g' '--blkio-weight-device x'; do
+		# shellcheck disable=SC2086
+		run --separate-stderr coffer exec $option x y
+		refused 255 "${option%% *} is not supported by coffer"
+		[[ "$stderr" != *'lists what there is'* ]]
+	done
+	cd "$FIXTURES"
+	run -0 --separate-stderr taskset -c 0 coffer exec plain.sif cat /proc/self/status
+	[[ "$output" == *$'\nCpus_allowed_list:\t0\n'* ]]
+	X=1 run -0 --separate-stderr env -u X coffer exec plain.sif env
+	[[ $'\n'"$output" != *$'\nX='* ]]
+	run -0 --separate-stderr coffer exec --bind "$COFFER:/.singularity.d/libs/lib.so" plain.sif ls /.singularity.d/libs/lib.so
 	run --separate-stderr coffer exec --nvccli=false --disable-cache --no-https /nonexistent.sif true
 	refused 255 'No such image: /nonexistent.sif'
 }

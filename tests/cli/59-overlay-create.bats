@@ -45,6 +45,24 @@ nothing_left() { [ "$(ls -A new)" = "$1" ] || { ls -A new; false; }; }
 	am_root || [ "$(listed new/root.img / | grep -v lost+found)" = '40755 0:0 upper'$'\n''40755 0:0 work' ]
 }
 
+@test "where no file can be without a name, and where it cannot be made" {
+	local without=("$COFFER_ROOT/bin/without" O_TMPFILE --)
+	cp plain.sif new/plain.sif
+	run -0 --separate-stderr "${without[@]}" coffer overlay create --sparse new/a.img
+	e2fsck -fn new/a.img >fsck 2>&1 || { cat fsck; false; }
+	run -0 --separate-stderr "${without[@]}" coffer overlay create new/plain.sif
+	run coffer sif list new/plain.sif
+	[[ "$output" == *'|FS (Ext3/Overlay/'* ]]
+	nothing_left a.img$'\n'plain.sif
+	# A small limit of files' sizes; and what no file system takes.
+	# shellcheck disable=SC2016
+	run --separate-stderr "${without[@]}" sh -c 'ulimit -f 1000; coffer overlay create new/b.img'
+	refused 255 "while zero'ing overlay image new/b.img: file too large"
+	run --separate-stderr "${without[@]}" coffer overlay create --size 8796093022207 new/b.img
+	[ "$status" -eq 255 ]
+	nothing_left a.img$'\n'plain.sif
+}
+
 @test "it is what --overlay and binds take" {
 	coffer -q overlay create --create-dir low new/a.img
 	run -0 --separate-stderr coffer exec -B new/a.img:/low:image-src=/upper/low plain.sif sh -c 'echo kept >/low/file'

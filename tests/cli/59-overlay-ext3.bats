@@ -61,6 +61,19 @@ sound() { e2fsck -fn "$1" >fsck 2>&1 || { cat fsck; return 1; }; }
 	err_has "append ':ro'"
 }
 
+@test "what fuse-overlayfs has deleted in one is said to show again" {
+	mkdir -p marked/upper/data/deep marked/work
+	: >marked/upper/data/deep/.wh.two
+	mkfs.ext3 -q -d marked marked.img 16M
+	run -0 --separate-stderr coffer exec --overlay marked.img:ro plain.sif cat /data/deep/two
+	[ "$output" = two ]
+	err_has "Overlay $WORK/marked.img was written to by fuse-overlayfs (Apptainer): what was deleted in it shows again"
+	run -0 --separate-stderr coffer exec --overlay marked plain.sif true
+	err_has "Overlay $WORK/marked was written to by fuse-overlayfs"
+	run -0 --separate-stderr coffer exec --overlay over.img:ro plain.sif true
+	[ -z "$stderr" ]
+}
+
 @test "an overlay partition of a SIF, of its own and of another's" {
 	run -0 --separate-stderr coffer exec overlaid.sif cat /data/one
 	[ "$output" = over ]

@@ -108,6 +108,12 @@ END
 		[[ $stderr == *"--security $word is not supported"* ]]
 	done
 	run -255 --separate-stderr coffer exec --security seccomp:unconfined,uid:0 plain.sif true
+	# The way out that is named, for root.
+	[[ $stderr == *'setpriv --reuid UID --regid GID --clear-groups coffer'* ]]
+	! am_root || {
+		run -0 --separate-stderr setpriv --reuid 1234 --regid 1235 --clear-groups coffer -q exec plain.sif sh -c 'echo $(id -u):$(id -g)'
+		[ "$output" = 1234:1235 ]
+	}
 }
 
 @test "--security seccomp:FILE: a profile in place of the default filter, for each user; the terminal's rule stays" {

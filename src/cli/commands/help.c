@@ -14,7 +14,7 @@ static int run_help(const struct invocation *in, struct error **err)
 		command = table_find(in->arguments, &words);
 		const char *next = in->arguments[words];
 		const struct command *group = command && command->group ? command : NULL;
-		if (next && (!command || group) && table_is_missing(group, next))
+		if (next && (!command || group) && table_missing(group, next))
 			return report_no_command(group, in->program, next, err);
 		if (!command || words < in->argument_count) {
 			if (buffer_puts(&text, "Unknown help topic [", err) < 0)

@@ -84,7 +84,9 @@ const struct command cli_exec = {
 static const struct option run_options[] = {
 	RUN_OPTIONS,
 	OPTIONS_REGISTRY,
-	MISSING_("runscript-timeout", 0, OPTION_TEXT, "time", "RUNSCRIPT_TIMEOUT"),
+	INSTEAD_("runscript-timeout", OPTION_TEXT, "time", "RUNSCRIPT_TIMEOUT",
+		 "leave it out: scripts of the image have no limit of time of their own; `timeout` "
+		 "ends a command"),
 	OPTION_HELP,
 	{ 0 },
 };

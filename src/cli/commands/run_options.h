@@ -42,6 +42,17 @@
 		.name = (n), .letter = (l), .kind = (k), .argument = (a), .variables = (v), \
 		.support = OPTION_UNSUPPORTED, .help = "not supported"                      \
 	}
+/* The same, with what does it in another way. */
+#define INSTEAD_(n, k, a, v, i)                                                        \
+	{                                                                              \
+		.name = (n), .kind = (k), .argument = (a), .variables = (v),           \
+		.support = OPTION_UNSUPPORTED, .help = "not supported", .instead = (i) \
+	}
+/* Limits of systemd's: its own words for what a flag of a control group means. */
+#define LIMIT_(n, k, a, v, property)                                                       \
+	INSTEAD_(n, k, a, v,                                                               \
+		 "limit the command from outside, where systemd runs: systemd-run --user " \
+		 "--scope -p " property " coffer ...; root without --user")
 
 #define MISSING_NVCCLI_                                                         \
 	{                                                                       \
@@ -220,29 +231,47 @@
 		.help = "taken for compatibility, without effect"                                \
 	}
 
-#define RUN_OPTIONS_MISSING                                                                     \
-	MISSING_("apply-cgroups", 0, OPTION_TEXT, "file", "APPLY_CGROUPS"),                     \
-		MISSING_("blkio-weight", 0, OPTION_INT, "n", "BLKIO_WEIGHT"),                   \
-		MISSING_("blkio-weight-device", 0, OPTION_LIST, "spec", "BLKIO_WEIGHT_DEVICE"), \
-		MISSING_("compat32", 0, OPTION_SWITCH, NULL, "COMPAT32"),                       \
-		MISSING_("containlibs", 0, OPTION_LIST, "file", "CONTAINLIBS"),                 \
-		MISSING_("cpu-shares", 0, OPTION_INT, "n", "CPU_SHARES"),                       \
-		MISSING_("cpus", 0, OPTION_TEXT, "n", NULL),                                    \
-		MISSING_("cpuset-cpus", 0, OPTION_TEXT, "list", "CPUSET_CPUS"),                 \
-		MISSING_("cpuset-mems", 0, OPTION_TEXT, "list", "CPUSET_MEMS"),                 \
-		MISSING_("device", 0, OPTION_LIST, "name", NULL),                               \
-		MISSING_("fusemount", 0, OPTION_LIST, "spec", "FUSESPEC"),                      \
-		MISSING_("intel-hpu", 0, OPTION_SWITCH, NULL, "INTEL_HPU"),                     \
-		MISSING_("memory", 0, OPTION_TEXT, "bytes", "MEMORY"),                          \
-		MISSING_("memory-reservation", 0, OPTION_TEXT, "bytes", "MEMORY_RESERVATION"),  \
-		MISSING_("memory-swap", 0, OPTION_TEXT, "bytes", "MEMORY_SWAP"),                \
-		MISSING_("netns-path", 0, OPTION_TEXT, "path", "NETNS_PATH"),                   \
-		MISSING_("network-args", 0, OPTION_LIST, "args", "NETWORK_ARGS"),               \
-		MISSING_("no-env", 0, OPTION_LIST, "name", "NOENV"), MISSING_NVCCLI_,           \
-		MISSING_("oom-kill-disable", 0, OPTION_SWITCH, NULL, "OOM_KILL_DISABLE"),       \
-		MISSING_("pids-limit", 0, OPTION_INT, "n", "PIDS_LIMIT"),                       \
-		MISSING_("sharens", 0, OPTION_SWITCH, NULL, "SHARENS"),                         \
-		MISSING_("unsquash", 0, OPTION_SWITCH, NULL, "UNSQUASH")
+#define RUN_OPTIONS_MISSING                                                                        \
+	LIMIT_("apply-cgroups", OPTION_TEXT, "file", "APPLY_CGROUPS", "NAME=VALUE"),               \
+		LIMIT_("blkio-weight", OPTION_INT, "n", "BLKIO_WEIGHT", "IOWeight=N"),             \
+		LIMIT_("blkio-weight-device", OPTION_LIST, "spec", "BLKIO_WEIGHT_DEVICE",          \
+		       "'IODeviceWeight=DEVICE N'"),                                               \
+		MISSING_("compat32", 0, OPTION_SWITCH, NULL, "COMPAT32"),                          \
+		INSTEAD_("containlibs", OPTION_LIST, "file", "CONTAINLIBS",                        \
+			 "bind each into the folder where programs look for libraries: --bind "    \
+			 "FILE:/.singularity.d/libs/NAME"),                                        \
+		LIMIT_("cpu-shares", OPTION_INT, "n", "CPU_SHARES", "CPUWeight=N"),                \
+		LIMIT_("cpus", OPTION_TEXT, "n", NULL, "CPUQuota=PERCENT%"),                       \
+		INSTEAD_("cpuset-cpus", OPTION_TEXT, "list", "CPUSET_CPUS",                        \
+			 "what coffer is started on, the container stays on: taskset -c LIST "     \
+			 "coffer ..."),                                                            \
+		INSTEAD_("cpuset-mems", OPTION_TEXT, "list", "CPUSET_MEMS",                        \
+			 "what coffer is started with, the container stays with: numactl "         \
+			 "--membind=LIST coffer ..."),                                             \
+		MISSING_("device", 0, OPTION_LIST, "name", NULL),                                  \
+		INSTEAD_("fusemount", OPTION_LIST, "spec", "FUSESPEC",                             \
+			 "mount it on this machine first, and show that in the container: --bind " \
+			 "FOLDER:PLACE"),                                                          \
+		MISSING_("intel-hpu", 0, OPTION_SWITCH, NULL, "INTEL_HPU"),                        \
+		LIMIT_("memory", OPTION_TEXT, "bytes", "MEMORY", "MemoryMax=BYTES"),               \
+		LIMIT_("memory-reservation", OPTION_TEXT, "bytes", "MEMORY_RESERVATION",           \
+		       "MemoryLow=BYTES"),                                                         \
+		LIMIT_("memory-swap", OPTION_TEXT, "bytes", "MEMORY_SWAP", "MemorySwapMax=BYTES"), \
+		MISSING_("netns-path", 0, OPTION_TEXT, "path", "NETNS_PATH"),                      \
+		MISSING_("network-args", 0, OPTION_LIST, "args", "NETWORK_ARGS"),                  \
+		INSTEAD_("no-env", OPTION_LIST, "name", "NOENV",                                   \
+			 "take it out of the environment before: env -u NAME coffer ..., or "      \
+			 "begin with an empty one: --cleanenv"),                                   \
+		MISSING_NVCCLI_,                                                                   \
+		INSTEAD_("oom-kill-disable", OPTION_SWITCH, NULL, "OOM_KILL_DISABLE",              \
+			 "leave it out: control groups of version 2 do not know it"),              \
+		LIMIT_("pids-limit", OPTION_INT, "n", "PIDS_LIMIT", "TasksMax=N"),                 \
+		INSTEAD_("sharens", OPTION_SWITCH, NULL, "SHARENS",                                \
+			 "start one container, and let all join it: coffer instance start IMAGE "  \
+			 "NAME, then coffer exec instance://NAME ..."),                            \
+		INSTEAD_("unsquash", OPTION_SWITCH, NULL, "UNSQUASH",                              \
+			 "leave it out, images need not be unpacked; or have a folder: coffer "    \
+			 "build --sandbox FOLDER IMAGE")
 
 #define RUN_OPTIONS RUN_OPTIONS_WORKING, RUN_OPTIONS_NOTHING, RUN_OPTIONS_MISSING
 

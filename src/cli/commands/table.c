@@ -114,29 +114,32 @@ const struct command command_global = {
 	.max_arguments = -1,
 };
 
-/* What Apptainer has and coffer has not, in the order of its help. */
-const char *const command_missing[] = {
-	"cache",
-	"capability",
-	"checkpoint",
-	"config fakeroot",
-	"config global",
-	"delete",
-	"instance stats",
-	"key export",
-	"key import",
-	"key list",
-	"key newpair",
-	"key pull",
-	"key push",
-	"key remove",
-	"key search",
-	"keyserver",
-	"oci",
-	"plugin",
-	"registry",
-	"remote",
-	"search",
+#define BY_PEM "sign and verify with keys in PEM files: coffer help sign"
+#define BY_SKOPEO "log in with skopeo, whose file coffer reads: skopeo login HOST"
 
-	NULL,
+/* What Apptainer has and coffer has not, in the order of its help. */
+const struct command_missing command_missing[] = {
+	{ "capability", "root says for each container what it has: --add-caps, --drop-caps" },
+	{ "checkpoint", NULL },
+	{ "config fakeroot", "as root: usermod --add-subuids 100000-165535 --add-subgids "
+			     "100000-165535 USER" },
+	{ "config global", "edit /etc/coffer/coffer.conf, and ask `coffer config check`" },
+	{ "delete", NULL },
+	{ "instance stats", "`coffer instance list` tells the first process: ps --ppid PID -o "
+			    "pid,%cpu,rss,args, or top" },
+	{ "key export", BY_PEM },
+	{ "key import", BY_PEM },
+	{ "key list", BY_PEM },
+	{ "key newpair", BY_PEM },
+	{ "key pull", BY_PEM },
+	{ "key push", BY_PEM },
+	{ "key remove", BY_PEM },
+	{ "key search", BY_PEM },
+	{ "keyserver", BY_PEM },
+	{ "oci", "run and exec take images of registries: coffer run docker://NAME" },
+	{ "plugin", NULL },
+	{ "registry", BY_SKOPEO },
+	{ "remote", BY_SKOPEO },
+	{ "search", NULL },
+	{ NULL, NULL },
 };

@@ -114,8 +114,11 @@ static inline const char *invocation_text(const struct invocation *in, const cha
 
 /* cli/commands/table.c: all commands, NULL-terminated. Those of a group follow it. */
 extern const struct command *const command_table[];
-/* What Apptainer has and coffer has not, NULL-terminated. */
-extern const char *const command_missing[];
+/* What Apptainer has and coffer has not, and in which other way that is had, or NULL; the last row
+ * has no name. */
+extern const struct command_missing {
+	const char *name, *instead;
+} command_missing[];
 /* The options before the command. */
 extern const struct command command_global;
 

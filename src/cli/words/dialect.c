@@ -60,6 +60,19 @@ bool dialect_asks_twice(const char *program)
 	return find_name(program)->asks_twice;
 }
 
+/* The first line of help, where scripts that know Apptainer's look for it. */
+const char *dialect_summary(const char *program, const char *command, const char *own)
+{
+	static const char *const words[][2] = {
+		{ "help", "Help about any command" },
+		{ "version", "Show the version for Apptainer" },
+	};
+	for (size_t i = 0; !dialect_is_own(program) && i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(words[i][0], command))
+			return words[i][1];
+	return own;
+}
+
 #define KIND(kind) (1U << (kind))
 #define KEY_KINDS (KIND(ERROR_KEY_MISSING) | KIND(ERROR_KEY_INVALID) | KIND(ERROR_KEY_WRONG))
 #define ANY_KIND (~0U)

@@ -161,7 +161,7 @@ int help_command(const struct command *command, const char *program, struct buff
 		 struct error **err)
 {
 	bool global = command == &command_global;
-	if (wrap(ret, command->summary, 0, 0, err) < 0 ||
+	if (wrap(ret, dialect_summary(program, command->name, command->summary), 0, 0, err) < 0 ||
 	    buffer_printf(ret, err, "\nUsage:\n  %s", program) < 0 ||
 	    wrap(ret, command->usage, 4, 2 + (int)strlen(program), err) < 0 ||
 	    buffer_puts(ret, "\nDescription:\n", err) < 0 ||

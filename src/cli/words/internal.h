@@ -41,9 +41,9 @@ bool table_is_in(const char *name, const struct command *group);
 bool table_offers(const struct option *o);
 /* Goes through the commands that are shown: of the group, or (NULL) of none. *at: NULL to begin. */
 bool table_next(const struct command *group, const struct command *const **at);
-/* For a word that is no command (NULL: at the start; else of the group): whether Apptainer has it,
- * and the one it may have been meant to be, or NULL. */
-bool table_is_missing(const struct command *group, const char *word);
+/* For a word that is no command (NULL: at the start; else of the group): its row, where Apptainer
+ * has it, and the one it may have been meant to be; or NULL. */
+const struct command_missing *table_missing(const struct command *group, const char *word);
 const struct command *table_near(const struct command *group, const char *word);
 /* Whether one slip parts the words: letters too many, too few or others in one place, two at most;
  * or two that changed places. */
@@ -61,6 +61,8 @@ const char *dialect_version(const char *program);
 const char *dialect_calls_itself(const char *program);
 /* Whether that is coffer's own name, and so what is said need not be Apptainer's words. */
 bool dialect_is_own(const char *program);
+/* What help says first of a command, whose own words are `own`. */
+const char *dialect_summary(const char *program, const char *command, const char *own);
 /* Whether a new passphrase is asked for a second time. */
 bool dialect_asks_twice(const char *program);
 

@@ -39,13 +39,13 @@ const struct command *table_find(const char *const *words, size_t *ret_words)
 	return sub ? sub : c;
 }
 
-bool table_is_missing(const struct command *group, const char *word)
+const struct command_missing *table_missing(const struct command *group, const char *word)
 {
 	size_t before = group ? strlen(group->name) + 1 : 0;
-	for (const char *const *name = command_missing; *name; name++)
-		if (table_is_in(*name, group) && !strcmp(*name + before, word))
-			return true;
-	return false;
+	for (const struct command_missing *m = command_missing; m->name; m++)
+		if (table_is_in(m->name, group) && !strcmp(m->name + before, word))
+			return m;
+	return NULL;
 }
 
 bool table_is_near(const char *a, const char *b)

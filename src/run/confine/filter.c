@@ -81,6 +81,25 @@ int run_policy_profile(const struct config *c, struct error **err)
 							   : take_site_profile(c, true, &root, err);
 }
 
+/* Words of Apptainer's: what they do is had round coffer, which hands on what it is started as. */
+static int other_word(const char *word, struct error **err)
+{
+	static const char *const others[][2] = {
+		{ "uid:", "root starts coffer as that user: setpriv --reuid UID --regid GID "
+			  "--clear-groups coffer ...; others are themselves, or root by "
+			  "--fakeroot" },
+		{ "gid:", "root starts coffer in that group: setpriv --regid GID --clear-groups "
+			  "coffer ...; others: newgrp GROUP" },
+		{ "apparmor:", "start coffer under the profile: aa-exec -p PROFILE -- coffer ..." },
+		{ "selinux:", "start coffer with the label: runcon LABEL coffer ..." },
+	};
+	error_set(err, ERROR_UNSUPPORTED, "--security %s is not supported", word);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (!strncmp(word, others[i][0], strlen(others[i][0])))
+			return error_hint(err, "%s", others[i][1]);
+	return error_hint(err, "coffer knows seccomp:FILE and seccomp:unconfined");
+}
+
 int run_filter_choose(struct run_plan *plan, struct error **err)
 {
 	static const char key[] = "seccomp:";
@@ -90,12 +109,8 @@ int run_filter_choose(struct run_plan *plan, struct error **err)
 		return -1;
 	for (size_t i = 0; i < words->len; i++) {
 		const char *value = words->items[i] + strlen(key);
-		if (strncmp(words->items[i], key, strlen(key)) != 0 || !*value) {
-			error_set(err, ERROR_UNSUPPORTED, "--security %s is not supported",
-				  words->items[i]);
-			return error_hint(err, "coffer knows seccomp:FILE and seccomp:unconfined; "
-					       "no ids or labels");
-		}
+		if (strncmp(words->items[i], key, strlen(key)) != 0 || !*value)
+			return other_word(words->items[i], err);
 		if (!plan->config->user_seccomp_control) {
 			error_set(err, ERROR_POLICY,
 				  "configuration disallows users from choosing the filter of "

@@ -123,13 +123,19 @@ static int add_image(struct run_plan *plan, const char *given, const char *path,
 	if (!count)
 		log_warning("%s has no overlay partition", path);
 	bool ext = count && plan->extras[first].part->filesystem == IMAGE_EXT3;
+	/*
+	 * A mount of FUSE can be the upper layer of the kernel's overlay only if its server renames
+	 * with RENAME_WHITEOUT and tells the kinds of files in its lists ("upper fs missing
+	 * required features"), and fuse2fs does not. fuse-overlayfs, which does without, would be
+	 * one more program between the container and all of its files, made for no hostile ones.
+	 */
 	if (ext && !read_only) {
 		error_set(err, ERROR_UNSUPPORTED,
 			  LOADING "%s is an ext3 image, to which coffer does not let a container "
 				  "write",
 			  path);
 		return error_hint(err, "append ':ro' to read what is in it, or let the container "
-				       "write to a folder");
+				       "write to a folder: mkdir CHANGES, --overlay CHANGES");
 	}
 	/* What of a SIF is read-only says so by its kind; of a bare one its user may not know. */
 	if (count && !read_only && !plan->extras[first].image->sif)

@@ -68,6 +68,51 @@ static int has_upper(int tree, const struct run_overlay *o, bool *ret, struct er
 	return error_hint(err, "no link is followed there: put the folder itself in its place");
 }
 
+/* ------------------------------------------------------------------ marks of another overlay */
+
+#define MARK ".wh."
+#define MARKS_LOOKED_AT 4096 /* entries: what is larger is not looked at to its end */
+#define MARKS_DEPTH 64
+
+struct marks {
+	size_t seen;
+	bool found;
+};
+
+static int look_for_mark(void *context, const struct walk_at *at, struct error **err)
+{
+	struct marks *m = context;
+	struct stat st;
+	m->found = !strncmp(at->name, MARK, strlen(MARK));
+	if (m->found || ++m->seen > MARKS_LOOKED_AT)
+		return error_set(err, ERROR_LIMIT, "enough was seen");
+	bool folder =
+		fstatat(at->folder, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	return folder ? WALK_ENTER : WALK_ON;
+}
+
+/*
+ * fuse-overlayfs, by which Apptainer lets a user's container write to an image, marks what was
+ * deleted by files with names of its own, which mean nothing to the kernel's overlay: what was
+ * deleted is there again. That has to be said.
+ */
+static void warn_of_marks(int tree, const struct run_overlay *o)
+{
+	static const struct walk_visitor visitor = { .entry = look_for_mark,
+						     .of = "",
+						     .depth_max = MARKS_DEPTH };
+	CLEANUP_ERROR struct error *ignored = NULL;
+	struct marks m = { 0 };
+	CLEANUP_FD int upper =
+		openat(tree, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (upper >= 0 && walk_tree(upper, &visitor, &m, &ignored) < 0 && m.found)
+		log_warning("Overlay %s was written to by fuse-overlayfs (Apptainer): what was "
+			    "deleted in it shows again here",
+			    o->path);
+}
+
+/* ------------------------------------------------------------------ layers */
+
 /* One that is mounted below the session's directory already. */
 static int add_image(const struct run_plan *plan, const struct run_session *session,
 		     const struct run_overlay *o, struct buffer *ret_lower, struct error **err)
@@ -79,6 +124,8 @@ static int add_image(const struct run_plan *plan, const struct run_session *sess
 	if (plan->extras[o->extra].part->filesystem == IMAGE_EXT3 &&
 	    has_upper(session->extras[o->extra], o, &whole, err) < 0)
 		return -1;
+	if (whole)
+		warn_of_marks(session->extras[o->extra], o);
 	int r = mnt_set(session->extras[o->extra], MOUNT_ATTR_NOSYMFOLLOW, 0);
 	if (r < 0)
 		return error_errno(err, -r, "set the options of the overlay %s", o->path);
@@ -127,11 +174,14 @@ int run_overlays_place(const struct run_plan *plan, struct run_session *session,
 			if (make_parts(tree, o, err) < 0 ||
 			    buffer_printf(ret_upper, err, "%s/", name) < 0)
 				return -1;
+			warn_of_marks(tree, o);
 			continue;
 		}
 		if (has_upper(tree, o, &whole, err) < 0 ||
 		    buffer_printf(ret_lower, err, "%s%s:", name, whole ? "/upper" : "") < 0)
 			return -1;
+		if (whole)
+			warn_of_marks(tree, o);
 	}
 	return 0;
 }

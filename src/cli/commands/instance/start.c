@@ -79,7 +79,9 @@ const struct command cli_instance_start = {
 
 static const struct option run_options[] = {
 	OPTIONS_INSTANCE,
-	MISSING_("runscript-timeout", 0, OPTION_TEXT, "time", "RUNSCRIPT_TIMEOUT"),
+	INSTEAD_("runscript-timeout", OPTION_TEXT, "time", "RUNSCRIPT_TIMEOUT",
+		 "leave it out: scripts of the image have no limit of time of their own; `timeout` "
+		 "ends a command"),
 	OPTION_HELP,
 	{ 0 },
 };

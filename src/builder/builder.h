@@ -32,7 +32,8 @@ struct build_wish {
 	bool warn_unused_build_args;
 	bool fakeroot, fix_perms, no_cleanup, ignore_subuid;
 	struct strings bind;
-	const char *arch; /* --arch, or NULL */
+	const char *arch;	  /* --arch, or NULL */
+	const char *arch_variant; /* --arch-variant, or NULL */
 	enum squash_codec codec;
 	int level;
 	uint32_t block_size;	    /* 0: the usual */

@@ -45,6 +45,7 @@ struct build {
 	bool real_root;			     /* root of the machine: may make devices */
 	enum userns_map map; /* _ROOT_ALONE: all files are root's; else _ROOT_SUBIDS */
 	char *arch;	     /* the --arch value or the machine's: a name */
+	char *variant;	     /* of that, as images say it: "v7"; NULL: any */
 	char *disk;	     /* where the tree goes on disk: a folder of its own; NULL: tmpfs */
 	int64_t time;
 	bool deterministic;

@@ -176,6 +176,22 @@ static int find_time(struct build *b, struct error **err)
 	return 0;
 }
 
+/* "7" or "v7": images of registries call it v7. */
+static int find_variant(struct build *b, struct error **err)
+{
+	const char *name = b->wish->arch_variant;
+	if (!name || !*name)
+		return 0;
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	if (name[len] || len > 16) {
+		error_set(err, ERROR_USAGE,
+			  "While processing the arch and arch variant: %s is no variant", name);
+		return error_hint(err, "of arm there are 5, 6 and 7, of arm64 8");
+	}
+	b->variant = text_printf(err, "%s%s", *name >= '0' && *name <= '9' ? "v" : "", name);
+	return b->variant ? 0 : -1;
+}
+
 static int find_architecture(struct build *b, struct error **err)
 {
 	const char *name = b->wish->arch ? b->wish->arch : sif_arch_name(sif_arch_native());
@@ -191,7 +207,7 @@ static int find_architecture(struct build *b, struct error **err)
 				 "riscv64 loong64]",
 				 name);
 	b->arch = text_dup(name, err);
-	return b->arch ? 0 : -1;
+	return b->arch ? find_variant(b, err) : -1;
 }
 
 /* Whether uid 0 here is uid 0 of the machine. */
@@ -347,6 +363,7 @@ int build_image(struct build_wish *wish, struct error **err)
 	free(b.bases);
 	definition_free(&b.last);
 	text_free(&b.arch);
+	text_free(&b.variant);
 	text_free(&b.disk);
 	return result;
 }

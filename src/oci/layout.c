@@ -83,13 +83,17 @@ static int fits(struct search *s, const struct json_at *entry, struct error **er
 	if (!json_find(entry, "platform", &platform) || json_kind(&platform) != JSON_OBJECT)
 		return -1;
 	const char *os = text_or(&platform, "os", ""),
-		   *arch = text_or(&platform, "architecture", "");
-	if (!strcmp(os, "linux") && !strcmp(arch, s->wish->arch))
+		   *arch = text_or(&platform, "architecture", ""),
+		   *variant = text_or(&platform, "variant", "");
+	const char *wanted = s->wish->variant;
+	if (!strcmp(os, "linux") && !strcmp(arch, s->wish->arch) &&
+	    (!wanted || !strcmp(variant, wanted)))
 		return 1;
 	/* What is no image at all, as build systems put it there, is not worth a word. */
 	if (strcmp(arch, "unknown") != 0 && s->platforms.len < 200 &&
-	    buffer_printf(&s->platforms, err, "%s%s/%s", s->platforms.len ? ", " : "",
-			  json_shown(os), json_shown(arch)) < 0)
+	    (buffer_printf(&s->platforms, err, "%s%s/%s", s->platforms.len ? ", " : "",
+			   json_shown(os), json_shown(arch)) < 0 ||
+	     (*variant && buffer_printf(&s->platforms, err, "/%s", json_shown(variant)) < 0)))
 		return -2;
 	return 0;
 }
@@ -189,9 +193,11 @@ static int choose(struct search *s, const struct json_at *list, unsigned depth, 
 		return error_hint(err,
 				  "write @sha256:... behind the folder; its index.json has them");
 	}
-	error_set(err, ERROR_NOT_FOUND, "there is no image for linux/%s in it, but for %s",
-		  s->wish->arch, s->platforms.len ? s->platforms.data : "no machine");
-	return error_hint(err, "--arch NAME chooses another");
+	const char *variant = s->wish->variant;
+	error_set(err, ERROR_NOT_FOUND, "there is no image for linux/%s%s%s in it, but for %s",
+		  s->wish->arch, variant ? "/" : "", variant ? variant : "",
+		  s->platforms.len ? s->platforms.data : "no machine");
+	return error_hint(err, "--arch NAME and --arch-variant NAME choose another");
 }
 
 /* 1 with *ret; with by_digest 0 where it is not there. */

@@ -13,9 +13,10 @@
 
 /* ------------------------------------------------------------------ the layout (layout.c) */
 
-/* Which image of several: `arch` is Go's name ("amd64"). */
+/* Which image of several: `arch` is Go's name ("amd64"), `variant` its kind of that ("v7"). */
 struct oci_wish {
 	const char *arch;
+	const char *variant; /* NULL: any */
 	const char *digest; /* "sha256:...", or NULL */
 	const char *name;   /* of the annotation org.opencontainers.image.ref.name, or NULL */
 };

@@ -192,6 +192,24 @@ listing() { # FOLDER
 	[ "$output" = arm ]
 	run --separate-stderr coffer build --force --arch s390x w.sif oci:several
 	refused 255 'there is no image for linux/s390x in it, but for linux/arm64, linux/'
+	echo six >first/which && pack first six.tar
+	rm first/which
+	layout -a arm/v6 several '{}' six.tar
+	layout -a arm/v7 several '{}' arm.tar
+	run -0 coffer build --force --arch arm --arch-variant 6 w.sif oci:several
+	run -0 --separate-stderr coffer exec w.sif cat /which
+	[ "$output" = six ]
+	APPTAINER_BUILD_ARCH_VARIANT=v7 run -0 coffer build --force --arch arm w.sif oci:several
+	run -0 --separate-stderr coffer exec w.sif cat /which
+	[ "$output" = arm ]
+	run -0 coffer pull --force --arch arm --arch-variant v6 w.sif oci:several
+	run -0 --separate-stderr coffer exec w.sif cat /which
+	[ "$output" = six ]
+	run --separate-stderr coffer build --force --arch arm --arch-variant 5 w.sif oci:several
+	refused 255 'there is no image for linux/arm/v5 in it, but for linux/arm64, linux/'
+	err_has ', linux/arm/v6, linux/arm/v7'
+	run --separate-stderr coffer build --force --arch arm --arch-variant v/7 w.sif oci:several
+	refused 255 'v/7 is no variant'
 	layout -n one named-ones '{}' arm.tar
 	layout -n two named-ones '{}' amd.tar
 	run -0 coffer build --force w.sif oci:named-ones:one

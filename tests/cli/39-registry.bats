@@ -49,6 +49,30 @@ setup() {
 	[ "$output" = more ]
 }
 
+@test "of a list of several machines the one that is asked for, to its variant" {
+	local digest variant
+	rm -rf list
+	for variant in v6 v7; do
+		mkdir -p part && echo $variant >part/which
+		tar --owner=0 --group=0 -C part -cf part.tar .
+		"$COFFER_ROOT/tests/cli/make-layout" -a arm/$variant list '{}' layer.tar part.tar
+	done
+	rm -r part
+	# The list becomes an image of its own, as in registries.
+	digest=$(sha256sum <list/index.json | cut -d' ' -f1)
+	cp list/index.json "list/blobs/sha256/$digest"
+	printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:%s","size":%d}]}' \
+		"$digest" "$(stat -c %s "list/blobs/sha256/$digest")" >list/index.json
+	skopeo copy -q --all --insecure-policy --dest-tls-verify=false oci:list "docker://localhost:$PLAIN/group/list:1"
+	for variant in v6 v7; do
+		run -0 coffer build --force --no-https --arch arm --arch-variant ${variant#v} image.sif "docker://localhost:$PLAIN/group/list:1"
+		run -0 --separate-stderr coffer exec image.sif cat /which
+		[ "$output" = $variant ]
+	done
+	run --separate-stderr coffer build --force --no-https --arch s390x --arch-variant 1 image.sif "docker://localhost:$PLAIN/group/list:1"
+	refused 255 'no image found in'
+}
+
 @test "with TLS and a password: asked for, in the environment, in a file" {
 	export SSL_CERT_FILE=$WORK/tls.crt
 	source=docker://localhost:$TLS/image

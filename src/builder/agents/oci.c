@@ -39,6 +39,7 @@ static struct fetch_wish wish_of(const struct build *b, const char *from)
 		.transport = fetch_transport(definition_header(b->definition, "bootstrap")),
 		.from = from,
 		.arch = b->arch,
+		.variant = b->variant,
 		.options = &b->wish->fetch,
 	};
 }
@@ -200,7 +201,7 @@ static int unpack_image(struct builder *b, struct unpacking *u, const struct oci
 static int run_in_place(struct builder *b, const char *from, struct error **err)
 {
 	CLEANUP_TEXT char *path = path_absolute(from, err);
-	struct oci_wish wish = { .arch = b->build->arch };
+	struct oci_wish wish = { .arch = b->build->arch, .variant = b->build->variant };
 	struct unpacking u = { .b = b };
 	bootstrap_end_login(b);
 	if (!path)

@@ -287,6 +287,8 @@ static int run_build(const struct invocation *in, struct error **err)
 static const struct option build_options[] = {
 	TEXT_TO_("arch", 0, "name", "BUILD_ARCH", struct build_wish, arch,
 		 "the machine to build for"),
+	TEXT_TO_("arch-variant", 0, "name", "BUILD_ARCH_VARIANT", struct build_wish, arch_variant,
+		 "which of these machines: 7, of arm"),
 	VALUE_("base-pem-path", 0, OPTION_TEXT, "file", NULL,
 	       "the RSA private key of an encrypted image that is built upon"),
 	{ .name = "base-passphrase",
@@ -334,7 +336,6 @@ static const struct option build_options[] = {
 	NOTHING_("ignore-userns", OPTION_SWITCH, NULL),
 	NOTHING_("json", OPTION_SWITCH, NULL),
 	NOTHING_("userns", OPTION_SWITCH, NULL),
-	MISSING_("arch-variant", 0, OPTION_TEXT, "name", "BUILD_ARCH_VARIANT"),
 	MISSING_("buildkit-host", 0, OPTION_TEXT, "host", NULL),
 	MISSING_("compat32", 0, OPTION_SWITCH, NULL, NULL),
 	MISSING_("data", 0, OPTION_SWITCH, NULL, "DATA"),

@@ -125,6 +125,9 @@ static void test_choice(void **state)
 	assert_ok(try(&(struct oci_wish){ .arch = "arm64" }, &image, err));
 	IS("first");
 	assert_fails(ERROR_NOT_FOUND, try(&(struct oci_wish){ .arch = "s390x" }, &image, err));
+	/* Of that the variant; an image that names none is none of them. */
+	assert_fails(ERROR_NOT_FOUND,
+		     try(&(struct oci_wish){ .arch = "arm64", .variant = "v8" }, &image, err));
 	/* By digest, whatever the machine. */
 	assert_ok(try(&(struct oci_wish){ .arch = "amd64", .digest = first }, &image, err));
 	IS("first");

@@ -131,6 +131,8 @@ static int run_pull(const struct invocation *in, struct error **err)
 static const struct option pull_options[] = {
 	TEXT_TO_("arch", 0, "name", "PULL_ARCH", struct build_wish, arch,
 		 "the machine that the image is for"),
+	TEXT_TO_("arch-variant", 0, "name", "PULL_ARCH_VARIANT", struct build_wish, arch_variant,
+		 "which of these machines: 7, of arm"),
 	VALUE_("dir", 0, OPTION_TEXT, "dir", "PULLDIR PULLFOLDER", "the folder to put it into"),
 	SWITCH_TO_("force", 'F', "FORCE", struct build_wish, force,
 		   "overwrite an image of that name"),
@@ -145,7 +147,6 @@ static const struct option pull_options[] = {
 	NOTHING_("allow-unsigned", OPTION_SWITCH, NULL),
 	NOTHING_("disable-cache", OPTION_SWITCH, NULL),
 	NOTHING_("no-cleanup", OPTION_SWITCH, NULL),
-	MISSING_("arch-variant", 0, OPTION_TEXT, "name", "PULL_ARCH_VARIANT"),
 	OPTION_HELP,
 	{ 0 },
 };

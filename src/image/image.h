@@ -202,6 +202,32 @@ struct image_ext3_wish {
 int image_make_ext3(int fd, const char *path, const struct image_ext3_wish *wish,
 		    struct error **err);
 
+/* Another passphrase in the place of one. All of it is borrowed. */
+struct image_passphrase_change {
+	const struct key *old;	      /* opens the image */
+	const struct key *passphrase; /* to build with; may be the old one, for another cost */
+	struct seal_cost cost;
+};
+struct image_passphrase_changed {
+	size_t signatures; /* over what has changed: they do not hold any more */
+	unsigned ways;	   /* how many secrets unlock it */
+};
+/*
+ * Whether image_change_passphrase may be let loose on the image itself: whatever ends it, one of
+ * the passphrases opens it then. Else it needs a copy that takes the image's place afterwards.
+ */
+bool image_passphrase_in_place(const struct image *img);
+/*
+ * The encrypted image, or a copy of its bytes, is fd, a regular file open for reading and writing,
+ * which nobody else changes meanwhile. ERROR_KEY_WRONG; ERROR_USAGE for keys that are no
+ * passphrases, and for a cost that the seal cannot have; those of seal.h, change.
+ */
+int image_change_passphrase(const struct image *img, int fd,
+			    const struct image_passphrase_change *wish,
+			    struct image_passphrase_changed *ret, struct error **err);
+/* The image's bytes into an empty file; of one blocks where the file system can. */
+int image_copy(const struct image *img, int out_fd, struct error **err);
+
 /* The opened tree of an image and the sources it stands on. */
 struct image_tree {
 	struct squash *squash;	  /* what callers use */

@@ -37,6 +37,8 @@ int object_check(const struct image_opener *o, const struct seal_volume *volume,
 typedef int image_use_volume(void *context, const struct seal_volume *volume, struct error **err);
 int image_with_volume(const struct image *img, struct image_tree *t, image_use_volume *use,
 		      void *context, struct error **err);
+/* open.c: the configuration beside the sealed file, by its inode in t->outer, which is open. */
+int image_find_conf(const struct image_tree *t, struct squash_inode *ret, struct error **err);
 /* opener.c: what is said when no identity opens the image. Returns -1. */
 int image_no_identity(const struct image *img, struct error **err);
 /*

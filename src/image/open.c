@@ -221,23 +221,30 @@ static int outer_entry(void *context, const struct squash_dirent *entry, uint64_
 	return 1;
 }
 
-static int read_conf(struct squash *outer, const struct squash_inode *root, size_t max,
-		     struct buffer *ret, struct error **err)
+int image_find_conf(const struct image_tree *t, struct squash_inode *ret, struct error **err)
 {
 	static const char name[] = "gocryptfs.conf";
+	struct squash_inode root;
 	squash_ref ref;
-	struct squash_inode inode;
-	if (squash_lookup(outer, root, name, strlen(name), &ref, err) < 0 ||
-	    squash_inode(outer, ref, &inode, err) < 0)
+	if (squash_inode(t->outer, squash_root(t->outer), &root, err) < 0 ||
+	    squash_lookup(t->outer, &root, name, strlen(name), &ref, err) < 0 ||
+	    squash_inode(t->outer, ref, ret, err) < 0)
 		return error_wrap(err, "%s", name);
-	if (!S_ISREG(inode.mode))
-		return error_set(err, ERROR_DAMAGED, "%s is not a file", name);
+	return S_ISREG(ret->mode) ? 0 : error_set(err, ERROR_DAMAGED, "%s is not a file", name);
+}
+
+static int read_conf(const struct image_tree *t, size_t max, struct buffer *ret, struct error **err)
+{
+	static const char name[] = "gocryptfs.conf";
+	struct squash_inode inode;
+	if (image_find_conf(t, &inode, err) < 0)
+		return -1;
 	if (inode.size > max)
 		return error_set(err, ERROR_LIMIT, "%s is larger than %zu bytes", name, max);
 	char *to = buffer_reserve(ret, (size_t)inode.size, err);
 	if (!to)
 		return -1;
-	ssize_t n = squash_read(outer, &inode, to, (size_t)inode.size, 0, err);
+	ssize_t n = squash_read(t->outer, &inode, to, (size_t)inode.size, 0, err);
 	if (n < 0)
 		return error_wrap(err, "read %s", name);
 	ret->len += (size_t)n;
@@ -263,7 +270,7 @@ static int with_sealed_in_outer(struct image_tree *t, const struct seal *seal,
 	}
 	if (!search.found)
 		return error_set(err, ERROR_DAMAGED, "could not find mounted squashfs file");
-	if (read_conf(t->outer, &root, seal->conf_max, &conf, err) < 0 ||
+	if (read_conf(t, seal->conf_max, &conf, err) < 0 ||
 	    squash_inode(t->outer, search.sealed, &sealed, err) < 0)
 		return -1;
 	if (!S_ISREG(sealed.mode))

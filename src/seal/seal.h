@@ -45,6 +45,17 @@ struct seal_made {
 void seal_made_done(struct seal_made *made);
 #define CLEANUP_SEAL_MADE __attribute__((cleanup(seal_made_done)))
 
+/* What it shall cost to unlock with a passphrase; 0: what it cost before. */
+struct seal_cost {
+	uint64_t memory;  /* at most so many bytes */
+	uint32_t time_ms; /* on this machine */
+};
+/* Where the sealed bytes begin in a regular file that is open for reading and writing. */
+struct seal_file {
+	int fd;
+	uint64_t off;
+};
+
 struct seal {
 	const char *name;  /* as options and the site's log have it: "luks2" */
 	const char *title; /* as people have it: "LUKS2" */
@@ -94,6 +105,20 @@ struct seal {
 
 	/* How many secrets unlock it. NULL: one. */
 	unsigned (*ways)(const struct seal_volume *v);
+
+	/*
+	 * Puts another passphrase in the place of one that unlocks it; the volume key stays, and so
+	 * do other ways to it. Where there is a configuration beside, the new one is appended to
+	 * *ret_conf, as long as the old one, and `file` is not looked at. Else `file` is written,
+	 * and settled: whatever ends that, one of the two passphrases unlocks it then.
+	 * ERROR_KEY_WRONG; ERROR_USAGE for a cost that the format cannot have; ERROR_LIMIT without
+	 * room for it.
+	 */
+	int (*change)(const struct seal_volume *v, const struct secret *old,
+		      const struct secret *passphrase, const struct seal_cost *cost,
+		      const struct seal_file *file, struct buffer *ret_conf, struct error **err);
+	/* The bounds of seal_cost; with a time of 0 it cannot be chosen. */
+	struct seal_cost cost_min, cost_max;
 
 	/* *ret holds what it needs of the key, and may be read by several threads at once. */
 	int (*open)(const struct seal_volume *v, const struct secret *volume_key,

@@ -125,6 +125,13 @@ int squash_xattr_get(struct squash *sq, const struct squash_inode *inode, const 
 		     struct buffer *ret, struct error **err);
 
 /*
+ * Where all of a file's bytes are stored unpacked and in a row: 1 with their offset in the source
+ * that `sq` reads, 0 where they are not, -1.
+ */
+int squash_file_place(struct squash *sq, const struct squash_inode *inode, uint64_t *ret,
+		      struct error **err);
+
+/*
  * A file's data as a source. `sq` is borrowed and outlives it. Data stored unpacked and in a row,
  * as in the outer file system of a gocryptfs image, is read straight from below.
  */

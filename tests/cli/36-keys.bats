@@ -29,13 +29,15 @@ setup() {
 follow() { # LINE
 	local ssh='(identity|show) ~/\.ssh/id_ed25519( |$)'
 	local input=/dev/null
-	[[ $1 != *--passphrase* && ! $1 =~ $ssh ]] || input=secret.txt
+	[[ $1 != *' --passphrase '* && ! $1 =~ $ssh ]] || input=secret.txt
+	[[ $1 != 'coffer passphrase '* ]] || input=two.txt
 	eval "$1" <"$input"
 }
 
 @test "each command of the page, in its order" {
 	local line count=0
 	echo secret >secret.txt
+	printf 'secret\nsecret\n' >two.txt
 	grep '^    ' "$COFFER_ROOT/docs/keys.md" | sed 's/^    //' >list
 	while IFS= read -r line <&9; do
 		echo "\$ $line" >>log

@@ -112,7 +112,7 @@ static void file(struct walk *w, const struct squash_inode *in)
 	struct error *err CLEANUP_ERROR = NULL;
 	struct source *s CLEANUP_SOURCE = NULL;
 	static uint8_t buf[PIECE];
-	uint64_t holes = 0, tail = in->size > PIECE ? in->size - PIECE : 0;
+	uint64_t holes = 0, tail = in->size > PIECE ? in->size - PIECE : 0, place;
 	piece(w, in, 0, PIECE);
 	piece(w, in, 4095, 2);
 	piece(w, in, tail, PIECE);
@@ -120,6 +120,9 @@ static void file(struct walk *w, const struct squash_inode *in)
 	piece(w, in, in->size, 1);
 	if (data_holes(w->sq, in, 0, &holes, &err) == 0)
 		fuzz_saw_number(holes);
+	fuzz_note(&w->first, &err);
+	if (squash_file_place(w->sq, in, &place, &err) == 1)
+		fuzz_saw_number(place);
 	fuzz_note(&w->first, &err);
 	if (squash_file_source(w->sq, in, &s, &err) == 0) {
 		size_t n = in->size - tail < PIECE ? (size_t)(in->size - tail) : PIECE;

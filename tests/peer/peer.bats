@@ -270,6 +270,23 @@ opens_by_age() { # IMAGE KEY
 	opens_by_age c-both.sif me.key
 }
 
+@test "another passphrase, and another cost: Apptainer runs what it built, and what coffer built" {
+	local name new="APPTAINER_ENCRYPTION_PASSPHRASE='coffee for one'"
+	there "APPTAINER_ENCRYPTION_PASSPHRASE='tea for two' apptainer build --force --encrypt a-pass.sif d.def"
+	chmod 0666 $X/a-pass.sif
+	here "APPTAINER_ENCRYPTION_PASSPHRASE='tea for two' coffer build --force --encrypt c-pass.sif d.def"
+	for name in a-pass.sif c-pass.sif; do
+		cp $X/$name $X/changed.sif
+		chmod 0666 $X/changed.sif
+		chown coffer-test: $X/changed.sif
+		here "printf 'tea for two\ncoffee for one\n' | coffer passphrase --kdf-memory=16 changed.sif"
+		run -0 --separate-stderr there "$new apptainer exec --no-home changed.sif sh -c '$sums'"
+		[ "$output" = "$(expected)" ]
+		run -255 there "APPTAINER_ENCRYPTION_PASSPHRASE='tea for two' apptainer exec changed.sif true"
+		rm -f $X/changed.sif
+	done
+}
+
 @test "recipients added and removed: Apptainer runs it after each, and adds objects of its own" {
 	age_keys
 	there "apptainer build --force --encrypt --pem-path=rsa_public.pem a-both.sif d.def"

@@ -9,11 +9,11 @@ extern const struct command cli_build, cli_cache, cli_cache_clean, cli_cache_lis
 	cli_completion, cli_config, cli_config_check, cli_convert, cli_decrypt, cli_directive_table,
 	cli_doctor, cli_encrypt, cli_exec, cli_find, cli_help, cli_inspect, cli_instance,
 	cli_instance_list, cli_instance_run, cli_instance_start, cli_instance_stop, cli_key,
-	cli_key_check, cli_key_show, cli_keygen, cli_ls, cli_overlay, cli_overlay_create, cli_pull,
-	cli_push, cli_recipient, cli_recipient_add, cli_recipient_list, cli_recipient_remove,
-	cli_rekey, cli_run, cli_run_help, cli_shell, cli_sif, cli_sif_add, cli_sif_del,
-	cli_sif_dump, cli_sif_header, cli_sif_info, cli_sif_list, cli_sif_new, cli_sif_setprim,
-	cli_table_dump, cli_test, cli_version, cli_sign, cli_verify;
+	cli_key_check, cli_key_show, cli_keygen, cli_ls, cli_overlay, cli_overlay_create,
+	cli_passphrase, cli_pull, cli_push, cli_recipient, cli_recipient_add, cli_recipient_list,
+	cli_recipient_remove, cli_rekey, cli_run, cli_run_help, cli_shell, cli_sif, cli_sif_add,
+	cli_sif_del, cli_sif_dump, cli_sif_header, cli_sif_info, cli_sif_list, cli_sif_new,
+	cli_sif_setprim, cli_table_dump, cli_test, cli_version, cli_sign, cli_verify;
 
 #define OPTION_HELP                                                                             \
 	{                                                                                       \

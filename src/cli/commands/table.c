@@ -33,6 +33,7 @@ const struct command *const command_table[] = {
 	&cli_ls,
 	&cli_overlay,
 	&cli_overlay_create,
+	&cli_passphrase,
 	&cli_pull,
 	&cli_push,
 	&cli_recipient,

@@ -35,6 +35,54 @@ static int tell(struct sink *file, const struct secret *master, struct seal_made
 	return secret_copy(secret_bytes(master), secret_size(master), &made->volume_key, err);
 }
 
+/*
+ * The new text takes the old one's place in a file system that has no room for more. Blanks mean
+ * nothing in JSON: without the tabs there is room for longer numbers and another creator's name,
+ * and what is left over is filled with them.
+ */
+static int fit(struct buffer *text, size_t begin, size_t len, struct error **err)
+{
+	char *from = text->data + begin, *to = from;
+	if (text->len - begin > len) {
+		for (; *from; from++)
+			if (*from != '\t' && *from != '\n')
+				*to++ = *from;
+		text->len = (size_t)(to - text->data);
+	}
+	if (text->len - begin > len) {
+		error_set(err, ERROR_LIMIT, "there is no room for the new gocryptfs.conf");
+		return error_hint(err, "`coffer rekey --new-passphrase` makes an image with one");
+	}
+	while (text->len - begin < len)
+		if (buffer_puts(text, text->len - begin + 1 < len ? " " : "\n", err) < 0)
+			return -1;
+	return 0;
+}
+
+int gocryptfs_change(const struct gocryptfs_config *config, size_t len, const struct secret *old,
+		     const struct secret *password, const struct seal_cost *cost,
+		     struct buffer *ret_conf, struct error **err)
+{
+	struct secret *master CLEANUP_SECRET = NULL;
+	struct gocryptfs_config changed = *config;
+	size_t begin = ret_conf->len;
+	changed.salt_len = SALT_MIN;
+	if (cost->memory) {
+		/* RFC 7914, 2: N is a power of two. */
+		changed.r = R_MIN;
+		changed.p = P_MIN;
+		for (changed.n = N_MIN; changed.n * 2 * 128 * R_MIN <= cost->memory; changed.n *= 2)
+			;
+	}
+	if (gocryptfs_check_password(password, err) < 0 ||
+	    gocryptfs_unlock(config, old, &master, err) < 0 ||
+	    crypto_random(changed.salt, changed.salt_len, err) < 0 ||
+	    wrap(&changed, password, master, err) < 0 ||
+	    gocryptfs_config_print(&changed, ret_conf, err) < 0)
+		return -1;
+	return fit(ret_conf, begin, len, err);
+}
+
 /* A fresh master key, wrapped for the password; then the sink, then the text that goes beside it.
  */
 int gocryptfs_create(struct sink *file, const struct secret *password,

@@ -9,6 +9,7 @@ struct gocryptfs_volume {
 	struct source *file; /* borrowed */
 	struct gocryptfs_file header;
 	struct gocryptfs_config config;
+	size_t conf_len;
 };
 
 static const struct gocryptfs_volume *of(const struct seal_volume *v)
@@ -34,6 +35,7 @@ static int probe(const struct sealed *sealed, struct seal_volume **ret, struct e
 		free(g);
 		return -1;
 	}
+	g->conf_len = sealed->conf_len;
 	*ret = &g->volume;
 	return 0;
 }
@@ -55,6 +57,15 @@ static int open_with_key(const struct seal_volume *v, const struct secret *volum
 			 struct source **ret, struct error **err)
 {
 	return gocryptfs_open_with_key(&of(v)->header, of(v)->file, volume_key, ret, err);
+}
+
+static int change(const struct seal_volume *v, const struct secret *old,
+		  const struct secret *passphrase, const struct seal_cost *cost,
+		  const struct seal_file *file, struct buffer *ret_conf, struct error **err)
+{
+	(void)file;
+	return gocryptfs_change(&of(v)->config, of(v)->conf_len, old, passphrase, cost, ret_conf,
+				err);
 }
 
 static int create(struct sink *below, const struct secret *secret, bool random,
@@ -79,6 +90,10 @@ const struct seal seal_gocryptfs = {
 	.free = release,
 	.unlock = unlock,
 	.identify = identify,
+	.change = change,
+	/* The time of scrypt follows from its memory. */
+	.cost_min = { .memory = (uint64_t)128 * R_MIN * N_MIN },
+	.cost_max = { .memory = SCRYPT_MEMORY_MAX },
 	.open = open_with_key,
 	.create = create,
 };

@@ -17,6 +17,11 @@ struct gocryptfs_config {
 
 int gocryptfs_config_parse(const char *conf, size_t len, struct gocryptfs_config *ret,
 			   struct error **err);
+/* create.c: the master key of `config` that `old` opens, under another password and cost; the text
+ * is as long as `len`, that of the old one. */
+int gocryptfs_change(const struct gocryptfs_config *config, size_t len, const struct secret *old,
+		     const struct secret *password, const struct seal_cost *cost,
+		     struct buffer *ret_conf, struct error **err);
 int gocryptfs_config_print(const struct gocryptfs_config *config, struct buffer *ret,
 			   struct error **err);
 /* The key that wraps the master key: encryption.md 4.4. */

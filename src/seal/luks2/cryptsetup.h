@@ -22,6 +22,7 @@
 	F(crypt_init) \
 	F(crypt_init_data_device) \
 	F(crypt_keyslot_add_by_volume_key) \
+	F(crypt_keyslot_destroy) \
 	F(crypt_load) \
 	F(crypt_metadata_locking) \
 	F(crypt_set_data_offset) \
@@ -46,6 +47,7 @@ extern struct luks2_cryptsetup {
 #define crypt_init luks2_cryptsetup.crypt_init
 #define crypt_init_data_device luks2_cryptsetup.crypt_init_data_device
 #define crypt_keyslot_add_by_volume_key luks2_cryptsetup.crypt_keyslot_add_by_volume_key
+#define crypt_keyslot_destroy luks2_cryptsetup.crypt_keyslot_destroy
 #define crypt_load luks2_cryptsetup.crypt_load
 #define crypt_metadata_locking luks2_cryptsetup.crypt_metadata_locking
 #define crypt_set_data_offset luks2_cryptsetup.crypt_set_data_offset

@@ -60,6 +60,18 @@ void luks2_device_done(struct luks2_device *d)
 	d->cd = NULL;
 }
 
+int luks2_device_load(struct luks2_device *d, struct error **err)
+{
+	int r = crypt_load(d->cd, CRYPT_LUKS2, NULL);
+	/* Of a header that we have checked and written anew it complains only for want of memory.
+	 */
+	if (r == -EINVAL) {
+		error_set(err, ERROR_MEMORY, "libcryptsetup does not load the LUKS2 header");
+		return error_hint(err, "raise the limit on memory (ulimit -v)");
+	}
+	return r < 0 ? luks2_device_error(d, r, "load the LUKS2 header", err) : 0;
+}
+
 int luks2_device_error(const struct luks2_device *d, int result, const char *what,
 		       struct error **err)
 {

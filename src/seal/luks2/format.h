@@ -86,7 +86,10 @@ struct luks2_header {
 	uint64_t header_len; /* of one binary header with its JSON */
 	uint64_t keyslots_len;
 	char uuid[LUKS2_UUID_LEN + 1];
-	uint32_t key_len; /* of the volume key: 32 or 64 */
+	uint64_t sequence; /* of the copy that counts */
+	bool second;	   /* it is the second one */
+	bool alone;	   /* the other one is damaged, or older */
+	uint32_t key_len;  /* of the volume key: 32 or 64 */
 	struct luks2_keyslot keyslots[LUKS2_KEYSLOTS_MAX];
 	unsigned count;
 	/* the one digest, over all keyslots */

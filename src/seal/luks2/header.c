@@ -167,8 +167,8 @@ int luks2_header_read(struct source *device, struct luks2_header *ret, struct er
 		return -1;
 	}
 	/* Of two that are whole the newer one; the first when they are alike. */
-	const struct header_copy *best =
-		have_second && (!have_first || second.sequence > first.sequence) ? &second : &first;
+	bool use_second = have_second && (!have_first || second.sequence > first.sequence);
+	const struct header_copy *best = use_second ? &second : &first;
 
 	struct luks2_header header;
 	if (luks2_json_read(best->area.data + LUKS2_BINARY_LEN, best->len - LUKS2_BINARY_LEN,
@@ -179,53 +179,64 @@ int luks2_header_read(struct source *device, struct luks2_header *ret, struct er
 		return -1;
 	}
 	memcpy(header.uuid, best->uuid, sizeof(header.uuid));
+	header.sequence = best->sequence;
+	header.second = use_second;
+	header.alone = !have_first || !have_second || first.sequence != second.sequence;
 	*ret = header;
 	return 0;
 }
 
-/* A binary header with its JSON at the start of area, as spec 2.1 lays it out. */
-static int put_copy(const struct luks2_header *header, const struct buffer *json, bool secondary,
-		    uint8_t *area, struct error **err)
+int luks2_header_print(const struct luks2_header *header, bool second, struct buffer *ret,
+		       struct error **err)
 {
+	CLEANUP_BUFFER struct buffer json = { 0 };
+	if (luks2_json_write(header, &json, err) < 0)
+		return -1;
+	if (json.len >= header->header_len - LUKS2_BINARY_LEN)
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the JSON does not fit");
+	ret->len = 0;
+	uint8_t *area = (uint8_t *)buffer_reserve(ret, header->header_len, err);
+	if (!area)
+		return -1;
 	uint8_t *at = area;
 	memset(area, 0, header->header_len);
-	memcpy(at, magics[secondary], LUKS2_MAGIC_LEN);
+	memcpy(at, magics[second], LUKS2_MAGIC_LEN);
 	at += LUKS2_MAGIC_LEN;
 	bytes_put_be(at, LUKS2_VERSION, 2);
 	at += 2;
 	bytes_put_be(at, header->header_len, 8);
 	at += 8;
-	bytes_put_be(at, 1, 8);
+	bytes_put_be(at, header->sequence, 8);
 	at += 8 + LUKS2_LABEL_LEN;
 	memcpy(at, "sha256", sizeof("sha256"));
 	at += LUKS2_ALGORITHM_LEN + LUKS2_SALT_LEN;
 	memcpy(at, header->uuid, LUKS2_UUID_LEN);
 	at += LUKS2_UUID_LEN + LUKS2_LABEL_LEN;
-	bytes_put_be(at, secondary ? header->header_len : 0, 8);
-	memcpy(area + LUKS2_BINARY_LEN, json->data, json->len);
-	return crypto_sha256(area, header->header_len, area + LUKS2_CHECKSUM_OFF, err);
+	bytes_put_be(at, second ? header->header_len : 0, 8);
+	memcpy(area + LUKS2_BINARY_LEN, json.data, json.len);
+	if (crypto_sha256(area, header->header_len, area + LUKS2_CHECKSUM_OFF, err) < 0)
+		return -1;
+	ret->len = header->header_len;
+	return 0;
 }
 
 /* Both copies, then the keyslots' bytes at their places; all else stays a hole. */
 static int write_all(const struct luks2_header *header, struct source *device, int fd,
 		     struct error **err)
 {
-	CLEANUP_BUFFER struct buffer json = { 0 }, area = { 0 };
-	if (luks2_json_write(header, &json, err) < 0)
-		return -1;
-	if (json.len >= header->header_len - LUKS2_BINARY_LEN)
-		return error_set(err, ERROR_DAMAGED, "LUKS2 header: the JSON does not fit");
-	uint64_t cap = header->header_len > LUKS2_AREA_MAX ? header->header_len : LUKS2_AREA_MAX;
-	uint8_t *p = (uint8_t *)buffer_reserve(&area, cap, err);
+	CLEANUP_BUFFER struct buffer copy = { 0 }, area = { 0 };
+	/* The image's own number may be one that the library cannot count on from. */
+	struct luks2_header first = *header;
+	first.sequence = 1;
+	int r = 0;
+	for (int i = 0; i < 2 && !r; i++) {
+		if (luks2_header_print(&first, i == 1, &copy, err) < 0)
+			return -1;
+		r = fd_pwrite(fd, copy.data, copy.len, (uint64_t)i * header->header_len);
+	}
+	char *p = buffer_reserve(&area, LUKS2_AREA_MAX, err);
 	if (!p)
 		return -1;
-	int r = 0;
-	for (int i = 0; i < 2; i++) {
-		if (put_copy(header, &json, i == 1, p, err) < 0)
-			return -1;
-		if (!r)
-			r = fd_pwrite(fd, p, header->header_len, (uint64_t)i * header->header_len);
-	}
 	for (unsigned i = 0; !r && i < header->count; i++) {
 		const struct luks2_keyslot *slot = &header->keyslots[i];
 		if (source_read(device, p, slot->area_len, slot->area_off, err) < 0)

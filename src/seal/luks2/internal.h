@@ -9,6 +9,10 @@
 
 /* header.c: finds the valid one of the two headers and vets it, without a key. */
 int luks2_header_read(struct source *device, struct luks2_header *ret, struct error **err);
+/* header.c: one of its two copies, of header_len bytes, written anew from what was vetted into
+ * *ret, in the place of what is there. */
+int luks2_header_print(const struct luks2_header *header, bool second, struct buffer *ret,
+		       struct error **err);
 /*
  * A memory file with the header written anew from what was vetted, both copies alike, and the
  * keyslot areas: all that libcryptsetup ever sees of an image. *ret_fd is the caller's.
@@ -36,6 +40,8 @@ struct luks2_device {
  * on, or NULL when only the header is needed.
  */
 int luks2_device_init(struct luks2_device *d, int header_fd, const char *data, struct error **err);
+/* The header, of a memory file that luks2_header_to_memory has made. */
+int luks2_device_load(struct luks2_device *d, struct error **err);
 void luks2_device_done(struct luks2_device *d);
 #define CLEANUP_LUKS2_DEVICE __attribute__((cleanup(luks2_device_done)))
 /* Makes an error from what the library returned. Returns -1. */
@@ -74,11 +80,18 @@ int luks2_kernel_map(const struct luks2_header *header, struct source *device,
 /* keyslot.c: the volume key. */
 int luks2_unlock(const struct luks2_header *header, struct source *device,
 		 const struct secret *passphrase, struct secret **ret, struct error **err);
+/* keyslot.c: no keyslot opens. Returns -1. */
+int luks2_wrong_key(struct error **err);
 /* keyslot.c: ERROR_DAMAGED when it is not the volume key of this header. */
 int luks2_check_key(const struct luks2_header *header, const struct secret *key,
 		    struct error **err);
 /* keyslot.c: ERROR_MEMORY when a slot's KDF wants more than crypto_kdf_check lets it have. */
 int luks2_check_memory(const struct luks2_header *header, struct error **err);
+
+/* change.c: another passphrase in the place of one: the row's `change`. */
+int luks2_change(const struct luks2_header *header, struct source *device, const struct secret *old,
+		 const struct secret *passphrase, const struct seal_cost *cost,
+		 const struct seal_file *file, struct error **err);
 
 /* create.c: a fresh header area of LUKS2_NEW_DATA_OFF bytes in a memory file, and its key. Fills
  * options->made, if any. */

@@ -34,7 +34,7 @@ int luks2_check_memory(const struct luks2_header *header, struct error **err)
 	return 0;
 }
 
-static int wrong_key(struct error **err)
+int luks2_wrong_key(struct error **err)
 {
 	error_set(err, ERROR_KEY_WRONG, "no key available with this passphrase");
 	return error_hint(err, "give the passphrase or key that the image was built with");
@@ -140,7 +140,7 @@ static int open_slots(const struct luks2_header *header, struct source *device,
 				return r < 0 ? -1 : 0;
 		}
 	}
-	return wrong_key(err);
+	return luks2_wrong_key(err);
 }
 
 /* One such slot is enough: the library then tries all of them, in its own order. */
@@ -166,22 +166,14 @@ static int open_by_library(const struct luks2_header *header, struct source *dev
 		return -1;
 
 	CLEANUP_LUKS2_DEVICE struct luks2_device d = { 0 };
-	if (luks2_device_init(&d, fd, NULL, err) < 0)
+	if (luks2_device_init(&d, fd, NULL, err) < 0 || luks2_device_load(&d, err) < 0)
 		return -1;
-	int r = crypt_load(d.cd, CRYPT_LUKS2, NULL);
-	/* Of a header that we have checked and written anew it complains only for want of memory.
-	 */
-	if (r == -EINVAL) {
-		error_set(err, ERROR_MEMORY, "libcryptsetup does not load the LUKS2 header");
-		return error_hint(err, "raise the limit on memory (ulimit -v)");
-	}
-	if (r < 0)
-		return luks2_device_error(&d, r, "load the LUKS2 header", err);
 	size_t len = secret_size(key);
-	r = crypt_volume_key_get(d.cd, CRYPT_ANY_SLOT, (char *)secret_data(key), &len,
-				 (const char *)secret_bytes(passphrase), secret_size(passphrase));
+	int r = crypt_volume_key_get(d.cd, CRYPT_ANY_SLOT, (char *)secret_data(key), &len,
+				     (const char *)secret_bytes(passphrase),
+				     secret_size(passphrase));
 	if (r == -EPERM || r == -ENOENT)
-		return wrong_key(err);
+		return luks2_wrong_key(err);
 	if (r < 0)
 		return luks2_device_error(&d, r, "unlock a keyslot", err);
 	if (len != secret_size(key))

@@ -73,6 +73,14 @@ static int map(const struct seal_volume *v, const struct secret *volume_key,
 				err);
 }
 
+static int change(const struct seal_volume *v, const struct secret *old,
+		  const struct secret *passphrase, const struct seal_cost *cost,
+		  const struct seal_file *file, struct buffer *ret_conf, struct error **err)
+{
+	(void)ret_conf;
+	return luks2_change(&of(v)->header, of(v)->device, old, passphrase, cost, file, err);
+}
+
 static int create(struct sink *below, const struct secret *secret, bool random,
 		  struct buffer *ret_conf, struct seal_made *ret_made, struct sink **ret,
 		  struct error **err)
@@ -96,6 +104,9 @@ const struct seal seal_luks2 = {
 	.unlock = unlock,
 	.identify = identify,
 	.check = check,
+	.change = change,
+	.cost_min = { .memory = (uint64_t)1 << 20, .time_ms = 100 },
+	.cost_max = { .memory = (uint64_t)LUKS2_ARGON2_KIB_MAX << 10, .time_ms = 60000 },
 	.ways = ways,
 	.open = open_with_key,
 	.map = map,

@@ -97,3 +97,29 @@ int squash_file_source(struct squash *sq, const struct squash_inode *inode, stru
 	*ret = &f->source;
 	return 0;
 }
+
+int squash_file_place(struct squash *sq, const struct squash_inode *inode, uint64_t *ret,
+		      struct error **err)
+{
+	uint64_t direct = 0, position;
+	uint32_t word;
+	if (!S_ISREG(inode->mode))
+		return error_set(err, ERROR_DAMAGED, "not a regular file");
+	if (direct_len(sq, inode, &direct, err) < 0)
+		return -1;
+	*ret = inode->start;
+	if (direct || inode->fragment == SQUASH_NONE)
+		return direct && direct == inode->size;
+	/* All of it is a tail, in a block with those of other files. */
+	if (data_blocks(sq, inode))
+		return 0;
+	if (data_fragment(sq, inode->fragment, &position, &word, err) < 0)
+		return -1;
+	uint32_t len = word & ~SQUASH_DATA_RAW;
+	if (!(word & SQUASH_DATA_RAW) || !range_within(inode->offset, inode->size, len))
+		return 0;
+	if (position < SQUASH_SUPER_LEN || !range_within(position, len, sq->bytes_used))
+		return error_set(err, ERROR_DAMAGED, "a file's data lies outside the image");
+	*ret = position + inode->offset;
+	return 1;
+}

@@ -50,6 +50,9 @@ int convert_key(const struct invocation *in, struct key **ret, struct error **er
 /* The key to build with that OPTIONS_NEW_KEY and OPTIONS_NAMED name; *ret NULL where none is. */
 int convert_new_key(const struct invocation *in, struct key **ret, struct error **err);
 
+/* key_ask for a new passphrase, of which it says that it is one. */
+int convert_ask_new(void *context, const char *prompt, struct secret **ret, struct error **err);
+
 /* ------------------------------------------------------------------ work.c */
 
 /* What is to be done, and the keys for it. */
@@ -85,6 +88,10 @@ int convert_opener(const struct invocation *in, struct convert_work *w, struct e
  * whole.
  */
 int convert_write(const struct convert_work *w, struct image_converted *ret, struct error **err);
+/* The same, for what `fill` writes. */
+int convert_write_by(const struct convert_work *w,
+		     int (*fill)(void *context, int out_fd, struct error **err), void *context,
+		     struct error **err);
 /* Tells what the new image has not. */
 void convert_say_left_out(const struct image_converted *done);
 /* Returns -1. */

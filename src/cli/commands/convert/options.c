@@ -34,7 +34,7 @@ int convert_key(const struct invocation *in, struct key **ret, struct error **er
 }
 
 /* One of two questions has been answered already. */
-static int ask_new(void *context, const char *prompt, struct secret **ret, struct error **err)
+int convert_ask_new(void *context, const char *prompt, struct secret **ret, struct error **err)
 {
 	if (!strcmp(prompt, KEY_PROMPT))
 		prompt = "Enter the new passphrase: ";
@@ -50,7 +50,7 @@ int convert_new_key(const struct invocation *in, struct key **ret, struct error 
 		.pem_path = invocation_text(in, "new-pem-path"),
 		.ask_passphrase = invocation_on(in, "new-passphrase"),
 		.confirm = tty_present(),
-		.ask = ask_new,
+		.ask = convert_ask_new,
 	};
 	if (request.pem_path && request.ask_passphrase)
 		return error_set(err, ERROR_USAGE,

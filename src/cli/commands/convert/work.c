@@ -94,15 +94,12 @@ static mode_t new_mode(const struct convert_work *w, int out)
 	return w->mode & (S_IRWXU | (old & 0666) | (old & 0444) >> 2);
 }
 
-int convert_write(const struct convert_work *w, struct image_converted *ret, struct error **err)
+int convert_write_by(const struct convert_work *w,
+		     int (*fill)(void *context, int out_fd, struct error **err), void *context,
+		     struct error **err)
 {
 	CLEANUP_OUTPUT struct output out = OUTPUT_NONE;
-	const struct image_convert_plan plan = { .from = w->img,
-						 .key = w->key,
-						 .seal = w->seal,
-						 .named = w->named,
-						 .time = time(NULL) };
-	if (output_open(w->target, &out, err) < 0 || image_convert(&plan, out.fd, ret, err) < 0)
+	if (output_open(w->target, &out, err) < 0 || fill(context, out.fd, err) < 0)
 		return -1;
 	if (w->in_place && output_take_rights(&out, image_descriptor(w->img), err) < 0)
 		return -1;
@@ -112,6 +109,28 @@ int convert_write(const struct convert_work *w, struct image_converted *ret, str
 		return -1;
 	/* In place the rights are those of the old one already. */
 	return output_commit(&out, w->in_place ? 0 : new_mode(w, out.fd), w->replace, err);
+}
+
+struct conversion {
+	const struct convert_work *work;
+	struct image_converted *done;
+};
+
+static int fill_converted(void *context, int out_fd, struct error **err)
+{
+	const struct conversion *c = context;
+	const struct image_convert_plan plan = { .from = c->work->img,
+						 .key = c->work->key,
+						 .seal = c->work->seal,
+						 .named = c->work->named,
+						 .time = time(NULL) };
+	return image_convert(&plan, out_fd, c->done, err);
+}
+
+int convert_write(const struct convert_work *w, struct image_converted *ret, struct error **err)
+{
+	struct conversion c = { .work = w, .done = ret };
+	return convert_write_by(w, fill_converted, &c, err);
 }
 
 /* flock(2), come what may; -1 with errno. */

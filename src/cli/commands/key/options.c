@@ -38,9 +38,18 @@ static const struct strings *list(const struct invocation *in, const char *name)
 	return NULL;
 }
 
+/* The name of a file, likewise. */
+static const char *text(const struct invocation *in, const char *name)
+{
+	for (const struct option *o = in->command->options; o->name; o++)
+		if (!strcmp(o->name, name))
+			return invocation_text(in, name);
+	return NULL;
+}
+
 bool keys_given(const struct invocation *in)
 {
-	return invocation_option(in, "pem-path")->text || invocation_option(in, "passphrase")->on ||
+	return text(in, "pem-path") || invocation_option(in, "passphrase")->on ||
 	       invocation_option(in, "key-fd")->set || invocation_option(in, "key-command")->text ||
 	       list(in, "identity") || list(in, "recipient") || list(in, "recipients-file");
 }
@@ -73,7 +82,7 @@ int keys_default(const struct key_request *given, struct key **ret, struct error
 int keys_request(const struct invocation *in, struct key_request *request, struct error **err)
 {
 	const struct option_value *fd = invocation_option(in, "key-fd");
-	request->pem_path = invocation_option(in, "pem-path")->text;
+	request->pem_path = text(in, "pem-path");
 	request->ask_passphrase = invocation_option(in, "passphrase")->on;
 	request->key_command = invocation_option(in, "key-command")->text;
 	request->has_key_fd = fd->set;

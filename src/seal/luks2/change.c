@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Another passphrase in the place of one, in the header of a volume that is there.
+ *
+ * libcryptsetup makes the new keyslot and takes the old one away, in a memory file as always
+ * (header.c). What it has made is vetted, and then written over the header in the file, in steps of
+ * which each leaves a volume that one of the two passphrases unlocks, whatever ends it:
+ *
+ *   1. where one of the two headers is damaged or older than the other, it is made like that one
+ *   2. the new keyslot's area is written, where no header refers to: settled
+ *   3. one header is written, with a higher sequence number: settled. Cut off, its checksum is
+ * wrong, and the other one, the old one, counts; whole, it counts itself
+ *   4. the other header is written: settled
+ *   5. what no keyslot refers to in their part of the file is overwritten with zeros
+ *
+ * 5 wipes the old keyslot, and is also done behind 1, for what a change has left that was cut off
+ * before it. Without 1 it would wipe what a header refers to that counts again if step 3 is cut
+ * off.
+ *
+ * The header is printed anew from what was vetted (json/). What it may have besides and changes
+ * nothing is lost: a label, flags for the kernel's way to work, and a payload that was "dynamic"
+ * has its length written out.
+ */
+#include "seal/luks2/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------ the new keyslot */
+
+static const struct luks2_keyslot *find_slot(const struct luks2_header *header, int id)
+{
+	for (unsigned i = 0; i < header->count; i++)
+		if (header->keyslots[i].id == (unsigned)id)
+			return &header->keyslots[i];
+	return NULL;
+}
+
+/*
+ * What the old slot costs, but for what is wished for. A slot of PBKDF2 has no memory to keep: then
+ * it is libcryptsetup's own default, as for a new image. With a wish the passes are measured.
+ */
+static int set_cost(struct luks2_device *d, const struct luks2_keyslot *old,
+		    const struct seal_cost *cost, struct error **err)
+{
+	const struct crypt_pbkdf_type *usual = crypt_get_pbkdf_default(CRYPT_LUKS2);
+	if (!usual)
+		return luks2_device_error(d, -EINVAL, "choose the KDF", err);
+	struct crypt_pbkdf_type kdf = *usual;
+	bool wished = cost->memory || cost->time_ms;
+	if (old && old->kdf.memory_kib) {
+		kdf.max_memory_kb = old->kdf.memory_kib;
+		kdf.parallel_threads = old->kdf.cpus;
+		kdf.iterations = wished ? 0 : old->kdf.passes;
+		kdf.flags = wished ? 0 : CRYPT_PBKDF_NO_BENCHMARK;
+	}
+	if (cost->memory)
+		kdf.max_memory_kb = (uint32_t)(cost->memory >> 10);
+	if (cost->time_ms)
+		kdf.time_ms = cost->time_ms;
+	int r = crypt_set_pbkdf_type(d->cd, &kdf);
+	return r < 0 ? luks2_device_error(d, r, "choose the KDF", err) : 0;
+}
+
+static int no_room(const struct luks2_header *header, struct error **err)
+{
+	error_set(err, ERROR_LIMIT, "there is no room for another keyslot beside the %u there are",
+		  header->count);
+	return error_hint(err, "`coffer rekey` makes an image with one alone");
+}
+
+/* In the memory file; the number of the new slot. */
+static int exchange(struct luks2_device *d, const struct luks2_header *header,
+		    const struct secret *old, const struct secret *passphrase,
+		    const struct seal_cost *cost, int *ret, struct error **err)
+{
+	CLEANUP_SECRET struct secret *key = NULL;
+	if (secret_new(header->key_len, &key, err) < 0)
+		return -1;
+	size_t len = secret_size(key);
+	int slot = crypt_volume_key_get(d->cd, CRYPT_ANY_SLOT, (char *)secret_data(key), &len,
+					(const char *)secret_bytes(old), secret_size(old));
+	if (slot == -EPERM || slot == -ENOENT)
+		return luks2_wrong_key(err);
+	if (slot < 0)
+		return luks2_device_error(d, slot, "unlock a keyslot", err);
+	if (header->count == LUKS2_KEYSLOTS_MAX)
+		return no_room(header, err);
+	if (cost->memory && crypto_kdf_check("/", "the new keyslot", cost->memory, err) < 0)
+		return -1;
+	if (set_cost(d, find_slot(header, slot), cost, err) < 0)
+		return -1;
+	int added = crypt_keyslot_add_by_volume_key(
+		d->cd, CRYPT_ANY_SLOT, (const char *)secret_bytes(key), len,
+		(const char *)secret_bytes(passphrase), secret_size(passphrase));
+	if (added == -ENOSPC)
+		return no_room(header, err);
+	if (added < 0)
+		return luks2_device_error(d, added, "make a keyslot", err);
+	int r = crypt_keyslot_destroy(d->cd, slot);
+	if (r < 0)
+		return luks2_device_error(d, r, "take the old keyslot away", err);
+	*ret = added;
+	return 0;
+}
+
+static bool same_payload(const struct luks2_header *a, const struct luks2_header *b)
+{
+	return a->header_len == b->header_len && a->keyslots_len == b->keyslots_len &&
+	       a->data_off == b->data_off && a->data_len == b->data_len &&
+	       a->iv_tweak == b->iv_tweak && a->sector_len == b->sector_len &&
+	       a->key_len == b->key_len && !strcmp(a->uuid, b->uuid);
+}
+
+/* Whether the header refers to a byte of it. */
+static bool is_used(const struct luks2_header *header, uint64_t off, uint64_t len)
+{
+	for (unsigned i = 0; i < header->count; i++) {
+		const struct luks2_keyslot *s = &header->keyslots[i];
+		if (s->area_off < off + len && off < s->area_off + s->area_len)
+			return true;
+	}
+	return false;
+}
+
+/* The header that libcryptsetup has made, as we would read it, and the area of its new slot. */
+static int take_new(const struct luks2_header *header, int memory, int id, struct luks2_header *ret,
+		    struct buffer *ret_area, uint64_t *ret_off, struct error **err)
+{
+	CLEANUP_SOURCE struct source *made = NULL;
+	int fd = dup(memory);
+	if (fd < 0)
+		return error_errno(err, errno, "read a memory file");
+	if (source_from_fd(fd, &made, err) < 0) {
+		fd_close(&fd);
+		return -1;
+	}
+	if (luks2_header_read(made, ret, err) < 0)
+		return -1;
+	const struct luks2_keyslot *slot = find_slot(ret, id);
+	if (!same_payload(header, ret) || !slot || is_used(header, slot->area_off, slot->area_len))
+		return error_set(err, ERROR_INTERNAL, "a changed LUKS2 header is another one");
+	char *area = buffer_reserve(ret_area, slot->area_len, err);
+	if (!area || source_read(made, area, slot->area_len, slot->area_off, err) < 0)
+		return -1;
+	ret_area->len = slot->area_len;
+	*ret_off = slot->area_off;
+	ret->sequence = header->sequence + 1;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ the file */
+
+static int put(const struct seal_file *file, const struct buffer *data, uint64_t off,
+	       struct error **err)
+{
+	int r = fd_pwrite(file->fd, data->data, data->len, file->off + off);
+	if (r == 0 && fdatasync(file->fd) < 0)
+		r = -errno;
+	return r < 0 ? error_errno(err, -r, "write the LUKS2 header") : 0;
+}
+
+static int put_header(const struct seal_file *file, const struct luks2_header *header, bool second,
+		      struct error **err)
+{
+	CLEANUP_BUFFER struct buffer copy = { 0 };
+	return luks2_header_print(header, second, &copy, err) < 0
+		       ? -1
+		       : put(file, &copy, second ? header->header_len : 0, err);
+}
+
+/*
+ * Zeros over what is not zero already in the part of the keyslots, but for their areas, which begin
+ * and end on such pieces, and may overlap in what others have made. Where nothing was ever written
+ * the file may have holes, which stay.
+ */
+static int sweep(const struct seal_file *file, const struct luks2_header *header,
+		 struct error **err)
+{
+	static const char zeros[LUKS2_AREA_ALIGNMENT];
+	char piece[LUKS2_AREA_ALIGNMENT];
+	uint64_t off = 2 * header->header_len, end = off + header->keyslots_len;
+	bool wiped = false;
+	for (; off < end; off += sizeof(piece)) {
+		if (is_used(header, off, sizeof(piece)))
+			continue;
+		ssize_t n = fd_pread(file->fd, piece, sizeof(piece), file->off + off);
+		if (n >= 0 && !memcmp(piece, zeros, (size_t)n))
+			continue;
+		if (n >= 0)
+			n = fd_pwrite(file->fd, zeros, (size_t)n, file->off + off);
+		if (n < 0)
+			return error_errno(err, (int)-n, "wipe a LUKS2 keyslot");
+		wiped = true;
+	}
+	return wiped && fdatasync(file->fd) < 0 ? error_errno(err, errno, "wipe a LUKS2 keyslot")
+						: 0;
+}
+
+int luks2_change(const struct luks2_header *header, struct source *device, const struct secret *old,
+		 const struct secret *passphrase, const struct seal_cost *cost,
+		 const struct seal_file *file, struct error **err)
+{
+	CLEANUP_FD int memory = -1;
+	CLEANUP_BUFFER struct buffer area = { 0 };
+	struct luks2_header changed;
+	uint64_t area_off;
+	int id = -1;
+	if (header->sequence == UINT64_MAX)
+		return error_set(err, ERROR_DAMAGED, "LUKS2 header: no header can follow it");
+	if (luks2_check_memory(header, err) < 0 ||
+	    luks2_header_to_memory(header, device, &memory, err) < 0)
+		return -1;
+	/* The library looks at the size before it adds a slot. */
+	if (ftruncate(memory, (off_t)device->size) < 0)
+		return error_errno(err, errno, "size a memory file");
+	CLEANUP_LUKS2_DEVICE struct luks2_device d = { 0 };
+	if (luks2_device_init(&d, memory, NULL, err) < 0 || luks2_device_load(&d, err) < 0 ||
+	    exchange(&d, header, old, passphrase, cost, &id, err) < 0)
+		return -1;
+	luks2_device_done(&d);
+	if (take_new(header, memory, id, &changed, &area, &area_off, err) < 0)
+		return -1;
+
+	if (header->alone && put_header(file, header, !header->second, err) < 0)
+		return -1;
+	if (sweep(file, header, err) < 0 || put(file, &area, area_off, err) < 0 ||
+	    put_header(file, &changed, true, err) < 0 || put_header(file, &changed, false, err) < 0)
+		return -1;
+	return sweep(file, &changed, err);
+}

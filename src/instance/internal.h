@@ -31,6 +31,12 @@ uint64_t instance_born(pid_t pid);
  */
 int instance_state_make(int place, const char *name, struct error **err);
 int instance_state_write(int fd, const struct instance *i, struct error **err);
+/*
+ * The text of the state file of one that lives, appended to *ret: then who holds its lock. Returns
+ * 0 where there is none, or nothing in it yet, and -1 with *err; `clean` as below.
+ */
+pid_t instance_state_text(int place, const char *name, bool clean, struct buffer *ret,
+			  struct error **err);
 /* The text of a state file. What *ret has got is the caller's (instance_free()), also with an
  * error. */
 int instance_state_parse(const char *text, size_t len, struct instance *ret, struct error **err);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "instance/internal.h"
 
-#include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /*
@@ -12,11 +10,8 @@
  */
 static int check_keeper(int door, const struct instance *i, struct error **err)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	if (getsockopt(door, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return error_errno(err, errno, "look who keeps instance %s", i->name);
-	if (peer.uid == geteuid() && peer.pid == i->keeper && process_is_beside(peer.pid))
+	pid_t peer;
+	if (process_peer_is_beside(door, &peer) && peer == i->keeper)
 		return 0;
 	error_set(err, ERROR_POLICY, "instance %s is kept by a process that is not to be trusted",
 		  i->name);

@@ -148,11 +148,10 @@ static void remove_stale(int place, const char *name, const char *file, int fd)
 	(void)unlinkat(place, file, 0);
 }
 
-int instance_state_read(int place, const char *name, bool clean, struct instance *ret,
-			struct error **err)
+pid_t instance_state_text(int place, const char *name, bool clean, struct buffer *ret,
+			  struct error **err)
 {
 	struct stat st;
-	CLEANUP_BUFFER struct buffer text = { 0 };
 	CLEANUP_TEXT char *file = instance_file(name, INSTANCE_STATE, err);
 	if (!file)
 		return -1;
@@ -165,11 +164,19 @@ int instance_state_read(int place, const char *name, bool clean, struct instance
 		remove_stale(place, name, file, fd);
 	if (keeper <= 0)
 		return 0;
-	/* Empty: it is about to start. */
-	if (fd_read_all(fd, STATE_MAX, file, &text, err) < 0)
+	if (fd_read_all(fd, STATE_MAX, file, ret, err) < 0)
 		return -1;
-	if (!text.len)
-		return 0;
+	/* Empty: it is about to start. */
+	return ret->len ? keeper : 0;
+}
+
+int instance_state_read(int place, const char *name, bool clean, struct instance *ret,
+			struct error **err)
+{
+	CLEANUP_BUFFER struct buffer text = { 0 };
+	pid_t keeper = instance_state_text(place, name, clean, &text, err);
+	if (keeper <= 0)
+		return (int)keeper;
 	if (instance_state_parse(text.data, text.len, ret, err) < 0)
 		return -1;
 	ret->keeper = keeper;

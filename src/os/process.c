@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -248,6 +250,32 @@ bool process_is_beside(pid_t pid)
 	for (size_t i = 0; i < 4; i++)
 		buffer_free(&text[i / 2][i % 2]);
 	return same;
+}
+
+/* Linux 6.5; headers are older. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+bool process_peer_is_beside(int sock, pid_t *ret)
+{
+	struct ucred peer;
+	CLEANUP_FD int held = -1;
+	socklen_t len = sizeof(peer), held_len = sizeof(held);
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != geteuid())
+		return false;
+	/* It may be gone, and its number another's by now: so it is held while it is looked at. A
+	 * kernel that has no such call leaves that open. */
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &held, &held_len) < 0) {
+		if (errno != ENOPROTOOPT)
+			return false;
+		held = -1;
+	}
+	struct pollfd ended = { .fd = held, .events = POLLIN };
+	if (!process_is_beside(peer.pid) || (held >= 0 && poll(&ended, 1, 0) != 0))
+		return false;
+	*ret = peer.pid;
+	return true;
 }
 
 /* Where one of the folders, with colons between them, has the program. Takes `folders` apart. */

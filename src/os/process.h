@@ -31,6 +31,11 @@ int process_number(int pid_fd, pid_t *ret, struct error **err);
  * tells without a look into it: by what its ids and its number mean. In doubt: no.
  */
 bool process_is_beside(pid_t pid);
+/*
+ * Whether who is at the other end of a socket is a process of this user, beside this one in that
+ * sense, by who has connected it, or listens at it; *ret is its number then. In doubt: no.
+ */
+bool process_peer_is_beside(int sock, pid_t *ret);
 #define CLEANUP_PROCESS __attribute__((cleanup(process_kill)))
 
 /*

@@ -103,12 +103,10 @@ int run_door(const struct run_container *c)
 
 void run_door_answer(const struct run_container *c)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
+	pid_t peer;
 	/* Whoever does not listen shall not hold the instance up. */
 	CLEANUP_FD int sock = accept4(run_door(c), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (sock < 0 || getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
-	    peer.uid != geteuid() || !process_is_beside(peer.pid)) {
+	if (sock < 0 || !process_peer_is_beside(sock, &peer)) {
 		log_debug("somebody who may not join has knocked");
 		return;
 	}

@@ -47,6 +47,44 @@ static void beside(void **state)
 	}
 }
 
+/* By a socket: who has connected it counts, wherever its other end is by then. */
+static void peers(void **state)
+{
+	(void)state;
+	int pair[2];
+	pid_t peer = 0;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_true(process_peer_is_beside(pair[0], &peer));
+	assert_int_equal(peer, getpid());
+	(void)close(pair[1]);
+	(void)close(pair[0]);
+	static const unsigned long long flags[] = { 0, CLONE_NEWUSER };
+	for (size_t i = 0; i < 2; i++) {
+		struct process p = PROCESS_NONE;
+		int meet[2], at[2];
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, meet), 0);
+		int r = process_fork(flags[i], &p);
+		if (r == 0) {
+			char word = 'x';
+			/* Of a pair that one makes the other's credentials are one's own. */
+			if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, at) < 0 ||
+			    wire_send(meet[1], word, at[0]) < 0)
+				_exit(1);
+			for (;;)
+				pause();
+		}
+		assert_int_equal(r, 1);
+		CLEANUP_WIRE_PACKET struct wire_packet packet = WIRE_PACKET_NONE;
+		assert_int_equal(wire_receive(meet[0], &packet), 1);
+		assert_int_equal(process_peer_is_beside(packet.fd, &peer), i == 0);
+		/* And one that is gone is nobody. */
+		process_kill(&p);
+		assert_false(process_peer_is_beside(packet.fd, &peer));
+		(void)close(meet[0]);
+		(void)close(meet[1]);
+	}
+}
+
 static void failures(void **state)
 {
 	(void)state;
@@ -156,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_and_gathers),
 		cmocka_unit_test(beside),
+		cmocka_unit_test(peers),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(owned_children_die),
 		cmocka_unit_test(drops_all_capabilities),

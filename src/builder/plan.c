@@ -43,7 +43,8 @@ static int read_uri(const char *spec, struct definition **ret, struct error **er
 		return 0;
 	const char *from = spec + len + 1;
 	from += strncmp(from, "//", 2) == 0 ? 2 : 0;
-	/* What follows "?" may let others in, and the definition is in the image for all to read. */
+	/* What follows "?" may let others in, and the definition is in the image for all to read.
+	 */
 	size_t shown = fetch_by_web(fetch_transport(name)) ? strcspn(from, "?#") : strlen(from);
 	return definition_generate(name, from, shown, ret, err) < 0 ? -1 : 1;
 }

@@ -256,8 +256,8 @@ int definition_generate(const char *agent, const char *from, size_t shown, struc
 	if (!d)
 		return error_no_memory(err);
 	if (buffer_puts(&first, agent, err) < 0 || buffer_append(&second, from, shown, err) < 0 ||
-	    buffer_printf(&d->text, err, "bootstrap: %s\nfrom: %.*s\n\n", agent, (int)shown,
-			  from) < 0 ||
+	    buffer_printf(&d->text, err, "bootstrap: %s\nfrom: %.*s\n\n", agent, (int)shown, from) <
+		    0 ||
 	    definition_put_header(d, span_of("bootstrap", 9), &first, err) < 0 ||
 	    definition_put_header(d, span_of("from", 4), &second, err) < 0)
 		return -1;

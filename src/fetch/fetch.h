@@ -51,8 +51,8 @@ struct fetch_options {
 
 struct fetch_wish {
 	const struct fetch_transport *transport;
-	const char *from; /* as in the definition, with what goes before it */
-	const char *arch; /* Go's name */
+	const char *from;    /* as in the definition, with what goes before it */
+	const char *arch;    /* Go's name */
 	const char *variant; /* of that, "v7", or NULL: any */
 	const struct fetch_options *options;
 };

@@ -187,8 +187,7 @@ int fetch_put_general(const struct fetch_wish *wish, const char *program, const 
 	    (!has_policy(wish->options) && strings_add(w, "--insecure-policy", err) < 0) ||
 	    strings_add(w, "--override-os=linux", err) < 0 ||
 	    strings_addf(w, err, "--override-arch=%s", wish->arch) < 0 ||
-	    (wish->variant &&
-	     strings_addf(w, err, "--override-variant=%s", wish->variant) < 0) ||
+	    (wish->variant && strings_addf(w, err, "--override-variant=%s", wish->variant) < 0) ||
 	    strings_addf(w, err, "--tmpdir=%s", folder) < 0)
 		return -1;
 	return 0;

@@ -17,8 +17,8 @@
 struct oci_wish {
 	const char *arch;
 	const char *variant; /* NULL: any */
-	const char *digest; /* "sha256:...", or NULL */
-	const char *name;   /* of the annotation org.opencontainers.image.ref.name, or NULL */
+	const char *digest;  /* "sha256:...", or NULL */
+	const char *name;    /* of the annotation org.opencontainers.image.ref.name, or NULL */
 };
 
 struct oci_blob {

@@ -33,8 +33,9 @@ static void saw_text(const char *text)
 
 static bool same(const struct instance *a, const struct instance *b)
 {
-	return !strcmp(a->name, b->name) && !strcmp(a->image, b->image) && !strcmp(a->out, b->out) &&
-	       !strcmp(a->err, b->err) && a->init == b->init && a->born == b->born;
+	return !strcmp(a->name, b->name) && !strcmp(a->image, b->image) &&
+	       !strcmp(a->out, b->out) && !strcmp(a->err, b->err) && a->init == b->init &&
+	       a->born == b->born;
 }
 
 static int read_again(const struct instance *i, struct error **err)

@@ -69,7 +69,7 @@ static const struct agent {
 	{ "https", bootstrap_file_check, bootstrap_file, true },
 };
 
-static const char *const other_agents[] = { "shub",   "yum",      "dnf",	"arch",
+static const char *const other_agents[] = { "shub",    "yum",	 "dnf",	     "arch",
 					    "busybox", "zypper", "buildkit", "dockerfile" };
 
 static const struct agent *find_agent(const struct build *b)

@@ -23,7 +23,8 @@ static void check_refusal(const char *target, enum error_kind kind, const char *
 {
 	struct error *err = NULL;
 	int fd = -1;
-	if (mount_attach(target, false, false, &fd, &err) == 0 || fd != -1 || error_kind(err) != kind)
+	if (mount_attach(target, false, false, &fd, &err) == 0 || fd != -1 ||
+	    error_kind(err) != kind)
 		_exit(1);
 	const char *hint = error_hint_text(err);
 	if (word ? !hint || !strstr(hint, word) : hint != NULL)

@@ -107,10 +107,15 @@ static int refuse_changes(const struct invocation *in, const char *uri, const ch
 		changes |= invocation_text(in, names[i]) != NULL;
 	if (!changes)
 		return 0;
-	error_set(err, ERROR_UNSUPPORTED, "an image of %.*s:// is pulled as it is",
-		  (int)strcspn(uri, ":"), uri);
-	return error_hint(err, "build from it with these options: coffer build %s %.*s", target,
-			  (int)strcspn(uri, "?"), uri);
+	CLEANUP_TEXT char *from = text_dup(uri, err);
+	CLEANUP_TEXT char *kind = from ? text_dup(from, err) : NULL;
+	if (!kind)
+		return -1;
+	kind[strcspn(kind, ":")] = '\0';
+	from[strcspn(from, "?")] = '\0';
+	error_set(err, ERROR_UNSUPPORTED, "an image of %s:// is pulled as it is", kind);
+	return error_hint(err, "build from it with these options: coffer build %s %s", target,
+			  from);
 }
 
 static int run_pull(const struct invocation *in, struct error **err)

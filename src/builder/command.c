@@ -136,8 +136,10 @@ static int unpacker_work(void *context, int socket, struct error **err)
 	secret_keep_all();
 	CLEANUP_IMAGE struct image *image = NULL;
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
+	bool unmapped = false;
 	const struct squash_extract_rules rules = {
 		.owners = b->map == USERNS_ROOT_SUBIDS,
+		.unmapped_to_root = b->real_root ? NULL : &unmapped,
 		.devices = b->real_root,
 		.setuid = true,
 	};
@@ -147,6 +149,7 @@ static int unpacker_work(void *context, int socket, struct error **err)
 		return -1;
 	if (squash_extract(tree->squash, j->root, &rules, err) < 0)
 		return error_wrap(err, "%s", image->path);
+	bootstrap_tell_unmapped(unmapped);
 	return status_of_memory();
 }
 

@@ -145,6 +145,11 @@ int squash_file_source(struct squash *sq, const struct squash_inode *inode, stru
  */
 struct squash_extract_rules {
 	bool owners; /* chown as the image says; a refusal is an error. Attributes besides user.* */
+	/*
+	 * Not NULL: what belongs to one who has no number in this user namespace becomes root's,
+	 * without set-user-id bits, which would lend another's rights then; and this becomes true.
+	 */
+	bool *unmapped_to_root;
 	bool devices; /* mknod; a refusal is an error */
 	/*
 	 * Keeps the set-user-id and set-group-id bits of files though owners are not kept. Where

@@ -156,6 +156,25 @@ owners() { # IMAGE NAMES
 	rm -rf nobody nobody.sif nobody.def copied.def theirs.def
 }
 
+@test "so does in an image whose owner has no number here, and lends nobody root's rights" {
+	mksquashfs tree far.sqfs -quiet -no-progress -p 'etc/far f 4755 70000 80000 echo far' >/dev/null
+	coffer -q build --pem-path=rsa_pub.pem far.sif far.sqfs
+	for spec in far.sqfs far.sif; do
+		key=
+		[ $spec != far.sif ] || key=--base-pem-path=rsa_pri.pem
+		run -0 --separate-stderr coffer build $key --force near.sif $spec
+		[[ "$stderr" == *"no number here belong to root"* ]] || am_root || ! have_subids
+		run -0 coffer ls -l near.sif /etc/far
+		if am_root; then
+			[[ "$output" =~ ^-rwsr-xr-x\ +1\ 70000\ 80000\  ]]
+		else
+			[[ "$output" =~ ^-rw[xs]r-xr-x\ +1\ +0\ +0\  ]]
+			! have_subids || [[ "$output" =~ ^-rwxr ]]
+		fi
+	done
+	rm far.sqfs far.sif near.sif
+}
+
 @test "root of a namespace with no other id: all files are root's" {
 	mksquashfs tree base.sqfs -quiet -no-progress -p 'etc/seven f 644 7 8 echo seven' >/dev/null
 	coffer -q build --pem-path=rsa_pub.pem base.sif base.sqfs

@@ -14,6 +14,8 @@ int bootstrap_run(struct builder *b, struct error **err);
  * the same file.
  */
 int bootstrap_open_base(struct build *b, struct image **ret, struct error **err);
+/* Warns where owners of its files became root: squash_extract_rules. */
+void bootstrap_tell_unmapped(bool unmapped);
 /*
  * In the command, at MESSAGE_BASE: takes the file that the builder has got, asks the policy about
  * it, and finds its key. *fd becomes the build's.

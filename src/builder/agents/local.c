@@ -89,6 +89,12 @@ static int unpack_encrypted(struct builder *b, struct error **err)
 	return tag == MESSAGE_GO ? 0 : error_set(err, ERROR_INTERNAL, "an answer got mixed up");
 }
 
+void bootstrap_tell_unmapped(bool unmapped)
+{
+	if (unmapped)
+		log_warning("Files whose owners in the image have no number here belong to root");
+}
+
 /*
  * A folder that nothing is run on, and nothing put into but its description, need not be copied:
  * to copy 1.6 GB took a fifth of a build, and as much memory.
@@ -108,7 +114,7 @@ static bool may_graft(const struct builder *b)
 static int unpack_plain(struct builder *b, const struct image *image, struct error **err)
 {
 	const struct build *build = b->build;
-	bool owners = build->map == USERNS_ROOT_SUBIDS;
+	bool owners = build->map == USERNS_ROOT_SUBIDS, unmapped = false;
 	if (image_is_folder(image)) {
 		b->grafted = may_graft(b);
 		const struct copy_rules rules = { .owners = owners,
@@ -120,6 +126,8 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 			       : sandbox_open_root(b->root, err);
 	}
 	const struct squash_extract_rules rules = { .owners = owners,
+						    .unmapped_to_root =
+							    build->real_root ? NULL : &unmapped,
 						    .devices = build->real_root,
 						    .setuid = true };
 	CLEANUP_IMAGE_TREE struct image_tree *tree = NULL;
@@ -127,6 +135,7 @@ static int unpack_plain(struct builder *b, const struct image *image, struct err
 		return -1;
 	if (squash_extract(tree->squash, b->root, &rules, err) < 0)
 		return error_wrap(err, "%s", image->path);
+	bootstrap_tell_unmapped(unmapped);
 	return 0;
 }
 

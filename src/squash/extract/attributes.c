@@ -60,6 +60,20 @@ static int owner_refused(const struct squash_inode *in, int errnum, struct error
 			  "in /etc/subuid and /etc/subgid");
 }
 
+static int set_owner(const struct squash_extract_rules *rules, const struct squash_inode *in,
+		     int dirfd, const char *name, struct squash_inode *ret, struct error **err)
+{
+	const int flags = AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH);
+	*ret = *in;
+	if (!rules->owners || fchownat(dirfd, name, in->uid, in->gid, flags) == 0)
+		return 0;
+	if (errno != EINVAL || !rules->unmapped_to_root)
+		return owner_refused(in, errno, err);
+	*rules->unmapped_to_root = true;
+	ret->mode &= ~(uint32_t)(S_ISUID | S_ISGID);
+	return fchownat(dirfd, name, 0, 0, flags) < 0 ? owner_refused(in, errno, err) : 0;
+}
+
 /*
  * The owner first: to change it drops the set-user-id bits and file capabilities. The mode after
  * the attributes: a file that is read-only takes none. The time last.
@@ -68,11 +82,12 @@ int extract_finish_open(struct squash *sq, const struct squash_extract_rules *ru
 			const struct squash_inode *in, int fd, struct error **err)
 {
 	const struct timespec times[2] = { { .tv_sec = in->mtime }, { .tv_sec = in->mtime } };
-	if (rules->owners && fchown(fd, in->uid, in->gid) < 0)
-		return owner_refused(in, errno, err);
+	struct squash_inode owned;
+	if (set_owner(rules, in, fd, "", &owned, err) < 0)
+		return -1;
 	if (xattrs_set(sq, rules, in, fd, NULL, err) < 0)
 		return -1;
-	if (fchmod(fd, mode_of(rules, in)) < 0)
+	if (fchmod(fd, mode_of(rules, &owned)) < 0)
 		return error_errno(err, errno, "set its mode");
 	if (futimens(fd, times) < 0)
 		return error_errno(err, errno, "set its time");
@@ -84,12 +99,13 @@ int extract_finish_named(struct squash *sq, const struct squash_extract_rules *r
 			 struct error **err)
 {
 	const struct timespec times[2] = { { .tv_sec = in->mtime }, { .tv_sec = in->mtime } };
-	if (rules->owners && fchownat(dirfd, name, in->uid, in->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return owner_refused(in, errno, err);
+	struct squash_inode owned;
+	if (set_owner(rules, in, dirfd, name, &owned, err) < 0)
+		return -1;
 	if (xattrs_set(sq, rules, in, dirfd, name, err) < 0)
 		return -1;
 	if (!S_ISLNK(in->mode) &&
-	    fchmodat(dirfd, name, mode_of(rules, in), AT_SYMLINK_NOFOLLOW) < 0)
+	    fchmodat(dirfd, name, mode_of(rules, &owned), AT_SYMLINK_NOFOLLOW) < 0)
 		return error_errno(err, errno, "set its mode");
 	if (utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_errno(err, errno, "set its time");

@@ -62,14 +62,19 @@ sound() { e2fsck -fn "$1" >fsck 2>&1 || { cat fsck; return 1; }; }
 }
 
 @test "what fuse-overlayfs has deleted in one is said to show again" {
-	mkdir -p marked/upper/data/deep marked/work
-	: >marked/upper/data/deep/.wh.two
+	mkdir -p marked/upper/data marked/work
+	: >marked/upper/data/.wh.one
 	mkfs.ext3 -q -d marked marked.img 16M
-	run -0 --separate-stderr coffer exec --overlay marked.img:ro plain.sif cat /data/deep/two
-	[ "$output" = two ]
+	run -0 --separate-stderr coffer exec --overlay marked.img:ro plain.sif cat /data/one
+	[ "$output" = one ]
 	err_has "Overlay $WORK/marked.img was written to by fuse-overlayfs (Apptainer): what was deleted in it shows again"
 	run -0 --separate-stderr coffer exec --overlay marked plain.sif true
 	err_has "Overlay $WORK/marked was written to by fuse-overlayfs"
+	# Each start waits for that look: it goes no deeper, and a folder is no mark.
+	mkdir -p large/upper/data/.wh.folder large/upper/data/deep large/work
+	: >large/upper/data/deep/.wh.two
+	run -0 --separate-stderr coffer exec --overlay large plain.sif true
+	[ -z "$stderr" ]
 	run -0 --separate-stderr coffer exec --overlay over.img:ro plain.sif true
 	[ -z "$stderr" ]
 }

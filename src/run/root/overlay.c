@@ -71,41 +71,41 @@ static int has_upper(int tree, const struct run_overlay *o, bool *ret, struct er
 /* ------------------------------------------------------------------ marks of another overlay */
 
 #define MARK ".wh."
-#define MARKS_LOOKED_AT 4096 /* entries: what is larger is not looked at to its end */
-#define MARKS_DEPTH 64
+#define MARKS_LOOKED_AT 256 /* names, in all */
 
-struct marks {
-	size_t seen;
-	bool found;
-};
-
-static int look_for_mark(void *context, const struct walk_at *at, struct error **err)
+/*
+ * Whether a mark is among the names of a folder, and of those in it where `below`; *left is how
+ * many are still looked at. Neither sizes nor kinds are asked for: of an ext3 image each question
+ * is answered by a program that does one thing at a time, and each container's start waits for it.
+ */
+static bool has_mark(int at, const char *path, bool below, unsigned *left)
 {
-	struct marks *m = context;
-	struct stat st;
-	m->found = !strncmp(at->name, MARK, strlen(MARK));
-	if (m->found || ++m->seen > MARKS_LOOKED_AT)
-		return error_set(err, ERROR_LIMIT, "enough was seen");
-	bool folder =
-		fstatat(at->folder, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-	return folder ? WALK_ENTER : WALK_ON;
+	CLEANUP_DIRECTORY struct directory d = { 0 };
+	CLEANUP_FD int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct dirent *e;
+	if (fd < 0 || directory_open(fd, ".", &d) < 0)
+		return false;
+	while (*left > 0 && (e = directory_next(&d))) {
+		--*left;
+		bool known = e->d_type != DT_UNKNOWN;
+		if (!strncmp(e->d_name, MARK, strlen(MARK)) && (!known || e->d_type == DT_REG))
+			return true;
+		if (below && (!known || e->d_type == DT_DIR) &&
+		    has_mark(fd, e->d_name, false, left))
+			return true;
+	}
+	return false;
 }
 
 /*
  * fuse-overlayfs, by which Apptainer lets a user's container write to an image, marks what was
  * deleted by files with names of its own, which mean nothing to the kernel's overlay: what was
- * deleted is there again. That has to be said.
+ * deleted is there again. That is said where it is seen at the first glance.
  */
 static void warn_of_marks(int tree, const struct run_overlay *o)
 {
-	static const struct walk_visitor visitor = { .entry = look_for_mark,
-						     .of = "",
-						     .depth_max = MARKS_DEPTH };
-	CLEANUP_ERROR struct error *ignored = NULL;
-	struct marks m = { 0 };
-	CLEANUP_FD int upper =
-		openat(tree, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (upper >= 0 && walk_tree(upper, &visitor, &m, &ignored) < 0 && m.found)
+	unsigned left = MARKS_LOOKED_AT;
+	if (has_mark(tree, "upper", true, &left))
 		log_warning("Overlay %s was written to by fuse-overlayfs (Apptainer): what was "
 			    "deleted in it shows again here",
 			    o->path);

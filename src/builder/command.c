@@ -158,6 +158,8 @@ static int unpack_base(struct job *j, struct error **err)
 	if (!j->build->base_key && bootstrap_choose_key(j->build, err) < 0)
 		return -1;
 	int r = run_helper(unpacker_work, j, "unpacker", err);
+	/* What was got lies in the memory that the tree is in: no longer than it is needed. */
+	fd_close(&j->build->base->fd);
 	if (!bootstrap_later_base(j->build))
 		key_free(&j->build->base_key);
 	return r;

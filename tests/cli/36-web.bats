@@ -162,6 +162,26 @@ left() { find . -maxdepth 1 \( -name 'got*' -o -name '*.sif.*' \); }
 	rm -r got.sif $mark
 }
 
+@test "build: what was got takes no memory once it is unpacked" {
+	local name key blocks free size
+	mkdir -p noise
+	head -c 8000000 /dev/urandom >noise/noise
+	coffer -q build --force plain.sif noise
+	coffer -q build --force --encryption=gocryptfs --pem-path=rsa_pub.pem sealed.sif noise
+	for name in plain sealed; do
+		key=()
+		[ $name = plain ] || key=(--base-pem-path=rsa_pri.pem)
+		printf 'Bootstrap: http\nFrom: localhost:%s/good/%s.sif\n%%setup\n\tstat -f -c "%%b %%f %%S" "$APPTAINER_ROOTFS" >%s/used\n' \
+			"$PLAIN" $name "$WORK" >d.def
+		run -0 coffer build "${key[@]}" --force got.sif d.def
+		read -r blocks free size <used
+		# The tree has its 8 MB, and the file had as many.
+		[ $(((blocks - free) * size)) -gt 8000000 ]
+		[ $(((blocks - free) * size)) -lt 12000000 ]
+	done
+	rm -r noise got.sif sealed.sif used
+}
+
 @test "run: kept by what the server says of it, else got each time" {
 	local said
 	for said in 'Downloading network image' 'Using cached SIF image'; do

@@ -126,12 +126,15 @@ int bootstrap_take_base(struct build *b, int *fd, struct error **err)
 {
 	CLEANUP_IMAGE struct image *image = NULL;
 	struct base_image *base = b->base;
-	if (*fd < 0 || base->fd >= 0)
+	if (*fd < 0 || base->path)
 		return error_set(err, ERROR_INTERNAL, "a base without its file");
 	base->fd = fd_steal(fd);
 	base->path = text_printf(err, "/proc/self/fd/%d", base->fd);
 	if (!base->path || bootstrap_open_base(b, &image, err) < 0)
 		return -1;
-	return image_is_encrypted(image) ? bootstrap_is_encrypted(b, err)
-					 : bootstrap_is_plain(b, image->path, err);
+	if (image_is_encrypted(image))
+		return bootstrap_is_encrypted(b, err);
+	/* The builder needs nobody for it: it is to take no memory once that has unpacked it. */
+	fd_close(&base->fd);
+	return bootstrap_is_plain(b, image->path, err);
 }

@@ -233,10 +233,32 @@ static int explain(const struct transfer *t, CURLcode code, struct error **err)
 #define SET(option, value) (r = r ? r : curl.curl_easy_setopt(t->handle, CURLOPT_##option, value))
 
 /* What does not change from try to try. */
+/*
+ * The certificates to trust. SSL_CERT_FILE as OpenSSL's and Go's programs have it; libcurl alone
+ * does not look at it. What libcurl has built in is its maker's place: a program that brings its
+ * libcurl along finds the others' here. NULL: what is built in.
+ */
+static const char *find_certificates(void)
+{
+	static const char *const places[] = {
+		"/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine, Arch */
+		"/etc/pki/tls/certs/ca-bundle.crt",   /* Red Hat, Fedora */
+		"/etc/ssl/ca-bundle.pem",	      /* SUSE */
+		"/etc/ssl/cert.pem",
+	};
+	const char *named = getenv("SSL_CERT_FILE");
+	if (named && *named)
+		return named;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (access(places[i], R_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
 static int set_up(struct transfer *t, struct error **err)
 {
 	CURLcode r = CURLE_OK;
-	const char *url = t->r->url, *certificates = getenv("SSL_CERT_FILE");
+	const char *url = t->r->url, *certificates = find_certificates();
 	bool safe = !strncmp(url, "https:", 6);
 	SET(URL, url);
 	SET(PROTOCOLS_STR, "http,https");
@@ -253,8 +275,7 @@ static int set_up(struct transfer *t, struct error **err)
 	SET(WRITEFUNCTION, take_content);
 	SET(WRITEDATA, t);
 	SET(ERRORBUFFER, t->words);
-	/* As OpenSSL's and Go's programs have it; libcurl alone does not look at it. */
-	if (certificates && *certificates)
+	if (certificates)
 		SET(CAINFO, certificates);
 	return r ? explain(t, r, err) : 0;
 }

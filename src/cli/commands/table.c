@@ -120,10 +120,10 @@ const struct command command_global = {
 
 /* What Apptainer has and coffer has not, in the order of its help. */
 const struct command_missing command_missing[] = {
-	{ "capability", "root says for each container what it has: --add-caps, --drop-caps" },
+	{ "capability", "as root, give it to the container itself: --add-caps, --drop-caps" },
 	{ "checkpoint", NULL },
 	{ "config fakeroot", "as root: usermod --add-subuids 100000-165535 --add-subgids "
-			     "100000-165535 USER" },
+			     "100000-165535 USER, with ranges that are nobody else's" },
 	{ "config global", "edit /etc/coffer/coffer.conf, and ask `coffer config check`" },
 	{ "delete", NULL },
 	{ "instance stats", "`coffer instance list` tells the first process: ps --ppid PID -o "

@@ -70,6 +70,27 @@ follow() {
 	{ cat "$(printf k.pub)"; echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA a@b'; } | sed 's/^ssh-rsa/from="10.0.0.0\/8" &/' >key
 	builds key
 }
+@test "what ssh-keygen works with when it opens a protected key is not for other processes" {
+	local pid child
+	ssh-keygen -q -t ed25519 -a 200 -N 'very secret' -f slow
+	coffer key show slow <<<'very secret' >said 3>&- &
+	pid=$!
+	works() { child=$(pgrep -P $pid) && grep -q '^ssh-keygen' "/proc/$child/cmdline"; }
+	wait_for works
+	kill -STOP "$child"
+	if am_root; then
+		ls "/proc/$child/fd" # what root may see is no secret to root
+	else
+		run ! ls "/proc/$child/fd"
+		run ! cat "/proc/$child/environ"
+	fi
+	grep -q '^Max core file size *0 *0 ' "/proc/$child/limits"
+	kill -CONT "$child"
+	wait $pid
+	grep -q 'protected: *yes, with a passphrase' said
+	rm slow slow.pub
+}
+
 @test "protected keys, both ways, and with their line ends lost" {
 	openssl rsa -in rsa_pri.pem -aes256 -traditional -passout pass:pw -out t.pem 2>/dev/null
 	openssl pkcs8 -topk8 -in rsa_pri.pem -passout pass:pw -out 8.pem

@@ -8,8 +8,11 @@
  * keep keys in. Who has such a key has ssh-keygen, which is kept by those who made the format.
  *
  * So `ssh-keygen -p` writes the key anew, without a passphrase, over a copy that lies in a memory
- * file: no path leads to it but that process's own, no disk has it, and it is overwritten as soon
- * as it was read. ssh-keygen is told the passphrase on its standard input. It looks there only
+ * file: no disk has it, and it is overwritten as soon as it was read. Below /proc the descriptors
+ * of ssh-keygen, and its memory, lie open to all other processes of the user, unless the kernel may
+ * not dump it: that it decides at exec, by whether the user may read the program. So it is a copy
+ * of the program that is executed, which nobody may read, where copies in memory may be executed
+ * (vm.memfd_noexec). ssh-keygen is told the passphrase on its standard input. It looks there only
  * where it has no terminal, hence a session of its own, and no program that asks in a window: it
  * gets an environment with nothing in it. The passphrase is in no argument and in no variable.
  */
@@ -21,11 +24,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PROGRAM "ssh-keygen"
 #define NOT_STARTED 127
+#define PROGRAM_MAX ((size_t)64 << 20)
+#ifndef MFD_EXEC /* Linux 6.3 */
+#define MFD_EXEC 0x10U
+#endif
 #define WORDS_MAX 4096
 /* What it says of a passphrase that does not open the key, in no language but this one. */
 #define WRONG "incorrect passphrase"
@@ -125,8 +135,28 @@ static int take_block(int fd, struct secret **ret, struct error **err)
 
 struct keygen {
 	const char *program;
+	int copy; /* of it, only to be executed; -1: there is none */
 	int file, in, words;
 };
+
+/* A copy in memory, of which its owner has no more than its execution: -1 where there is none. */
+static int copy_program(const char *program)
+{
+	char path[32];
+	int from CLEANUP_FD = open(program, O_RDONLY | O_CLOEXEC);
+	int to CLEANUP_FD = memfd_create(PROGRAM, MFD_CLOEXEC | MFD_EXEC);
+	if (to < 0 && errno == EINVAL)
+		to = memfd_create(PROGRAM, MFD_CLOEXEC);
+	if (from < 0 || to < 0)
+		return -1;
+	ssize_t n;
+	for (size_t len = 0; (n = sendfile(to, from, NULL, PROGRAM_MAX)) > 0;)
+		if ((len += (size_t)n) > PROGRAM_MAX)
+			return -1;
+	/* The writer is gone at exec: a file that is open for writing is not executed. */
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", to);
+	return n < 0 || fchmod(to, 0111) < 0 ? -1 : open(path, O_PATH | O_CLOEXEC);
+}
 
 static _Noreturn void become_keygen(const struct keygen *k)
 {
@@ -134,9 +164,15 @@ static _Noreturn void become_keygen(const struct keygen *k)
 	const char *const argv[] = { PROGRAM, "-q", "-p", "-N", "", "-f", path, NULL };
 	const char *const envp[] = { NULL };
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", k->file);
-	if (setsid() >= 0 && dup2(k->in, STDIN_FILENO) >= 0 && dup2(k->words, STDOUT_FILENO) >= 0 &&
-	    dup2(k->words, STDERR_FILENO) >= 0 && fcntl(k->file, F_SETFD, 0) == 0)
+	const struct rlimit no_core = { 0, 0 };
+	if (setrlimit(RLIMIT_CORE, &no_core) == 0 && setsid() >= 0 &&
+	    dup2(k->in, STDIN_FILENO) >= 0 && dup2(k->words, STDOUT_FILENO) >= 0 &&
+	    dup2(k->words, STDERR_FILENO) >= 0 && fcntl(k->file, F_SETFD, 0) == 0) {
+		/* Not so for a script, whose interpreter could not open it. */
+		if (k->copy >= 0)
+			(void)syscall(SYS_execveat, k->copy, "", argv, envp, AT_EMPTY_PATH);
 		execve(k->program, (char *const *)argv, (char *const *)envp);
+	}
 	_exit(NOT_STARTED);
 }
 
@@ -195,7 +231,11 @@ int key_openssh_unprotect(const struct key_request *request, const char *origin,
 		return wrong(err);
 	if (put_block(blob, &file, err) < 0 || put_passphrase(passphrase, &in, err) < 0)
 		return -1;
-	struct keygen k = { .program = program, .file = file, .in = in };
+	int copy CLEANUP_FD = copy_program(program);
+	if (copy < 0)
+		log_verbose("what " PROGRAM " works with can be read by your other processes: "
+			    "programs in memory are not executed here (vm.memfd_noexec)");
+	struct keygen k = { .program = program, .copy = copy, .file = file, .in = in };
 	int r = run(&k, err);
 	if (r == 0)
 		r = take_block(file, ret, err);

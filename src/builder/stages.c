@@ -158,6 +158,7 @@ static int make_tree(struct builder *b, struct error **err)
 		.sections = &build->wish->sections,
 		.arch = build->arch,
 		.time = build->time,
+		.url = bootstrap_is_file(build, build->definition),
 	};
 	if (bootstrap_run(b, err) < 0)
 		return -1;

@@ -155,9 +155,13 @@ static int put_build_labels(struct labels *l, const struct definition *d, bool h
 	     labels_set(l, "org.label-schema.usage.apptainer.runscript.help", help_path, err) < 0))
 		return -1;
 	for (size_t i = 0; !o->update && i < d->header_count; i++) {
-		CLEANUP_TEXT char *key = text_printf(
-			err, "org.label-schema.usage.singularity.deffile.%s", d->header[i].key);
-		if (!key || labels_set(l, key, d->header[i].value, err) < 0)
+		const struct definition_pair *h = &d->header[i];
+		bool cut = o->url && !strcmp(h->key, "from");
+		CLEANUP_TEXT char *key =
+			text_printf(err, "org.label-schema.usage.singularity.deffile.%s", h->key);
+		CLEANUP_TEXT char *value = text_dup_len(
+			h->value, cut ? strcspn(h->value, "?") : strlen(h->value), err);
+		if (!key || !value || labels_set(l, key, value, err) < 0)
 			return -1;
 	}
 	return 0;

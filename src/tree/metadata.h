@@ -74,6 +74,7 @@ struct metadata_options {
 	const struct strings *sections; /* --section; empty: all */
 	const char *arch;		/* a name: "amd64" */
 	int64_t time;			/* of the build */
+	bool url;			/* From is one: what follows "?" may let others in */
 };
 /* Whether --section lets a section be written. */
 bool metadata_wants(const struct metadata_options *o, const char *section);

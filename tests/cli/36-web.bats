@@ -84,6 +84,13 @@ left() { find . -maxdepth 1 \( -name 'got*' -o -name '*.sif.*' \); }
 	[[ "$output" == *"localhost:$PLAIN/good/image.sif"* ]] && [[ "$output" != *word* ]]
 	refute grep -q key=word got.sif
 	grep -q 'image.sif?key=word' web.log
+	# Of a written one the label has nothing of it, and the definition has, which is said.
+	printf 'Bootstrap: http\nFrom: localhost:%s/good/plain.sif?key=word\n' "$PLAIN" >d.def
+	run -0 --separate-stderr coffer build --force got.sif d.def
+	err_has "What follows \"?\" in From: localhost:$PLAIN/good/plain.sif stays in the image"
+	[[ "$stderr" != *word* ]]
+	run -0 --separate-stderr coffer inspect --labels got.sif
+	[[ "$output" == *"deffile.from: localhost:$PLAIN/good/plain.sif"* ]] && [[ "$output" != *word* ]]
 	# Sections, two stages, a passphrase for the new one.
 	printf 'Bootstrap: http\nFrom: localhost:%s/good/plain.sif\nStage: one\n%%post\n\techo more >/etc/more\nBootstrap: http\nFrom: localhost:%s/bare/image.sif\n%%files from one\n\t/etc/more /etc/more\n%%test\n\tgrep -q more /etc/more\n' \
 		"$PLAIN" "$PLAIN" >d.def

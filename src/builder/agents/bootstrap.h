@@ -28,6 +28,8 @@ int bootstrap_take_base(struct build *b, int *fd, struct error **err);
 int bootstrap_find_key(struct build *b, struct error **err);
 /* The same when it turns out later that there is need of one. */
 int bootstrap_choose_key(struct build *b, struct error **err);
+/* Whether a stage begins with an image file which is got from elsewhere. */
+bool bootstrap_is_file(const struct build *b, const struct definition *d);
 /* Whether a stage that comes later may need the key, too. */
 bool bootstrap_later_base(const struct build *b);
 

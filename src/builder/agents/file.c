@@ -50,6 +50,18 @@ static struct fetch_wish wish_of(const struct build *b, const char *from,
 	};
 }
 
+/* A written definition goes into the image as it is, and that may be for others. */
+static void warn_of_query(const struct build *b)
+{
+	const char *from = definition_header(b->definition, "from");
+	if (from && strchr(from, '?'))
+		log_warning(
+			"What follows \"?\" in From: %.*s stays in the image, in its definition "
+			"file: a token there lets others in. Given on the command line, it is "
+			"kept in no image.",
+			(int)strcspn(from, "?"), from);
+}
+
 int bootstrap_file_check(const struct build *b, struct error **err)
 {
 	const struct fetch_options options = options_of(b);
@@ -57,6 +69,8 @@ int bootstrap_file_check(const struct build *b, struct error **err)
 	if (!from)
 		return -1;
 	const struct fetch_wish wish = wish_of(b, from, &options);
+	if (fetch_by_web(wish.transport))
+		warn_of_query(b);
 	if (bootstrap_check_fingerprints(b, err) < 0 || fetch_check(&wish, err) < 0)
 		return -1;
 	return bootstrap_log_in(b, from, err);

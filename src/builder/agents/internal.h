@@ -20,8 +20,6 @@ int bootstrap_oci(struct builder *b, struct error **err);
 bool bootstrap_is_update(const struct build *b, const struct definition *d);
 /* Whether it begins with an image, here or elsewhere, which may be encrypted. */
 bool bootstrap_is_upon_image(const struct build *b, const struct definition *d);
-/* Whether that is a file which is got from elsewhere. */
-bool bootstrap_is_file(const struct build *b, const struct definition *d);
 /* Refuses a header that wants signatures looked at. */
 int bootstrap_check_fingerprints(const struct build *b, struct error **err);
 /* Unpacks the image that is built upon: with its key, by another process, where it is encrypted. */

@@ -155,7 +155,7 @@ static int unpacker_work(void *context, int socket, struct error **err)
 
 static int unpack_base(struct job *j, struct error **err)
 {
-	if (!j->build->base_key && bootstrap_choose_key(j->build, err) < 0)
+	if (bootstrap_is_encrypted(j->build, err) < 0)
 		return -1;
 	int r = run_helper(unpacker_work, j, "unpacker", err);
 	/* What was got lies in the memory that the tree is in: no longer than it is needed. */
@@ -381,6 +381,8 @@ int build_as_command(struct build *b, struct error **err)
 	int result = start_builder(b, &builder, &j.ns, err);
 	if (result == 0)
 		result = follow_builder(&j, &builder, err);
+	if (result == 0)
+		result = bootstrap_check_key_used(b, err);
 	if (result == 0)
 		result = b->wish->sandbox ? place_sandbox(&j, err) : write_sif(&j, &out, err);
 	remote_end(&builder);

@@ -118,6 +118,18 @@ left() { find . -maxdepth 1 \( -name 'got*' -o -name '*.sif.*' \); }
 	err_has 'give the private key that belongs to the public key'
 	run --separate-stderr coffer build --base-pem-path=rsa_pri.pem got.sif "$from/plain.sif"
 	refused 255 "$from/plain.sif is not encrypted, but a key is given for it"
+	# Also where the one is here and the other elsewhere: either could have been meant, till the end.
+	printf 'Bootstrap: http\nFrom: localhost:%s/good/plain.sif\nBootstrap: localimage\nFrom: plain.sif\n' "$PLAIN" >d.def
+	run --separate-stderr coffer build --base-pem-path=rsa_pri.pem got.sif d.def
+	refused 255 'no image that is built upon is encrypted, but a key is given for one'
+	# And where %pre makes it.
+	printf 'Bootstrap: localimage\nFrom: made.sif\n%%pre\n\tcp %s %s/made.sif\n' "$WORK/plain.sif" "$WORK" >d.def
+	run --separate-stderr coffer build --base-pem-path=rsa_pri.pem got.sif d.def
+	refused 255 'no image that is built upon is encrypted, but a key is given for one'
+	rm made.sif
+	sed -i s/plain.sif/image.sif/ d.def
+	run -0 coffer build --base-pem-path=rsa_pri.pem got.sif d.def
+	rm got.sif made.sif
 	run --separate-stderr coffer build got.sif "$from/page.sif"
 	refused 255 'conveyor failed to get: what is there is no image'
 	run --separate-stderr coffer build got.sif "http://localhost:$PLAIN/status-404/plain.sif"

@@ -26,8 +26,13 @@ int bootstrap_take_base(struct build *b, int *fd, struct error **err);
  * encrypted. It may ask on the terminal.
  */
 int bootstrap_find_key(struct build *b, struct error **err);
-/* The same when it turns out later that there is need of one. */
-int bootstrap_choose_key(struct build *b, struct error **err);
+/*
+ * At an image that is encrypted: finds the key, if there is none yet. At the end, before the new
+ * image gets its name: refuses a key of the command line that none of the images had need of, as
+ * somebody may have put a plain one in the place of that.
+ */
+int bootstrap_is_encrypted(struct build *b, struct error **err);
+int bootstrap_check_key_used(const struct build *b, struct error **err);
 /* Whether a stage begins with an image file which is got from elsewhere. */
 bool bootstrap_is_file(const struct build *b, const struct definition *d);
 /* Whether a stage that comes later may need the key, too. */

@@ -24,8 +24,7 @@ bool bootstrap_is_upon_image(const struct build *b, const struct definition *d);
 int bootstrap_check_fingerprints(const struct build *b, struct error **err);
 /* Unpacks the image that is built upon: with its key, by another process, where it is encrypted. */
 int bootstrap_unpack(struct builder *b, struct error **err);
-/* What the command does about an image that it is told of only now: key.c. */
-int bootstrap_is_encrypted(struct build *b, struct error **err);
+/* What the command does about a plain image that it is told of only now: key.c. */
 int bootstrap_is_plain(const struct build *b, const char *name, struct error **err);
 /* The login for the registry of the stage, where there is one, into b->wish->fetch. */
 int bootstrap_log_in(const struct build *b, const char *from, struct error **err);

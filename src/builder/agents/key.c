@@ -22,7 +22,7 @@ static void warn_of_clear_target(const struct build *b)
 			    len, from, b->wish->target);
 }
 
-int bootstrap_choose_key(struct build *b, struct error **err)
+static int choose_key(struct build *b, struct error **err)
 {
 	warn_of_clear_target(b);
 	interrupt_pause(true);
@@ -87,11 +87,16 @@ static bool any_file(const struct build *b)
 	return false;
 }
 
+static int hint_of_plain(struct error **err)
+{
+	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "
+			       "leave out --base-pem-path and --base-passphrase");
+}
+
 static int refuse_key(const char *plain, struct error **err)
 {
 	error_set(err, ERROR_USAGE, "%s is not encrypted, but a key is given for it", plain);
-	return error_hint(err, "it may not be the image that is meant; to build upon it as it is "
-			       "leave out --base-pem-path and --base-passphrase");
+	return hint_of_plain(err);
 }
 
 int bootstrap_find_key(struct build *b, struct error **err)
@@ -102,7 +107,7 @@ int bootstrap_find_key(struct build *b, struct error **err)
 		build_enter_stage(b, i);
 		encrypted = look_at_base(b, &plain, err);
 	}
-	int result = encrypted > 0 ? bootstrap_choose_key(b, err) : encrypted;
+	int result = encrypted > 0 ? choose_key(b, err) : encrypted;
 	build_enter_stage(b, 0);
 	b->any_encrypted = encrypted > 0;
 	if (encrypted || !b->wish->base_key_given || !plain)
@@ -111,10 +116,22 @@ int bootstrap_find_key(struct build *b, struct error **err)
 	return any_file(b) ? result : refuse_key(plain, err);
 }
 
+int bootstrap_check_key_used(const struct build *b, struct error **err)
+{
+	bool any = false;
+	for (size_t i = 0; i < b->last->stages; i++)
+		any = any || bootstrap_is_upon_image(b, definition_stage(b->last, i));
+	if (!b->wish->base_key_given || b->any_encrypted || !any)
+		return 0;
+	error_set(err, ERROR_USAGE,
+		  "no image that is built upon is encrypted, but a key is given for one");
+	return hint_of_plain(err);
+}
+
 int bootstrap_is_encrypted(struct build *b, struct error **err)
 {
 	b->any_encrypted = true;
-	return b->base_key ? 0 : bootstrap_choose_key(b, err);
+	return b->base_key ? 0 : choose_key(b, err);
 }
 
 int bootstrap_is_plain(const struct build *b, const char *name, struct error **err)

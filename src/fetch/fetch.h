@@ -28,6 +28,8 @@ bool fetch_has_file(const struct fetch_transport *transport);
 bool fetch_by_web(const struct fetch_transport *transport);
 /* Whether it lies in a library, library://: fetch_options has which. */
 bool fetch_is_library(const struct fetch_transport *transport);
+/* Refuses --arch-variant for it: nobody is asked for another image of that name. Returns -1. */
+int fetch_refuse_variant(const char *transport, struct error **err);
 /* What Apptainer calls such an image: "oras", "library", "network"; NULL where it has no file. */
 const char *fetch_title(const struct fetch_transport *transport);
 

@@ -133,6 +133,13 @@ char *fetch_source(const struct fetch_wish *wish, struct error **err)
 	return text_printf(err, "%s%s%s", t->prefix, from, tag ? "" : ":latest");
 }
 
+int fetch_refuse_variant(const char *transport, struct error **err)
+{
+	error_set(err, ERROR_UNSUPPORTED, "--arch-variant chooses nothing of %s://", transport);
+	return error_hint(err, "leave it out: of layers alone (docker://, oci:) one variant can be "
+			       "asked for");
+}
+
 int fetch_check(const struct fetch_wish *wish, struct error **err)
 {
 	CLEANUP_TEXT char *source = fetch_source(wish, err);

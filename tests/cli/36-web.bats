@@ -118,6 +118,10 @@ left() { find . -maxdepth 1 \( -name 'got*' -o -name '*.sif.*' \); }
 	err_has 'give the private key that belongs to the public key'
 	run --separate-stderr coffer build --base-pem-path=rsa_pri.pem got.sif "$from/plain.sif"
 	refused 255 "$from/plain.sif is not encrypted, but a key is given for it"
+	run --separate-stderr coffer build --arch-variant 7 got.sif "$from/plain.sif"
+	refused 255 '--arch-variant chooses nothing of http://'
+	run --separate-stderr coffer pull --arch-variant 7 got.sif "$from/plain.sif"
+	refused 255 '--arch-variant chooses nothing of http://'
 	# Also where the one is here and the other elsewhere: either could have been meant, till the end.
 	printf 'Bootstrap: http\nFrom: localhost:%s/good/plain.sif\nBootstrap: localimage\nFrom: plain.sif\n' "$PLAIN" >d.def
 	run --separate-stderr coffer build --base-pem-path=rsa_pri.pem got.sif d.def

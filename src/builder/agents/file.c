@@ -62,6 +62,20 @@ static void warn_of_query(const struct build *b)
 			(int)strcspn(from, "?"), from);
 }
 
+/* It means something for a stage of layers, if there is one. */
+static int check_variant(const struct build *b, struct error **err)
+{
+	const char *agent = definition_header(b->definition, "bootstrap");
+	for (size_t i = 0; i < b->last->stages; i++) {
+		const struct definition *d = definition_stage(b->last, i);
+		const struct fetch_transport *t =
+			fetch_transport(definition_header(d, "bootstrap"));
+		if (t && !fetch_has_file(t))
+			return 0;
+	}
+	return b->variant ? fetch_refuse_variant(agent, err) : 0;
+}
+
 int bootstrap_file_check(const struct build *b, struct error **err)
 {
 	const struct fetch_options options = options_of(b);
@@ -71,7 +85,8 @@ int bootstrap_file_check(const struct build *b, struct error **err)
 	const struct fetch_wish wish = wish_of(b, from, &options);
 	if (fetch_by_web(wish.transport))
 		warn_of_query(b);
-	if (bootstrap_check_fingerprints(b, err) < 0 || fetch_check(&wish, err) < 0)
+	if (check_variant(b, err) < 0 || bootstrap_check_fingerprints(b, err) < 0 ||
+	    fetch_check(&wish, err) < 0)
 		return -1;
 	return bootstrap_log_in(b, from, err);
 }

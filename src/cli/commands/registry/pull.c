@@ -97,6 +97,15 @@ static int pull(const struct invocation *in, const char *uri, const char *target
 	return r;
 }
 
+static int refuse_variant(const struct invocation *in, const char *uri, struct error **err)
+{
+	const char *variant = invocation_text(in, "arch-variant");
+	if (!variant || !*variant)
+		return 0;
+	CLEANUP_TEXT char *kind = text_dup_len(uri, strcspn(uri, ":"), err);
+	return kind ? fetch_refuse_variant(kind, err) : -1;
+}
+
 /* An image file is got as it is: to seal it would take it through a disk in the clear. */
 static int refuse_changes(const struct invocation *in, const char *uri, const char *target,
 			  struct error **err)
@@ -127,7 +136,7 @@ static int run_pull(const struct invocation *in, struct error **err)
 	if (!target || check_target(target, invocation_on(in, "force"), err) < 0)
 		return -1;
 	if (registry_has_file(uri))
-		return refuse_changes(in, uri, target, err) < 0
+		return refuse_variant(in, uri, err) < 0 || refuse_changes(in, uri, target, err) < 0
 			       ? -1
 			       : registry_pull_file(in, uri, target, err);
 	return pull(in, uri, target, err);

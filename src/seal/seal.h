@@ -108,15 +108,16 @@ struct seal {
 
 	/*
 	 * Puts another passphrase in the place of one that unlocks it; the volume key stays, and so
-	 * do other ways to it. Where there is a configuration beside, the new one is appended to
-	 * *ret_conf, as long as the old one, and `file` is not looked at. Else `file` is written,
-	 * and settled: whatever ends that, one of the two passphrases unlocks it then.
-	 * ERROR_KEY_WRONG; ERROR_USAGE for a cost that the format cannot have; ERROR_LIMIT without
-	 * room for it.
+	 * do other ways to it: *ret_ways says how many secrets unlock it then. Where there is a
+	 * configuration beside, the new one is appended to *ret_conf, as long as the old one, and
+	 * `file` is not looked at. Else `file` is written, and settled: whatever ends that, one of
+	 * the two passphrases unlocks it then. ERROR_KEY_WRONG; ERROR_USAGE for a cost that the
+	 * format cannot have; ERROR_LIMIT without room for it.
 	 */
 	int (*change)(const struct seal_volume *v, const struct secret *old,
 		      const struct secret *passphrase, const struct seal_cost *cost,
-		      const struct seal_file *file, struct buffer *ret_conf, struct error **err);
+		      const struct seal_file *file, struct buffer *ret_conf, unsigned *ret_ways,
+		      struct error **err);
 	/* The bounds of seal_cost; with a time of 0 it cannot be chosen. */
 	struct seal_cost cost_min, cost_max;
 

@@ -39,6 +39,9 @@ both() { printf '%s\n' "$@"; } # OLD NEW
 partition() { # IMAGE
 	coffer sif dump "$(coffer sif list "$1" | sed -n 's/^\([0-9]*\) .*|FS .*/\1/p')" "$1"
 }
+put_partition() { # IMAGE: with part in it
+	dd if=part of="$1" bs=4096 seek=$(($(coffer sif list "$1" | sed -n 's/.*|\([0-9]*\)-.*|FS .*/\1/p') / 4096)) conv=notrunc status=none
+}
 cryptsetup_opens() { # IMAGE PASSPHRASE
 	partition "$1" >part
 	printf %s "$2" | cryptsetup open --test-passphrase --key-file - part
@@ -138,13 +141,24 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 	printf 'old words' >one
 	printf another >two
 	cryptsetup luksAddKey --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file one part two
-	dd if=part of=out.sif bs=4096 seek=$(($(coffer sif list out.sif | sed -n 's/.*|\([0-9]*\)-.*|FS .*/\1/p') / 4096)) conv=notrunc status=none
+	put_partition out.sif
 	run -0 --separate-stderr coffer passphrase out.sif < <(both 'old words' 'new words')
 	[ "$output" = "out.sif: it has another passphrase now; others open it, too" ]
 	cryptsetup_opens out.sif another
 	cryptsetup_opens out.sif 'new words'
 	refute cryptsetup_opens out.sif 'old words'
 	opens_by out.sif another
+	# A passphrase with two, of which one answers only who asks for it by its number.
+	partition out.sif >part
+	printf 'new words' >one
+	cryptsetup luksAddKey --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file one --new-key-slot 7 part one
+	cryptsetup config --priority ignore --key-slot 7 part
+	put_partition out.sif
+	coffer -q passphrase out.sif < <(both 'new words' 'last words')
+	refute cryptsetup_opens out.sif 'new words'
+	refute cryptsetup open --test-passphrase --key-slot 7 --key-file one part
+	cryptsetup_opens out.sif another
+	cryptsetup_opens out.sif 'last words'
 }
 
 @test "what it needs is said, and a wrong passphrase changes nothing" {

@@ -134,9 +134,8 @@ static int change_volume(void *context, const struct seal_volume *volume, struct
 	if (image_open_secret(w->img, w->wish->old, &old, err) < 0 ||
 	    key_make_secret(w->wish->passphrase, &seal->secret, &passphrase, &random, &message,
 			    err) < 0 ||
-	    seal->change(volume, old, passphrase, &w->wish->cost, &file, &conf, err) < 0)
+	    seal->change(volume, old, passphrase, &w->wish->cost, &file, &conf, &w->ways, err) < 0)
 		return -1;
-	w->ways = seal->ways ? seal->ways(volume) : 1;
 	return conf.len ? put_conf(w, &conf, err) : 0;
 }
 

@@ -61,9 +61,11 @@ static int open_with_key(const struct seal_volume *v, const struct secret *volum
 
 static int change(const struct seal_volume *v, const struct secret *old,
 		  const struct secret *passphrase, const struct seal_cost *cost,
-		  const struct seal_file *file, struct buffer *ret_conf, struct error **err)
+		  const struct seal_file *file, struct buffer *ret_conf, unsigned *ret_ways,
+		  struct error **err)
 {
 	(void)file;
+	*ret_ways = 1;
 	return gocryptfs_change(&of(v)->config, of(v)->conf_len, old, passphrase, cost, ret_conf,
 				err);
 }

@@ -70,39 +70,74 @@ static int no_room(const struct luks2_header *header, struct error **err)
 	return error_hint(err, "`coffer rekey` makes an image with one alone");
 }
 
-/* In the memory file; the number of the new slot. */
+/* Whether a slot, or any one, opens: its number, or -ENOENT. */
+static int open_slot(struct luks2_device *d, int id, const struct secret *passphrase,
+		     struct secret *key, int *ret, struct error **err)
+{
+	size_t len = secret_size(key);
+	int slot = crypt_volume_key_get(d->cd, id, (char *)secret_data(key), &len,
+					(const char *)secret_bytes(passphrase),
+					secret_size(passphrase));
+	*ret = slot == -EPERM ? -ENOENT : slot;
+	return slot >= 0 || *ret == -ENOENT ? 0
+					    : luks2_device_error(d, slot, "unlock a keyslot", err);
+}
+
+/* What exchange has done. */
+struct exchanged {
+	int taken, added;
+	unsigned left; /* how many there are in the end */
+};
+
+/*
+ * All that the old passphrase opens, but for the new one: cryptsetup gives it a second slot without
+ * a word. Who is asked by number answers at the priority "ignore", too.
+ */
+static int destroy_old(struct luks2_device *d, const struct luks2_header *header,
+		       const struct secret *old, struct secret *key, struct exchanged *e,
+		       struct error **err)
+{
+	e->left = 1;
+	for (unsigned i = 0; i < header->count; i++) {
+		int id = (int)header->keyslots[i].id, opened = id;
+		if (id != e->taken && open_slot(d, id, old, key, &opened, err) < 0)
+			return -1;
+		if (opened < 0) {
+			e->left++;
+			continue;
+		}
+		int r = crypt_keyslot_destroy(d->cd, id);
+		if (r < 0)
+			return luks2_device_error(d, r, "take the old keyslot away", err);
+	}
+	return 0;
+}
+
+/* In the memory file. */
 static int exchange(struct luks2_device *d, const struct luks2_header *header,
 		    const struct secret *old, const struct secret *passphrase,
-		    const struct seal_cost *cost, int *ret, struct error **err)
+		    const struct seal_cost *cost, struct exchanged *ret, struct error **err)
 {
 	CLEANUP_SECRET struct secret *key = NULL;
-	if (secret_new(header->key_len, &key, err) < 0)
+	if (secret_new(header->key_len, &key, err) < 0 ||
+	    open_slot(d, CRYPT_ANY_SLOT, old, key, &ret->taken, err) < 0)
 		return -1;
-	size_t len = secret_size(key);
-	int slot = crypt_volume_key_get(d->cd, CRYPT_ANY_SLOT, (char *)secret_data(key), &len,
-					(const char *)secret_bytes(old), secret_size(old));
-	if (slot == -EPERM || slot == -ENOENT)
+	if (ret->taken < 0)
 		return luks2_wrong_key(err);
-	if (slot < 0)
-		return luks2_device_error(d, slot, "unlock a keyslot", err);
 	if (header->count == LUKS2_KEYSLOTS_MAX)
 		return no_room(header, err);
 	if (cost->memory && crypto_kdf_check("/", "the new keyslot", cost->memory, err) < 0)
 		return -1;
-	if (set_cost(d, find_slot(header, slot), cost, err) < 0)
+	if (set_cost(d, find_slot(header, ret->taken), cost, err) < 0)
 		return -1;
-	int added = crypt_keyslot_add_by_volume_key(
-		d->cd, CRYPT_ANY_SLOT, (const char *)secret_bytes(key), len,
+	ret->added = crypt_keyslot_add_by_volume_key(
+		d->cd, CRYPT_ANY_SLOT, (const char *)secret_bytes(key), secret_size(key),
 		(const char *)secret_bytes(passphrase), secret_size(passphrase));
-	if (added == -ENOSPC)
+	if (ret->added == -ENOSPC)
 		return no_room(header, err);
-	if (added < 0)
-		return luks2_device_error(d, added, "make a keyslot", err);
-	int r = crypt_keyslot_destroy(d->cd, slot);
-	if (r < 0)
-		return luks2_device_error(d, r, "take the old keyslot away", err);
-	*ret = added;
-	return 0;
+	if (ret->added < 0)
+		return luks2_device_error(d, ret->added, "make a keyslot", err);
+	return destroy_old(d, header, old, key, ret, err);
 }
 
 static bool same_payload(const struct luks2_header *a, const struct luks2_header *b)
@@ -200,13 +235,13 @@ static int sweep(const struct seal_file *file, const struct luks2_header *header
 
 int luks2_change(const struct luks2_header *header, struct source *device, const struct secret *old,
 		 const struct secret *passphrase, const struct seal_cost *cost,
-		 const struct seal_file *file, struct error **err)
+		 const struct seal_file *file, unsigned *ret_ways, struct error **err)
 {
 	CLEANUP_FD int memory = -1;
 	CLEANUP_BUFFER struct buffer area = { 0 };
 	struct luks2_header changed;
 	uint64_t area_off;
-	int id = -1;
+	struct exchanged e;
 	if (header->sequence == UINT64_MAX)
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: no header can follow it");
 	if (luks2_check_memory(header, err) < 0 ||
@@ -217,10 +252,10 @@ int luks2_change(const struct luks2_header *header, struct source *device, const
 		return error_errno(err, errno, "size a memory file");
 	CLEANUP_LUKS2_DEVICE struct luks2_device d = { 0 };
 	if (luks2_device_init(&d, memory, NULL, err) < 0 || luks2_device_load(&d, err) < 0 ||
-	    exchange(&d, header, old, passphrase, cost, &id, err) < 0)
+	    exchange(&d, header, old, passphrase, cost, &e, err) < 0)
 		return -1;
 	luks2_device_done(&d);
-	if (take_new(header, memory, id, &changed, &area, &area_off, err) < 0)
+	if (take_new(header, memory, e.added, &changed, &area, &area_off, err) < 0)
 		return -1;
 
 	if (header->alone && put_header(file, header, !header->second, err) < 0)
@@ -228,5 +263,8 @@ int luks2_change(const struct luks2_header *header, struct source *device, const
 	if (sweep(file, header, err) < 0 || put(file, &area, area_off, err) < 0 ||
 	    put_header(file, &changed, true, err) < 0 || put_header(file, &changed, false, err) < 0)
 		return -1;
-	return sweep(file, &changed, err);
+	if (sweep(file, &changed, err) < 0)
+		return -1;
+	*ret_ways = e.left;
+	return 0;
 }

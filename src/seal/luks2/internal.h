@@ -88,10 +88,11 @@ int luks2_check_key(const struct luks2_header *header, const struct secret *key,
 /* keyslot.c: ERROR_MEMORY when a slot's KDF wants more than crypto_kdf_check lets it have. */
 int luks2_check_memory(const struct luks2_header *header, struct error **err);
 
-/* change.c: another passphrase in the place of one: the row's `change`. */
+/* change.c: another passphrase in the place of one: the row's `change`. *ret_ways: how many
+ * keyslots there are then. */
 int luks2_change(const struct luks2_header *header, struct source *device, const struct secret *old,
 		 const struct secret *passphrase, const struct seal_cost *cost,
-		 const struct seal_file *file, struct error **err);
+		 const struct seal_file *file, unsigned *ret_ways, struct error **err);
 
 /* create.c: a fresh header area of LUKS2_NEW_DATA_OFF bytes in a memory file, and its key. Fills
  * options->made, if any. */

@@ -75,10 +75,12 @@ static int map(const struct seal_volume *v, const struct secret *volume_key,
 
 static int change(const struct seal_volume *v, const struct secret *old,
 		  const struct secret *passphrase, const struct seal_cost *cost,
-		  const struct seal_file *file, struct buffer *ret_conf, struct error **err)
+		  const struct seal_file *file, struct buffer *ret_conf, unsigned *ret_ways,
+		  struct error **err)
 {
 	(void)ret_conf;
-	return luks2_change(&of(v)->header, of(v)->device, old, passphrase, cost, file, err);
+	return luks2_change(&of(v)->header, of(v)->device, old, passphrase, cost, file, ret_ways,
+			    err);
 }
 
 static int create(struct sink *below, const struct secret *secret, bool random,

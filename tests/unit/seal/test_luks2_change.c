@@ -23,6 +23,7 @@
 static int file = -1;	/* whose */
 static int writes;	/* that there were */
 static int cut_at = -1; /* which one, counted from 0 */
+static unsigned ways;	/* the last change's */
 static bool half;	/* it arrives in part */
 
 int __real_fd_pwrite(int fd, const void *buf, size_t len, uint64_t off);
@@ -65,8 +66,20 @@ static struct secret *words(const char *text)
 	return s;
 }
 
-/* A volume for "one", at `off` of a new memory file. */
-static int make(uint64_t off)
+/* Another keyslot, as `cryptsetup luksAddKey` makes one. */
+static void add(int header, const struct secret *key, const char *text)
+{
+	struct luks2_device d CLEANUP_LUKS2_DEVICE = { 0 };
+	assert_ok(luks2_device_init(&d, header, NULL, err));
+	assert_ok(luks2_device_load(&d, err));
+	assert_int_equal(crypt_set_pbkdf_type(d.cd, cheap_cost(NULL)), 0);
+	assert_true(crypt_keyslot_add_by_volume_key(d.cd, CRYPT_ANY_SLOT,
+						    (const char *)secret_bytes(key),
+						    secret_size(key), text, strlen(text)) >= 0);
+}
+
+/* A volume for "one" and who is named besides, at `off` of a new memory file. */
+static int make_for(uint64_t off, const char *const others[])
 {
 	struct secret *one CLEANUP_SECRET = words("one"), *key CLEANUP_SECRET = NULL;
 	const struct luks2_create_options options = { 0 };
@@ -76,10 +89,19 @@ static int make(uint64_t off)
 	assert_ok(luks2_load(err));
 	crypt_get_pbkdf_default = cheap_cost; /* the member of luks2_cryptsetup */
 	assert_ok(luks2_format(one, &options, &header, &key, err));
+	/* The library looks at the size before it adds a slot. */
+	assert_int_equal(ftruncate(header, LUKS2_NEW_DATA_OFF + DATA_LEN), 0);
+	for (; *others; others++)
+		add(header, key, *others);
 	assert_int_equal(fd_pread(header, bytes, sizeof(bytes), 0), sizeof(bytes));
 	assert_int_equal(__real_fd_pwrite(fd, bytes, sizeof(bytes), off), 0);
 	assert_int_equal(ftruncate(fd, (off_t)(off + LUKS2_NEW_DATA_OFF + DATA_LEN)), 0);
 	return fd;
+}
+
+static int make(uint64_t off)
+{
+	return make_for(off, (const char *const[]){ NULL });
 }
 
 static struct source *open_at(int fd, uint64_t off, struct source **below)
@@ -101,7 +123,7 @@ static int change(int fd, uint64_t off, const char *from, const char *to, struct
 		return -1;
 	file = fd;
 	writes = 0;
-	int r = luks2_change(&header, part, old, new, &cost, &where, err);
+	int r = luks2_change(&header, part, old, new, &cost, &where, &ways, err);
 	file = -1;
 	return r;
 }
@@ -226,12 +248,28 @@ static void alone(void **state)
 	}
 }
 
+/* One passphrase may have several keyslots: none of them is left, and others' are. */
+static void two_slots(void **state)
+{
+	(void)state;
+	int fd CLEANUP_FD = make_for(0, (const char *const[]){ "other", "one", "one", NULL });
+	assert_ok(change(fd, 0, "one", "two", err));
+	assert_int_equal(ways, 2);
+	assert_false(unlocks(fd, 0, "one"));
+	assert_true(unlocks(fd, 0, "two") && unlocks(fd, 0, "other"));
+	/* The same again: the new one is not taken for an old one. */
+	assert_ok(change(fd, 0, "two", "two", err));
+	assert_int_equal(ways, 2);
+	assert_true(unlocks(fd, 0, "two") && unlocks(fd, 0, "other"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changed),
 		cmocka_unit_test(cut),
 		cmocka_unit_test(alone),
+		cmocka_unit_test(two_slots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

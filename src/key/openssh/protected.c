@@ -68,6 +68,7 @@ static bool is_possible(const struct secret *passphrase)
 {
 	return secret_size(passphrase) <= OPENSSH_PASSPHRASE_MAX &&
 	       !memchr(secret_bytes(passphrase), '\n', secret_size(passphrase)) &&
+	       !memchr(secret_bytes(passphrase), '\r', secret_size(passphrase)) &&
 	       !memchr(secret_bytes(passphrase), 0, secret_size(passphrase));
 }
 

@@ -75,7 +75,8 @@ static void protected_keys(void **state)
 	static const char *const names[] = { "locked", "gcm" };
 	for (size_t i = 0; i < 2; i++) {
 		const struct key_request good = with("letmein"), bad = with("letmeIn"),
-					 none = with(NULL), lines = with("letmein\nx");
+					 none = with(NULL), lines = with("letmein\nx"),
+					 end = with("letmein\r");
 		struct secret *der CLEANUP_SECRET = NULL, *not = NULL;
 		struct pem pem CLEANUP_PEM = { 0 };
 		block(names[i], &pem);
@@ -86,6 +87,7 @@ static void protected_keys(void **state)
 		assert_fails(ERROR_KEY_WRONG, key_openssh_private(&bad, "it", pem.der, &not, err));
 		assert_fails(ERROR_KEY_WRONG,
 			     key_openssh_private(&lines, "it", pem.der, &not, err));
+		assert_fails(ERROR_KEY_WRONG, key_openssh_private(&end, "it", pem.der, &not, err));
 		assert_fails(ERROR_KEY_MISSING,
 			     key_openssh_private(&none, "it", pem.der, &not, err));
 	}

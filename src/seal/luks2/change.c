@@ -6,7 +6,10 @@
  * (header.c). What it has made is vetted, and then written over the header in the file, in steps of
  * which each leaves a volume that one of the two passphrases unlocks, whatever ends it:
  *
- *   1. where one of the two headers is damaged or older than the other, it is made like that one
+ *   1. the two headers are written anew, as they are, first the one that is damaged, or older, or
+ * counts no more than the other, then that one: settled each. The places of both are no holes of
+ * the file then, for which there may be no room: a header ends in zeros, so that one that was cut
+ * off before a hole would be whole, and count
  *   2. the new keyslot's area is written, where no header refers to: settled
  *   3. one header is written, with a higher sequence number: settled. Cut off, its checksum is
  * wrong, and the other one, the old one, counts; whole, it counts itself
@@ -24,6 +27,7 @@
 #include "seal/luks2/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,8 +42,18 @@ static const struct luks2_keyslot *find_slot(const struct luks2_header *header, 
 }
 
 /*
- * What the old slot costs, but for what is wished for. A slot of PBKDF2 has no memory to keep: then
- * it is libcryptsetup's own default, as for a new image. With a wish the passes are measured.
+ * Less than any that OWASP's password storage cheat sheet has for argon2id (7 MiB and 5 passes, 46
+ * MiB and one), by memory times passes, as its guessing is paid.
+ */
+static bool is_weak(const struct luks2_keyslot *slot)
+{
+	return (uint64_t)slot->kdf.memory_kib * slot->kdf.passes < LUKS2_ARGON2_WORK_KIB_MIN;
+}
+
+/*
+ * What the old slot costs, but for what is wished for. A slot of PBKDF2 has no memory to keep, and
+ * nobody has chosen what is next to nothing: then it is libcryptsetup's own default, as for a new
+ * image. With a wish the passes are measured.
  */
 static int set_cost(struct luks2_device *d, const struct luks2_keyslot *old,
 		    const struct seal_cost *cost, struct error **err)
@@ -49,7 +63,7 @@ static int set_cost(struct luks2_device *d, const struct luks2_keyslot *old,
 		return luks2_device_error(d, -EINVAL, "choose the KDF", err);
 	struct crypt_pbkdf_type kdf = *usual;
 	bool wished = cost->memory || cost->time_ms;
-	if (old && old->kdf.memory_kib) {
+	if (old && old->kdf.memory_kib && (cost->memory || !is_weak(old))) {
 		kdf.max_memory_kb = old->kdf.memory_kib;
 		kdf.parallel_threads = old->kdf.cpus;
 		kdf.iterations = wished ? 0 : old->kdf.passes;
@@ -61,6 +75,26 @@ static int set_cost(struct luks2_device *d, const struct luks2_keyslot *old,
 		kdf.time_ms = cost->time_ms;
 	int r = crypt_set_pbkdf_type(d->cd, &kdf);
 	return r < 0 ? luks2_device_error(d, r, "choose the KDF", err) : 0;
+}
+
+/* Machines that opened the image may not any more. */
+static void say_cost(const struct luks2_keyslot *was, const struct luks2_keyslot *is,
+		     const struct seal_cost *cost)
+{
+	uint32_t mib = (is->kdf.memory_kib + 1023) >> 10;
+	if (cost->memory || !was)
+		return;
+	if (!was->kdf.memory_kib)
+		log_warning("The old passphrase had PBKDF2, which needs no memory. The new one has "
+			    "argon2id: to unlock the image a machine needs %" PRIu32
+			    " MiB for it; `--keep --kdf-memory` makes it less",
+			    mib);
+	else if (is_weak(was))
+		log_warning("Guessing the old passphrase cost next to nothing (%" PRIu32
+			    " KiB of memory, passes: %" PRIu32 "), which is not kept: to unlock "
+			    "the image a machine needs %" PRIu32
+			    " MiB now; `--keep --kdf-memory` makes it less",
+			    was->kdf.memory_kib, was->kdf.passes, mib);
 }
 
 static int no_room(const struct luks2_header *header, struct error **err)
@@ -233,6 +267,24 @@ static int sweep(const struct seal_file *file, const struct luks2_header *header
 						: 0;
 }
 
+/* Whatever ends it, one of the two passphrases unlocks the volume, and from some moment the new. */
+static int write_all(const struct seal_file *file, const struct luks2_header *header,
+		     const struct luks2_header *changed, const struct buffer *area,
+		     uint64_t area_off, struct error **err)
+{
+	if (put_header(file, header, !header->second, err) < 0 ||
+	    put_header(file, header, header->second, err) < 0 || sweep(file, header, err) < 0 ||
+	    put(file, area, area_off, err) < 0)
+		return -1;
+	if (put_header(file, changed, true, err) < 0)
+		return error_hint(err, "the new passphrase or the old one opens the image: try "
+				       "both, and run it again with the one that does");
+	if (put_header(file, changed, false, err) < 0 || sweep(file, changed, err) < 0)
+		return error_hint(err, "the new passphrase opens the image already: run it again, "
+				       "with that one, to wipe what is left of the old one");
+	return 0;
+}
+
 int luks2_change(const struct luks2_header *header, struct source *device, const struct secret *old,
 		 const struct secret *passphrase, const struct seal_cost *cost,
 		 const struct seal_file *file, unsigned *ret_ways, struct error **err)
@@ -258,13 +310,9 @@ int luks2_change(const struct luks2_header *header, struct source *device, const
 	if (take_new(header, memory, e.added, &changed, &area, &area_off, err) < 0)
 		return -1;
 
-	if (header->alone && put_header(file, header, !header->second, err) < 0)
+	if (write_all(file, header, &changed, &area, area_off, err) < 0)
 		return -1;
-	if (sweep(file, header, err) < 0 || put(file, &area, area_off, err) < 0 ||
-	    put_header(file, &changed, true, err) < 0 || put_header(file, &changed, false, err) < 0)
-		return -1;
-	if (sweep(file, &changed, err) < 0)
-		return -1;
+	say_cost(find_slot(header, e.taken), find_slot(&changed, e.added), cost);
 	*ret_ways = e.left;
 	return 0;
 }

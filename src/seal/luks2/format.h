@@ -52,6 +52,8 @@
 #define LUKS2_ARGON2_KIB_MAX (4u << 20)
 #define LUKS2_ARGON2_CPUS_MAX 16
 #define LUKS2_ARGON2_WORK_KIB_MAX ((uint64_t)256 << 20)
+/* What a passphrase gets at the least when it is changed; likewise memory times passes. */
+#define LUKS2_ARGON2_WORK_KIB_MIN ((uint64_t)32 << 10)
 #define LUKS2_PBKDF2_WORK_MAX ((uint64_t)1 << 28)
 /* Once for each slot that opens; cryptsetup aims at an eighth of a second. */
 #define LUKS2_DIGEST_ITERATIONS_MAX (1u << 24)

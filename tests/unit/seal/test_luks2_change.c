@@ -14,7 +14,7 @@
 #include "seal/luks2/internal.h"
 
 #define DATA_LEN 65536
-#define ALL_WRITES 3 /* the area and two headers */
+#define ALL_WRITES 5 /* two headers as they are, the area and two new ones */
 /* Of a header so much is in the midst of its JSON. */
 #define CUT_LEN ((size_t)LUKS2_BINARY_LEN + 300)
 
@@ -197,6 +197,8 @@ static bool cut_twice(int first, int next, int *before, int *after)
 	two ? ++*after : ++*before;
 	if (done)
 		return true;
+	/* That it failed does not mean that all is as it was. */
+	assert_true(!two || strstr(error_hint_text(why), "the new passphrase"));
 	/* The same once more, from what is there now. */
 	error_free(&why);
 	cut_at = next;
@@ -217,8 +219,7 @@ static void cut(void **state)
 	for (bool done = false; !done; all++) {
 		for (int part = 0; part < 2; part++) {
 			half = part;
-			/* With one header that is older there is a write more, and each one counts.
-			 */
+			/* With one header that is older each write of the next one counts. */
 			int next = all == ALL_WRITES - 1 ? 0 : all,
 			    last = all == ALL_WRITES - 1 ? ALL_WRITES + 1 : all;
 			for (; next <= last; next++)
@@ -263,13 +264,43 @@ static void two_slots(void **state)
 	assert_true(unlocks(fd, 0, "two") && unlocks(fd, 0, "other"));
 }
 
+static const struct crypt_pbkdf_type *fair_cost(const char *type)
+{
+	static struct crypt_pbkdf_type cost;
+	cost = *cheap_cost(type);
+	cost.max_memory_kb = LUKS2_ARGON2_WORK_KIB_MIN / cost.iterations;
+	return &cost;
+}
+
+/* The memory of the one keyslot. */
+static uint32_t memory_of(int fd)
+{
+	struct source *below CLEANUP_SOURCE = NULL, *part CLEANUP_SOURCE = open_at(fd, 0, &below);
+	struct luks2_header header;
+	assert_ok(luks2_header_read(part, &header, err));
+	assert_int_equal(header.count, 1);
+	return header.keyslots[0].kdf.memory_kib;
+}
+
+/* A cost is kept, but not one that is next to none. */
+static void costs(void **state)
+{
+	(void)state;
+	int fd CLEANUP_FD = make(0);
+	assert_int_equal(memory_of(fd), 64);
+	crypt_get_pbkdf_default = fair_cost;
+	assert_ok(change(fd, 0, "one", "two", err));
+	assert_int_equal(memory_of(fd), 8192);
+	crypt_get_pbkdf_default = cheap_cost;
+	assert_ok(change(fd, 0, "two", "three", err));
+	assert_int_equal(memory_of(fd), 8192);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(changed),
-		cmocka_unit_test(cut),
-		cmocka_unit_test(alone),
-		cmocka_unit_test(two_slots),
+		cmocka_unit_test(changed),   cmocka_unit_test(cut),   cmocka_unit_test(alone),
+		cmocka_unit_test(two_slots), cmocka_unit_test(costs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,25 +208,23 @@ struct image_passphrase_change {
 	const struct key *passphrase; /* to build with; may be the old one, for another cost */
 	struct seal_cost cost;
 };
-struct image_passphrase_changed {
-	size_t signatures; /* over what has changed: they do not hold any more */
-	unsigned ways;	   /* how many secrets unlock it */
-};
 /*
  * Whether image_change_passphrase may be let loose on the image itself: whatever ends it, one of
  * the passphrases opens it then. Else it needs a copy that takes the image's place afterwards.
  */
 bool image_passphrase_in_place(const struct image *img);
+/* The signatures over what is changed, the partition or its group: they do not hold any more. */
+size_t image_passphrase_signatures(const struct image *img);
 /*
- * The encrypted image, or a copy of its bytes, is fd, a regular file open for reading and writing,
- * which nobody else changes meanwhile. ERROR_KEY_WRONG; ERROR_USAGE for keys that are no
- * passphrases, and for a cost that the seal cannot have; those of seal.h, change.
+ * fd is the encrypted image itself, or else an empty file, which becomes a changed copy of it when
+ * nothing but the writing can fail any more: a regular file open for reading and writing, which
+ * nobody else changes meanwhile. *ret_ways: how many secrets unlock it. ERROR_KEY_WRONG;
+ * ERROR_USAGE for keys that are no passphrases, and for a cost that the seal cannot have; those of
+ * seal.h, change.
  */
 int image_change_passphrase(const struct image *img, int fd,
-			    const struct image_passphrase_change *wish,
-			    struct image_passphrase_changed *ret, struct error **err);
-/* The image's bytes into an empty file; of one blocks where the file system can. */
-int image_copy(const struct image *img, int out_fd, struct error **err);
+			    const struct image_passphrase_change *wish, unsigned *ret_ways,
+			    struct error **err);
 
 /* The opened tree of an image and the sources it stands on. */
 struct image_tree {

@@ -22,6 +22,8 @@ setup() {
 	cd "$WORK"
 	export HOME=$WORK/home
 	mkdir -p home
+	# What is made, and made anew, costs nothing to try.
+	export PATH=$WORK/cheap:$PATH
 	rm -rf out.sif
 }
 
@@ -39,8 +41,11 @@ both() { printf '%s\n' "$@"; } # OLD NEW
 partition() { # IMAGE
 	coffer sif dump "$(coffer sif list "$1" | sed -n 's/^\([0-9]*\) .*|FS .*/\1/p')" "$1"
 }
+partition_begins() { # IMAGE
+	coffer sif list "$1" | sed -n 's/.*|\([0-9]*\)-.*|FS .*/\1/p'
+}
 put_partition() { # IMAGE: with part in it
-	dd if=part of="$1" bs=4096 seek=$(($(coffer sif list "$1" | sed -n 's/.*|\([0-9]*\)-.*|FS .*/\1/p') / 4096)) conv=notrunc status=none
+	dd if=part of="$1" bs=4096 seek=$(($(partition_begins "$1") / 4096)) conv=notrunc status=none
 }
 cryptsetup_opens() { # IMAGE PASSPHRASE
 	partition "$1" >part
@@ -64,6 +69,7 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 		run -0 --separate-stderr coffer passphrase out.sif < <(both 'old words' 'new words')
 		[ "$output" = "out.sif: it has another passphrase now" ]
 		[[ $stderr == *'may have kept a copy of the image'*'`coffer rekey`'* ]]
+		err_has 'Guessing the old passphrase cost next to nothing'
 		opens_by out.sif 'new words'
 		refute opens_by out.sif 'old words'
 		opens out.sif --identity me.key
@@ -121,6 +127,12 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 	coffer -q passphrase --keep --kdf-memory 20 out.sif <<<'old words'
 	gocryptfs_conf out.sif
 	grep -q '"N": *16384,' outer/gocryptfs.conf
+	run -0 --separate-stderr coffer passphrase --keep --kdf-memory 1 out.sif <<<'old words'
+	err_has 'Guessing the passphrase costs 64 times less'
+	run -0 --separate-stderr coffer passphrase out.sif < <(both 'old words' 'old words')
+	err_has 'Guessing the old passphrase cost next to nothing (scrypt with N = 1024)'
+	gocryptfs_conf out.sif
+	grep -q '"N": *65536,' outer/gocryptfs.conf
 	opens_by out.sif 'old words'
 	# A number with more digits has room in the place of the old text.
 	coffer -q passphrase --keep --kdf-memory 128 out.sif <<<'old words'
@@ -148,6 +160,9 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 	cryptsetup_opens out.sif 'new words'
 	refute cryptsetup_opens out.sif 'old words'
 	opens_by out.sif another
+	cp out.sif other.sif
+	run -0 --separate-stderr coffer passphrase other.sif < <(both another 'new words')
+	err_has 'The old passphrase had PBKDF2, which needs no memory'
 	# A passphrase with two, of which one answers only who asks for it by its number.
 	partition out.sif >part
 	printf 'new words' >one
@@ -171,6 +186,8 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 		refuses 'empty passphrase' coffer passphrase out.sif <<<'old words'
 		cmp out.sif $kind.sif
 	done
+	coffer -q build --force -r me.pub none.sif tree
+	refuses '`coffer rekey --new-passphrase --identity FILE` gives it one' coffer passphrase none.sif < <(both old new)
 	ssh-keygen -q -t rsa -b 2048 -m pem -N '' -f rsa
 	export APPTAINER_ENCRYPTION_PEM_PATH=$WORK/rsa
 	refuses 'its passphrase is needed, and another key is given' coffer passphrase out.sif </dev/null
@@ -197,8 +214,12 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 	cp luks2.sif out.sif
 	coffer -q sign --key sign.pem -g 1 out.sif
 	coffer -q verify --key verify.pem -g 1 out.sif
-	run -0 --separate-stderr coffer passphrase out.sif < <(both 'old words' 'new words')
-	[[ $stderr == *'1 signature over the encrypted part of out.sif does not hold any more'* ]]
+	# Before anything is asked.
+	run -255 terminal 'Enter encryption passphrase: ' wrong 'Enter the new passphrase: ' typed \
+		'Confirm the new passphrase: ' typed -- coffer passphrase out.sif
+	[[ $output == *'1 signature over the encrypted part of out.sif will not hold any more'*'Enter encryption'* ]]
+	coffer -q verify --key verify.pem -g 1 out.sif
+	coffer -q passphrase out.sif < <(both 'old words' 'new words')
 	run -255 coffer -q verify --key verify.pem -g 1 out.sif
 }
 
@@ -229,6 +250,24 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 		cmp gocryptfs.sif ../gocryptfs.sif && ls -A'
 	[ "$output" = "status 255
 gocryptfs.sif" ]
+	err_has 'no space left on device'
+	# Nor is it copied for a passphrase that is wrong.
+	mkdir big
+	head -c 4000000 /dev/urandom >big/file
+	coffer -q build --encryption=gocryptfs --passphrase big.sif big <<<'old words'
+	run -0 --separate-stderr unshare -rm sh -ec 'mount -t tmpfs -o size=6m none full
+		cp big.sif full && cd full
+		printf "wrong\nnew words\n" | coffer passphrase big.sif || echo status $?'
+	[ "$output" = 'status 255' ]
+	[[ $stderr != *'no space left'* ]]
+	# Holes in both headers, where they end in zeros: each half of them is whole.
+	run -0 --separate-stderr unshare -rm sh -ec 'mkdir -p full && mount -t tmpfs -o size=64m none full
+		cat luks2.sif >full/image.sif && cd full
+		for at in 8192 12288 24576 28672; do fallocate -p -l 4096 -o $(($1 + at)) image.sif; done
+		dd if=/dev/zero of=rest bs=4096 2>/dev/null || :
+		printf "old words\nnew words\n" | coffer passphrase image.sif || echo status $?
+		echo old words | coffer key check --passphrase image.sif' sh "$(partition_begins luks2.sif)"
+	[[ $output == 'status 255'*': opens '* ]]
 	err_has 'no space left on device'
 }
 

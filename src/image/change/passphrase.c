@@ -48,7 +48,8 @@ static int copy_bytes(const struct image *img, int out_fd, uint64_t off, struct 
 	return 0;
 }
 
-int image_copy(const struct image *img, int out_fd, struct error **err)
+/* Into an empty file; of one blocks where the file system can. */
+static int copy_image(const struct image *img, int out_fd, struct error **err)
 {
 	off_t from = 0, to = 0;
 	ssize_t n = 1;
@@ -136,12 +137,16 @@ static int change_volume(void *context, const struct seal_volume *volume, struct
 			    err) < 0 ||
 	    seal->change(volume, old, passphrase, &w->wish->cost, &file, &conf, &w->ways, err) < 0)
 		return -1;
-	return conf.len ? put_conf(w, &conf, err) : 0;
+	if (!conf.len)
+		return 0;
+	/* Now that nothing else can be wrong. */
+	return copy_image(w->img, w->fd, err) < 0 ? -1 : put_conf(w, &conf, err);
 }
 
-/* Those over the partition, or over its group. */
-static size_t count_signatures(const struct image *img)
+size_t image_passphrase_signatures(const struct image *img)
 {
+	if (!img->sif || !img->root)
+		return 0;
 	const struct sif_descriptor *part = img->root->descriptor;
 	size_t count = 0;
 	for (size_t i = 0; i < img->sif->count; i++) {
@@ -152,9 +157,25 @@ static size_t count_signatures(const struct image *img)
 	return count;
 }
 
+/* Whether it has a passphrase beside its recipients nobody can tell. */
+static void explain_wrong(const struct image *img, struct error **err)
+{
+	if (error_kind(*err) != ERROR_KEY_WRONG || !image_has_key_object(img))
+		return;
+	CLEANUP_ERROR struct error *failed = NULL;
+	CLEANUP_TEXT char *words = text_dup(error_message(*err), &failed);
+	if (!words)
+		return;
+	error_free(err);
+	error_set(err, ERROR_KEY_WRONG, "%s", words);
+	error_hint(err, "the image is for recipients, and may have no passphrase: `coffer rekey "
+			"--new-passphrase --identity FILE` gives it one");
+	error_at(err, PLACE_UNSEALING);
+}
+
 int image_change_passphrase(const struct image *img, int fd,
-			    const struct image_passphrase_change *wish,
-			    struct image_passphrase_changed *ret, struct error **err)
+			    const struct image_passphrase_change *wish, unsigned *ret_ways,
+			    struct error **err)
 {
 	CLEANUP_IMAGE_TREE struct image_tree *t = calloc(1, sizeof(*t));
 	struct passphrase_work w = { .img = img, .wish = wish, .tree = t, .fd = fd };
@@ -167,9 +188,9 @@ int image_change_passphrase(const struct image *img, int fd,
 	if (source_slice(img->file, img->root->off, img->root->len, &t->partition, err) < 0 ||
 	    image_with_volume(img, t, change_volume, &w, err) < 0) {
 		error_at(err, PLACE_UNSEALING);
+		explain_wrong(img, err);
 		return error_wrap(err, "%s", img->path);
 	}
-	*ret = (struct image_passphrase_changed){ .signatures = count_signatures(img),
-						  .ways = w.ways };
+	*ret_ways = w.ways;
 	return 0;
 }

@@ -59,6 +59,34 @@ static int fit(struct buffer *text, size_t begin, size_t len, struct error **err
 	return 0;
 }
 
+/*
+ * What the new text costs. A cost that is next to nothing nobody has chosen for a passphrase; who
+ * chooses one hears what it means, as no time makes up for less memory here.
+ */
+static void set_cost(struct gocryptfs_config *config, const struct seal_cost *cost)
+{
+	uint64_t was = SCRYPT_BLOCK_LEN * config->n * config->r * config->p;
+	if (!cost->memory && was >= SCRYPT_WORK_LOW)
+		return;
+	config->r = R_MIN;
+	config->p = P_MIN;
+	config->n = N_DEFAULT;
+	if (!cost->memory) {
+		log_warning("Guessing the old passphrase cost next to nothing (scrypt with N = "
+			    "%llu), which is not kept: unlocking the image takes 64 MiB now",
+			    (unsigned long long)was / (SCRYPT_BLOCK_LEN * R_MIN));
+		return;
+	}
+	/* RFC 7914, 2: N is a power of two. */
+	config->n = N_MIN;
+	while (config->n * 2 * SCRYPT_BLOCK_LEN * R_MIN <= cost->memory)
+		config->n *= 2;
+	if (SCRYPT_BLOCK_LEN * config->n * R_MIN < SCRYPT_WORK_LOW)
+		log_warning("Guessing the passphrase costs %llu times less than with gocryptfs' "
+			    "own 64 MiB: take one that is drawn at random",
+			    (unsigned long long)(N_DEFAULT / config->n));
+}
+
 int gocryptfs_change(const struct gocryptfs_config *config, size_t len, const struct secret *old,
 		     const struct secret *password, const struct seal_cost *cost,
 		     struct buffer *ret_conf, struct error **err)
@@ -67,16 +95,11 @@ int gocryptfs_change(const struct gocryptfs_config *config, size_t len, const st
 	struct gocryptfs_config changed = *config;
 	size_t begin = ret_conf->len;
 	changed.salt_len = SALT_MIN;
-	if (cost->memory) {
-		/* RFC 7914, 2: N is a power of two. */
-		changed.r = R_MIN;
-		changed.p = P_MIN;
-		for (changed.n = N_MIN; changed.n * 2 * 128 * R_MIN <= cost->memory; changed.n *= 2)
-			;
-	}
 	if (gocryptfs_check_password(password, err) < 0 ||
-	    gocryptfs_unlock(config, old, &master, err) < 0 ||
-	    crypto_random(changed.salt, changed.salt_len, err) < 0 ||
+	    gocryptfs_unlock(config, old, &master, err) < 0)
+		return -1;
+	set_cost(&changed, cost);
+	if (crypto_random(changed.salt, changed.salt_len, err) < 0 ||
 	    wrap(&changed, password, master, err) < 0 ||
 	    gocryptfs_config_print(&changed, ret_conf, err) < 0)
 		return -1;

@@ -27,6 +27,8 @@
  */
 #define SALT_MAX 256
 #define SCRYPT_MEMORY_MAX ((uint64_t)1 << 30)
+#define SCRYPT_BLOCK_LEN ((uint64_t)128)     /* RFC 7914, 2: times r */
+#define SCRYPT_WORK_LOW ((uint64_t)16 << 20) /* below it guessing costs next to nothing */
 #define SCRYPT_WORK_MAX ((uint64_t)1 << 23)
 #define FLAGS_MAX 32
 #define CONF_DEPTH_MAX 4

@@ -10,7 +10,7 @@
 struct passphrase_wish {
 	struct key *old, *named;
 	struct image_passphrase_change change;
-	struct image_passphrase_changed done;
+	unsigned ways;
 	const struct image *img;
 };
 
@@ -91,15 +91,13 @@ static int change_in_place(const char *path, struct passphrase_wish *w, struct e
 		error_set(err, ERROR_SYSTEM, "%s has just become another file", path);
 		return error_hint(err, "somebody has put another image there: try again");
 	}
-	return image_change_passphrase(img, fd, &w->change, &w->done, err);
+	return image_change_passphrase(img, fd, &w->change, &w->ways, err);
 }
 
 static int fill_copy(void *context, int out_fd, struct error **err)
 {
 	struct passphrase_wish *w = context;
-	return image_copy(w->img, out_fd, err) < 0
-		       ? -1
-		       : image_change_passphrase(w->img, out_fd, &w->change, &w->done, err);
+	return image_change_passphrase(w->img, out_fd, &w->change, &w->ways, err);
 }
 
 static int change_copy(const char *path, struct passphrase_wish *w, struct error **err)
@@ -128,19 +126,24 @@ static int report(const struct invocation *in, const struct passphrase_wish *w, 
 	if (buffer_printf(&text, err, "%s: %s%s\n", in->arguments[0],
 			  keep ? "its passphrase costs something else now"
 			       : "it has another passphrase now",
-			  w->done.ways > 1 ? "; others open it, too" : "") < 0 ||
+			  w->ways > 1 ? "; others open it, too" : "") < 0 ||
 	    report_print(&text, err) < 0)
-		return -1;
-	if (w->done.signatures)
-		log_warning("%zu signature%s over the encrypted part of %s %s not hold any more: "
-			    "sign it anew (`coffer sif del`, `coffer sign`)",
-			    w->done.signatures, w->done.signatures > 1 ? "s" : "", in->arguments[0],
-			    w->done.signatures > 1 ? "do" : "does");
+		return error_hint(err, "all is done, and the new passphrase opens the image");
 	if (!keep)
 		log_warning("Who knew the old passphrase may have kept a copy of the image, or of "
 			    "the volume key that encrypts its files, and opens both as before. "
 			    "`coffer rekey` encrypts the image anew, under another one");
 	return 0;
+}
+
+/* Before anybody has answered: then it can still be left as it is. */
+static void warn_signatures(const char *path, const struct image *img)
+{
+	size_t count = image_passphrase_signatures(img);
+	if (count)
+		log_warning("%zu signature%s over the encrypted part of %s will not hold any more: "
+			    "sign it anew afterwards (`coffer sif del`, `coffer sign`)",
+			    count, count > 1 ? "s" : "", path);
 }
 
 static int run_passphrase(const struct invocation *in, struct error **err)
@@ -152,6 +155,7 @@ static int run_passphrase(const struct invocation *in, struct error **err)
 		return -1;
 	if (!image_is_encrypted(img))
 		return convert_not_encrypted(img, err);
+	warn_signatures(path, img);
 	if (keys_begin(err) < 0)
 		return -1;
 	int r = find_keys(in, &w, err);

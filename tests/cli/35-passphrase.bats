@@ -243,6 +243,21 @@ gocryptfs_opens() { # IMAGE PASSPHRASE
 		opens_by place/image.sif last
 		rm -r place
 	done
+	# At each step of what is changed in place, the last of which wipes.
+	local seen=''
+	for i in 1 2 3 4 5 6; do
+		cp luks2.sif out.sif
+		run strace -qq -f -o trace -e trace=fdatasync -e "inject=fdatasync:signal=KILL:when=$i" coffer -q passphrase out.sif < <(both 'old words' 'new words')
+		grep -q 'killed by SIGKILL' trace
+		if opens_by out.sif 'old words'; then
+			refute opens_by out.sif 'new words'
+			seen+=o
+		else
+			opens_by out.sif 'new words'
+			seen+=n
+		fi
+	done
+	[[ $seen =~ ^ooo+n+$ ]]
 	# The copy of the one has no room; the other needs none.
 	run -0 --separate-stderr unshare -rm sh -ec 'mkdir full && mount -t tmpfs -o size=2m none full
 		cp gocryptfs.sif full && cd full
@@ -274,9 +289,9 @@ gocryptfs.sif" ]
 @test "an image that runs goes on, and one that is read is waited for" {
 	cp luks2.sif out.sif
 	mkfifo go
-	coffer exec --no-home --identity me.key out.sif sh -c 'read x; cat /etc/secret.txt' <go >said 3>&- &
+	coffer exec --no-home --identity me.key out.sif sh -c 'echo up; read x; cat /etc/secret.txt' <go >said 3>&- &
 	exec 8>go
-	wait_for pgrep -u "$(id -u)" -f 'read x; cat /etc/secret.txt'
+	wait_for grep -q up said
 	coffer -q passphrase out.sif < <(both 'old words' 'new words')
 	echo on >&8
 	exec 8>&-

@@ -293,7 +293,7 @@ int luks2_change(const struct luks2_header *header, struct source *device, const
 	CLEANUP_BUFFER struct buffer area = { 0 };
 	struct luks2_header changed;
 	uint64_t area_off;
-	struct exchanged e;
+	struct exchanged e = { .added = -1 };
 	if (header->sequence == UINT64_MAX)
 		return error_set(err, ERROR_DAMAGED, "LUKS2 header: no header can follow it");
 	if (luks2_check_memory(header, err) < 0 ||

@@ -9,6 +9,7 @@
 #include "base/directory.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/hidden.h"
 #include "base/library.h"
 #include "base/log.h"
 #include "base/memory.h"

@@ -315,7 +315,7 @@ static int follow_builder(struct job *j, struct remote *builder, struct error **
 static int write_sif(struct job *j, struct output *out, struct error **err)
 {
 	log_info("Creating SIF file...");
-	j->out = out->fd;
+	j->out = out->file.fd;
 	if (run_helper(packer_work, j, "packer", err) < 0)
 		return error_wrap(err, "while creating SIF");
 	if (j->build->wish->force && target_may_go(AT_FDCWD, out->path, out->path, err) < 0)
@@ -323,7 +323,7 @@ static int write_sif(struct job *j, struct output *out, struct error **err)
 	if (output_commit(out, 0777 & ~j->build->umask, j->build->wish->force, err) < 0)
 		return -1;
 	if (out->old_folder)
-		remove_from_disk(j, out->folder, out->temporary);
+		remove_from_disk(j, out->folder, out->file.name);
 	return 0;
 }
 

@@ -10,24 +10,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "crypto/crypto.h"
-
-/*
- * The new file has no name until it is whole (O_TMPFILE), so that whatever ends the build leaves
- * nothing. Where the file system cannot do that it has a hidden one, removed on failure.
- */
-
 /* Asked for at the beginning, so that a full disk is found before an hour of %post. */
 #define FIRST_BYTES (1 << 20)
-
-static char *temporary_name(const char *name, struct error **err)
-{
-	uint64_t number;
-	if (crypto_random(&number, sizeof(number), err) < 0)
-		return NULL;
-	/* Long names are cut: the whole must fit into 255 bytes. */
-	return text_printf(err, ".%.200s.%016llx", name, (unsigned long long)number);
-}
 
 static int try_space(int fd, const char *target, struct error **err)
 {
@@ -55,23 +39,14 @@ int output_open(const char *target, struct output *ret, struct error **err)
 		error_errno(err, errno, "while creating SIF: open %s", target);
 		return error_hint(err, "make the folder first: nothing was built");
 	}
-	o.fd = openat(o.folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (o.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-		o.temporary = temporary_name(o.name, err);
-		if (!o.temporary)
-			return -1;
-		o.fd = openat(o.folder, o.temporary,
-			      O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (o.fd < 0)
-			text_free(&o.temporary);
-	}
-	if (o.fd < 0)
-		return error_errno(err, errno, "while creating SIF: create %s", target);
-	if (try_space(o.fd, target, err) < 0)
+	int r = hidden_open(o.folder, o.name, &o.file);
+	if (r < 0)
+		return error_errno(err, -r, "while creating SIF: create %s", target);
+	if (try_space(o.file.fd, target, err) < 0)
 		return -1;
 	*ret = o;
-	o.folder = o.fd = -1;
-	o.path = o.temporary = NULL;
+	o.folder = o.file.fd = -1;
+	o.path = o.file.name = NULL;
 	return 0;
 }
 
@@ -93,15 +68,15 @@ static bool copy_acl(int from, int to)
 int output_take_rights(struct output *o, int old, struct error **err)
 {
 	struct stat was, is;
-	if (fstat(old, &was) < 0 || fstat(o->fd, &is) < 0)
+	if (fstat(old, &was) < 0 || fstat(o->file.fd, &is) < 0)
 		return error_errno(err, errno, "look at %s", o->path);
 	/* Not compared with the process: a folder may give its own group to what is in it. */
 	if ((was.st_uid != is.st_uid || was.st_gid != is.st_gid) &&
-	    fchown(o->fd, was.st_uid, was.st_gid) < 0)
+	    fchown(o->file.fd, was.st_uid, was.st_gid) < 0)
 		return error_errno(err, errno, "give the new %s to the owner of the old one",
 				   o->path);
 	o->mode = was.st_mode & 0777;
-	if (!copy_acl(old, o->fd))
+	if (!copy_acl(old, o->file.fd))
 		o->mode &= (mode_t)~S_IRWXG;
 	o->like_old = true;
 	return 0;
@@ -128,21 +103,6 @@ static int give_to_caller(int fd, const char *path, struct error **err)
 		       : 0;
 }
 
-/* A name for the file without one. */
-static int link_name(struct output *o, struct error **err)
-{
-	char link[32];
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", o->fd);
-	o->temporary = temporary_name(o->name, err);
-	if (!o->temporary)
-		return -1;
-	if (linkat(AT_FDCWD, link, o->folder, o->temporary, AT_SYMLINK_FOLLOW) == 0)
-		return 0;
-	error_errno(err, errno, "while creating SIF: create %s", o->path);
-	text_free(&o->temporary);
-	return -1;
-}
-
 /*
  * Looks at the folder that has changed places with a new target: what lay there when it was looked
  * at before may have been another one. Where it may not go both change back. The two are below
@@ -166,16 +126,16 @@ static int place(struct output *o, bool replace, struct error **err)
 	bool keep = false;
 	if (!replace) {
 		/* What has appeared since the target was looked at is not overwritten. */
-		int r = fd_rename_new(o->folder, o->temporary, o->folder, o->name);
+		int r = fd_rename_new(o->folder, o->file.name, o->folder, o->name);
 		return r < 0 ? error_errno(err, -r, "while creating SIF: create %s", o->path) : 0;
 	}
-	if (renameat(o->folder, o->temporary, o->folder, o->name) == 0)
+	if (renameat(o->folder, o->file.name, o->folder, o->name) == 0)
 		return 0;
 	/* An old sandbox: both change places, and the caller removes it. */
 	if ((errno != EISDIR && errno != EEXIST && errno != ENOTEMPTY) ||
-	    renameat2(o->folder, o->temporary, o->folder, o->name, RENAME_EXCHANGE) < 0)
+	    renameat2(o->folder, o->file.name, o->folder, o->name, RENAME_EXCHANGE) < 0)
 		return error_errno(err, errno, "while creating SIF: create %s", o->path);
-	if (check_exchanged(o->folder, o->temporary, o->name, &keep, err) < 0) {
+	if (check_exchanged(o->folder, o->file.name, o->name, &keep, err) < 0) {
 		o->done = keep;
 		return error_wrap(err, "while creating SIF");
 	}
@@ -185,12 +145,13 @@ static int place(struct output *o, bool replace, struct error **err)
 
 int output_commit(struct output *o, mode_t mode, bool replace, struct error **err)
 {
-	if (!o->like_old && give_to_caller(o->fd, o->path, err) < 0)
+	if (!o->like_old && give_to_caller(o->file.fd, o->path, err) < 0)
 		return -1;
-	if (fchmod(o->fd, o->like_old ? o->mode : mode) < 0 || fsync(o->fd) < 0)
+	if (fchmod(o->file.fd, o->like_old ? o->mode : mode) < 0 || fsync(o->file.fd) < 0)
 		return error_errno(err, errno, "while creating SIF: write %s", o->path);
-	if (!o->temporary && link_name(o, err) < 0)
-		return -1;
+	int r = hidden_link(&o->file, o->name);
+	if (r < 0)
+		return error_errno(err, -r, "while creating SIF: create %s", o->path);
 	if (place(o, replace, err) < 0)
 		return -1;
 	o->done = true;
@@ -251,10 +212,9 @@ int output_place_folder(const char *tree, const char *target, const char *shown,
 
 void output_free(struct output *o)
 {
-	if (o->temporary && !o->done)
-		(void)unlinkat(o->folder, o->temporary, 0);
-	fd_close(&o->fd);
+	if (o->done)
+		text_free(&o->file.name);
+	hidden_free(&o->file);
 	fd_close(&o->folder);
-	text_free(&o->temporary);
 	text_free(&o->path);
 }

@@ -17,17 +17,16 @@ int target_may_go(int folder, const char *path, const char *shown, struct error 
 /* output.c */
 
 struct output {
-	int folder;	  /* where it will be */
-	char *path;	  /* as typed */
-	const char *name; /* inside path */
-	char *temporary;  /* its name until it is whole, or NULL while it has none */
-	int fd;
+	int folder;	    /* where it will be */
+	char *path;	    /* as typed */
+	const char *name;   /* inside path */
+	struct hidden file; /* until it is whole */
 	bool like_old; /* output_take_rights: owner, group and ACL are settled, and so is `mode` */
 	mode_t mode;
 	bool done;
-	bool old_folder; /* after the commit: a replaced sandbox has the temporary name now */
+	bool old_folder; /* after the commit: a replaced sandbox has the hidden name now */
 };
-#define OUTPUT_NONE ((struct output){ .folder = -1, .fd = -1 })
+#define OUTPUT_NONE ((struct output){ .folder = -1, .file = { .folder = -1, .fd = -1 } })
 /* An empty file in the target's folder that nobody sees. */
 int output_open(const char *target, struct output *ret, struct error **err);
 /*

@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "crypto/crypto.h"
 #include "oci/oci.h"
 #include "tree/tree.h"
 
@@ -20,12 +18,8 @@
 char *fetch_temporary_name(const char *target, struct error **err)
 {
 	const char *name = path_base_name(target);
-	uint64_t number;
-	if (crypto_random(&number, sizeof(number), err) < 0)
-		return NULL;
-	/* Long names are cut. */
-	return text_printf(err, "%.*s.%.200s.%016llx", (int)(name - target), target, name,
-			   (unsigned long long)number);
+	CLEANUP_TEXT char *hidden = hidden_name(name, err);
+	return hidden ? text_printf(err, "%.*s%s", (int)(name - target), target, hidden) : NULL;
 }
 
 int fetch_place(int folder, const char *name, const char *target, bool replace, struct error **err)

@@ -154,56 +154,22 @@ int fetch_web_refused(const char *url, long status, long wait, struct error **er
 
 /* ------------------------------------------------------------------ the file */
 
-/* What is got: without a name, or where the file system has no such files with a hidden one, which
- * goes unless it is placed. */
-struct coming {
-	int fd;
-	char *name; /* or NULL */
-};
-
-static void coming_end(struct coming *c)
+static int open_coming(const char *target, int *ret_folder, struct hidden *ret, struct error **err)
 {
-	fd_close(&c->fd);
-	if (c->name)
-		(void)unlink(c->name);
-	text_free(&c->name);
-}
-
-static int open_coming(const char *target, struct coming *ret, struct error **err)
-{
-	CLEANUP_TEXT char *folder =
-		text_dup_len(target, (size_t)(path_base_name(target) - target), err);
-	if (!folder)
-		return -1;
-	ret->fd = open(*folder ? folder : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (ret->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-		CLEANUP_TEXT char *name = fetch_temporary_name(target, err);
-		if (!name)
-			return -1;
-		ret->fd = open(name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (ret->fd >= 0)
-			ret->name = take_pointer(&name);
-	}
-	if (ret->fd >= 0)
+	int r = hidden_open_beside(target, ret_folder, ret);
+	if (r == 0)
 		return 0;
-	error_errno(err, errno, "make a file beside %s", target);
+	error_errno(err, -r, "make a file beside %s", target);
 	return error_hint(err, "name another place: its folder must be there, and this user's");
 }
 
 /* Under a name of its own, then in the place of what is there. */
-static int give_name(struct coming *c, const char *target, bool replace, struct error **err)
+static int give_name(struct hidden *c, const char *target, bool replace, struct error **err)
 {
-	char link[32];
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", c->fd);
-	if (!c->name) {
-		CLEANUP_TEXT char *name = fetch_temporary_name(target, err);
-		if (!name)
-			return -1;
-		if (linkat(AT_FDCWD, link, AT_FDCWD, name, AT_SYMLINK_FOLLOW) < 0)
-			return error_errno(err, errno, "put the image to %s", target);
-		c->name = take_pointer(&name);
-	}
-	if (fetch_place(AT_FDCWD, c->name, target, replace, err) < 0)
+	int r = hidden_link(c, path_base_name(target));
+	if (r < 0)
+		return error_errno(err, -r, "put the image to %s", target);
+	if (fetch_place(c->folder, c->name, target, replace, err) < 0)
 		return -1;
 	text_free(&c->name);
 	return 0;
@@ -266,8 +232,10 @@ int fetch_web_file(const struct fetch_wish *wish, const char *target, mode_t mod
 		  : !(image.url = fetch_source(wish, err)))
 		return -1;
 	CLEANUP_TEXT char *url = image.url;
-	__attribute__((cleanup(coming_end))) struct coming coming = { .fd = -1 };
-	if ((named && check_same(wish, &image, err) < 0) || open_coming(target, &coming, err) < 0)
+	CLEANUP_FD int folder = -1;
+	CLEANUP_HIDDEN struct hidden coming = HIDDEN_NONE;
+	if ((named && check_same(wish, &image, err) < 0) ||
+	    open_coming(target, &folder, &coming, err) < 0)
 		return -1;
 	const struct web_request request = { .url = url, .out = coming.fd, .limit = IMAGE_MAX };
 	if (fetch_web(&request, err) < 0 || (named && check_digest(coming.fd, &image, err) < 0) ||

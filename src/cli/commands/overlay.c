@@ -3,13 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "crypto/crypto.h"
 #include "image/image.h"
 #include "os/os.h"
 
@@ -24,60 +22,23 @@
 
 /* ------------------------------------------------------------------ a file that nobody sees yet */
 
-struct hidden {
-	int fd;
-	char *name; /* or NULL, while it has none */
-};
-
-static void hidden_free(struct hidden *h)
-{
-	fd_close(&h->fd);
-	if (h->name)
-		(void)unlink(h->name);
-	text_free(&h->name);
-}
-#define CLEANUP_HIDDEN __attribute__((cleanup(hidden_free)))
-
 /* In the folder of `beside`, which has the room that the file is to take. */
-static int hidden_open(const char *beside, struct hidden *ret, struct error **err)
+static int open_beside(const char *beside, int *ret_folder, struct hidden *ret, struct error **err)
 {
-	size_t len = (size_t)(path_base_name(beside) - beside);
-	CLEANUP_TEXT char *folder = text_dup_len(len ? beside : ".", len ? len : 1, err);
-	uint64_t number;
-	if (!folder || crypto_random(&number, sizeof(number), err) < 0)
-		return -1;
-	ret->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (ret->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-		CLEANUP_TEXT char *name = text_printf(err, "%s/.coffer-%016llx.ext3", folder,
-						      (unsigned long long)number);
-		if (!name)
-			return -1;
-		ret->fd = open(name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (ret->fd >= 0)
-			ret->name = take_pointer(&name);
-	}
-	if (ret->fd >= 0)
+	int r = hidden_open_beside(beside, ret_folder, ret);
+	if (r == 0)
 		return 0;
-	error_errno(err, errno, "while zero'ing overlay image %s.ext3", beside);
+	error_errno(err, -r, "while zero'ing overlay image %s.ext3", beside);
 	return error_hint(err, "its folder must be there, and one that you may write into");
 }
 
 /* Nothing that is there is replaced. */
-static int hidden_give_name(struct hidden *h, const char *path, struct error **err)
+static int give_name(struct hidden *h, const char *path, struct error **err)
 {
-	char link[32];
-	int r = 0;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", h->fd);
 	if (fsync(h->fd) < 0)
 		return error_errno(err, errno, "write %s", path);
-	if (h->name)
-		r = fd_rename_new(AT_FDCWD, h->name, AT_FDCWD, path);
-	else if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
-		r = -errno;
-	if (r < 0)
-		return error_errno(err, -r, "while renaming %s.ext3 to %s", path, path);
-	text_free(&h->name);
-	return 0;
+	int r = hidden_place_new(h, path);
+	return r < 0 ? error_errno(err, -r, "while renaming %s.ext3 to %s", path, path) : 0;
 }
 
 /* ------------------------------------------------------------------ into a SIF */
@@ -116,13 +77,14 @@ static int add_to_image(const struct invocation *in, const char *path,
 			const struct image_ext3_wish *wish, struct error **err)
 {
 	CLEANUP_IMAGE struct image *img = NULL;
-	CLEANUP_HIDDEN struct hidden file = { .fd = -1 };
+	CLEANUP_FD int folder = -1;
+	CLEANUP_HIDDEN struct hidden file = HIDDEN_NONE;
 	CLEANUP_FD int fd = -1;
 	if (sif_open_locked(path, &fd, err) < 0)
 		return -1;
 	if (image_open_beside(path, &img, err) < 0)
 		return error_wrap(err, "while opening image file %s", path);
-	if (check_image(in, img, path, err) < 0 || hidden_open(path, &file, err) < 0 ||
+	if (check_image(in, img, path, err) < 0 || open_beside(path, &folder, &file, err) < 0 ||
 	    image_make_ext3(file.fd, path, wish, err) < 0)
 		return -1;
 	struct sif_addition a = { .fd = file.fd,
@@ -148,9 +110,11 @@ static int add_to_image(const struct invocation *in, const char *path,
 
 static int make_file(const char *path, const struct image_ext3_wish *wish, struct error **err)
 {
-	CLEANUP_HIDDEN struct hidden file = { .fd = -1 };
-	return hidden_open(path, &file, err) < 0 || image_make_ext3(file.fd, path, wish, err) < 0 ||
-			       hidden_give_name(&file, path, err) < 0
+	CLEANUP_FD int folder = -1;
+	CLEANUP_HIDDEN struct hidden file = HIDDEN_NONE;
+	return open_beside(path, &folder, &file, err) < 0 ||
+			       image_make_ext3(file.fd, path, wish, err) < 0 ||
+			       give_name(&file, path, err) < 0
 		       ? -1
 		       : 0;
 }

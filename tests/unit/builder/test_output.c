@@ -71,7 +71,7 @@ static void file_over_a_folder(void **state)
 		} else {
 			assert_ok(output_commit(&o, 0644, true, err));
 			assert_true(o.old_folder);
-			assert_int_equal(rmdir(o.temporary), 0);
+			assert_int_equal(rmdir(o.file.name), 0);
 		}
 		output_free(&o);
 		o = OUTPUT_NONE;

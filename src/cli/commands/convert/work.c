@@ -99,7 +99,7 @@ int convert_write_by(const struct convert_work *w,
 		     struct error **err)
 {
 	CLEANUP_OUTPUT struct output out = OUTPUT_NONE;
-	if (output_open(w->target, &out, err) < 0 || fill(context, out.fd, err) < 0)
+	if (output_open(w->target, &out, err) < 0 || fill(context, out.file.fd, err) < 0)
 		return -1;
 	if (w->in_place && output_take_rights(&out, image_descriptor(w->img), err) < 0)
 		return -1;
@@ -108,7 +108,7 @@ int convert_write_by(const struct convert_work *w,
 	if (w->replace && target_may_go(AT_FDCWD, w->target, w->target, err) < 0)
 		return -1;
 	/* In place the rights are those of the old one already. */
-	return output_commit(&out, w->in_place ? 0 : new_mode(w, out.fd), w->replace, err);
+	return output_commit(&out, w->in_place ? 0 : new_mode(w, out.file.fd), w->replace, err);
 }
 
 struct conversion {
